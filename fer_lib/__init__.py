@@ -1,0 +1,59 @@
+"""fer_lib: facial expression recognition with Keras 3, from a photograph to a trained network.
+
+Importing the package is light: a public name is looked up in its room, and the room's libraries
+(keras, tensorflow, cv2, matplotlib) are loaded, when the name is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+__version__ = "0.1.0"
+
+_ROOM_OF: dict[str, str] = {
+    "EMOTIONS": "labels",
+    "EMOTIONS_8": "labels",
+    "EMOTION_COLORS": "labels",
+    "canonical_emotion": "labels",
+    "read_image": "images",
+    "FaceDataset": "datasets",
+    "load_fer2013": "datasets",
+    "load_ferplus": "datasets",
+    "load_folder": "datasets",
+    "make_faces": "datasets",
+    "Face": "detection",
+    "FaceDetector": "detection",
+    "align_face": "alignment",
+    "denoise": "enhancement",
+    "equalize_contrast": "enhancement",
+    "build_cnn": "models",
+    "RandomAffine": "augmentation",
+    "build_augmenter": "augmentation",
+    "Pretrained": "pretrained",
+    "load_pretrained": "pretrained",
+    "save_pretrained": "pretrained",
+    "EvaluationReport": "evaluation",
+    "evaluate": "evaluation",
+    "plot_class_counts": "plotting",
+    "plot_confusion_matrix": "plotting",
+    "plot_faces": "plotting",
+    "plot_history": "plotting",
+    "plot_predictions": "plotting",
+    "TrainingConfig": "training",
+    "train": "training",
+    "EmotionRecognizer": "recognition",
+    "FaceEmotion": "recognition",
+}
+__all__ = ["__version__", *_ROOM_OF]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'fer_lib' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"fer_lib.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

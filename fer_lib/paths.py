@@ -1,0 +1,70 @@
+"""Where things live: the shipped models, the cache, and the data sets of the user.
+
+Only looks folders up; nothing here reads, downloads or creates anything.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = _PACKAGE.parent
+
+
+def cache_dir() -> Path:
+    """Returns the folder for downloads and cached copies: `FER_LIB_HOME`, else `~/.cache/fer_lib`.
+
+    The folder may not exist yet; whoever writes into it creates it.
+    """
+    home = os.environ.get("FER_LIB_HOME")
+    return Path(home).expanduser() if home else Path.home() / ".cache" / "fer_lib"
+
+
+def models_dirs() -> list[Path]:
+    """Returns the existing folders that hold trained models, in the order in which they are searched.
+
+    `FER_LIB_MODELS` (a folder of your own) comes before the models that are shipped with the
+    package (in the wheel `fer_lib/saved_models`, in a checkout `saved_models`).
+    """
+    own = os.environ.get("FER_LIB_MODELS")
+    folders = [Path(own).expanduser()] if own else []
+    folders += [_PACKAGE / "saved_models", _CHECKOUT / "saved_models"]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def datasets_dirs() -> list[Path]:
+    """Returns the existing folders where data sets are looked for: the checkout's, then the cache's."""
+    folders = [_CHECKOUT / "datasets", cache_dir() / "datasets"]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def list_models() -> dict[str, Path]:
+    """Returns the models that are found by name: name to folder, the first folder of a name wins."""
+    found: dict[str, Path] = {}
+    for folder in models_dirs():
+        for card in sorted(folder.glob("*/card.json")):
+            found.setdefault(card.parent.name, card.parent)
+    return found
+
+
+def find_model(name: str | os.PathLike[str]) -> Path:
+    """Returns the folder of a trained model.
+
+    Args:
+        name: The name of a model in `models_dirs()`, such as `"cnn"`, or the path of a model folder.
+
+    Raises:
+        FileNotFoundError: No such model; the message lists those that exist.
+    """
+    models = list_models()
+    if str(name) in models:
+        return models[str(name)]
+    folder = Path(name).expanduser()
+    if (folder / "card.json").is_file():
+        return folder
+    known = ", ".join(models) or "none"
+    raise FileNotFoundError(
+        f"Expected the name of a model ({known}) or a folder with model.keras and card.json. "
+        f"Received: {str(name)!r}. Other models are found through FER_LIB_MODELS=FOLDER."
+    )
