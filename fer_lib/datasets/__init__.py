@@ -1,0 +1,31 @@
+"""Data sets: files, or nothing at all, to arrays.
+
+`make_*` draws, `load_*` reads what lies on the disk, `fetch_*` downloads. All of them return a
+`FaceDataset`. A name is imported when it is first used, so that drawing needs no reader's libraries.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+_MODULE_OF: dict[str, str] = {
+    "FaceDataset": "base",
+    "concatenate": "base",
+    "load_fer2013": "fer2013",
+    "load_ferplus": "ferplus",
+    "load_folder": "folder",
+    "make_faces": "synthetic",
+}
+__all__ = list(_MODULE_OF)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'fer_lib.datasets' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"fer_lib.datasets.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
