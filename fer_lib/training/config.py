@@ -1,0 +1,114 @@
+"""What a training is made of, as one value; recipe files hold the ones behind the shipped models."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fer_lib import models
+
+RECIPES_DIR = Path(__file__).resolve().parent.parent / "recipes"
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides the result of a training, but for the data.
+
+    Attributes:
+        variant: Which network, see `models.build_cnn`.
+        epochs: Passes over the training pictures, at least 1.
+        batch_size: Pictures a step, at least 1.
+        learning_rate: Highest rate of SGD with Nesterov momentum 0.9, above 0.
+        warmup_epochs: The rate rises linearly for so many epochs, then falls along a cosine.
+        weight_decay: Decoupled from the momentum, as Keras does it: use ten times what recipes
+            for PyTorch's SGD say. Biases and batch normalisation are left out.
+        label_smoothing: Share of the target that is spread over all classes, `[0, 1)`.
+        average_decay: Decay, a step, of the exponential average of the weights that is
+            evaluated and kept, `[0, 1)`.
+        dropout_rate: Of the embedding; the variant's own where it is None.
+        precision: `"float32"`, or `"mixed_bfloat16"`: twice as fast on hardware that has it.
+            The model is saved in float32 either way.
+        seed: Of the weights, the order, the augmentation and the dropout.
+        augmentation: Arguments of `augmentation.build_augmenter`.
+    """
+
+    variant: str = "base"
+    epochs: int = 36
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    warmup_epochs: float = 2.0
+    weight_decay: float = 5e-3
+    label_smoothing: float = 0.1
+    average_decay: float = 0.998
+    dropout_rate: float | None = None
+    precision: str = "float32"
+    seed: int = 0
+    augmentation: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self):
+        checks = {
+            "variant": (self.variant in models.CNN_VARIANTS, f"one of {models.CNN_VARIANTS}"),
+            "precision": (self.precision in PRECISIONS, f"one of {PRECISIONS}"),
+            "epochs": (self.epochs >= 1, "at least 1"),
+            "batch_size": (self.batch_size >= 1, "at least 1"),
+            "learning_rate": (self.learning_rate > 0, "above 0"),
+            "warmup_epochs": (0 <= self.warmup_epochs, "at least 0"),
+            "weight_decay": (self.weight_decay >= 0, "at least 0"),
+            "label_smoothing": (0 <= self.label_smoothing < 1, "in [0, 1)"),
+            "average_decay": (0 <= self.average_decay < 1, "in [0, 1)"),
+        }
+        for name, (fine, expected) in checks.items():
+            if not fine:
+                raise ValueError(
+                    f"Expected `{name}` {expected}. Received: {name}={getattr(self, name)!r}"
+                )
+
+    def to_dict(self) -> dict[str, object]:
+        """Returns plain values, as JSON and the model's card hold them."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def replace(self, **changes: object) -> TrainingConfig:
+        """Returns a copy with some values changed."""
+        return dataclasses.replace(self, **changes)
+
+
+def list_recipes() -> list[str]:
+    """Returns the names of the recipes that come with the library."""
+    return sorted(file.stem for file in RECIPES_DIR.glob("*.toml"))
+
+
+def load_recipe(name: str | os.PathLike[str]) -> TrainingConfig:
+    """Reads a recipe.
+
+    Args:
+        name: The name of a recipe of the library, such as `"cnn"`, or the path of a TOML file.
+
+    Raises:
+        FileNotFoundError: No such recipe; the message lists those that exist.
+        ValueError: The file is not TOML, or has a key or a value that `TrainingConfig` does not
+            take.
+    """
+    file = RECIPES_DIR / f"{name}.toml"
+    if not file.is_file():
+        file = Path(name)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"Expected a recipe ({', '.join(list_recipes())}) or a TOML file. "
+            f"Received: {str(name)!r}"
+        )
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"Expected TOML in {file}. Received: {error}") from error
+    known = {entry.name for entry in dataclasses.fields(TrainingConfig)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(
+            f"Expected only the keys {sorted(known)} in {file}. Received: {', '.join(unknown)}"
+        )
+    return TrainingConfig(**values)
