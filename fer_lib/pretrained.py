@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,20 +60,32 @@ class Pretrained:
         """Height and width of the crops that the model takes, in pixels."""
         return tuple(self.model.input_shape[1:3])
 
-    def predict(self, crops: np.ndarray) -> np.ndarray:
+    def predict(self, crops: np.ndarray, views: int = 1) -> np.ndarray:
         """Predicts many face crops at once.
 
         Args:
             crops: `(n, height, width)` or `(n, height, width, channels)` raw pixels in
                 `[0, 255]`, of `image_size`; `n` may be 0.
+            views: 1, or 10 for an offline score: each crop and its mirror image, centred and
+                moved by two pixels each way, and the mean of their log-probabilities.
 
         Returns:
             Calibrated probabilities, `float32 (n, num_classes)`.
 
         Raises:
-            ValueError: Wrong shape, or values that are not finite or not in `[0, 255]`.
+            ValueError: Wrong shape, values that are not finite or not in `[0, 255]`, or a number
+                of views other than 1 and 10.
         """
         crops = self._check(crops)
+        if views == 1:
+            probabilities = self._predict_once(crops)
+        elif views == 10:
+            probabilities = _mean_of_logs([self._predict_once(v) for v in _ten_views(crops)])
+        else:
+            raise ValueError(f"Expected `views` to be 1 or 10. Received: {views}")
+        return apply_temperature(probabilities, self.temperature)
+
+    def _predict_once(self, crops: np.ndarray) -> np.ndarray:
         outputs = [np.empty((0, len(self.class_names)), np.float32)]
         for start in range(0, len(crops), _BATCH_SIZES[-1]):
             chunk = crops[start : start + _BATCH_SIZES[-1]]
@@ -81,7 +93,7 @@ class Pretrained:
             batch = np.zeros((size, *chunk.shape[1:]), np.float32)
             batch[: len(chunk)] = chunk
             outputs.append(self._forward(batch)[: len(chunk)])
-        return apply_temperature(np.concatenate(outputs), self.temperature)
+        return np.concatenate(outputs)
 
     def _check(self, crops: np.ndarray) -> np.ndarray:
         crops = np.asarray(crops)
@@ -124,6 +136,27 @@ def _compile_forward(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return lambda batch: keras.ops.convert_to_numpy(model(batch, training=False))
 
 
+def _ten_views(crops: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields the crops and their mirror images, centred and moved by two pixels each way."""
+    padded = np.pad(crops, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
+    height, width = crops.shape[1:3]
+    for top, left in ((2, 2), (2, 0), (2, 4), (0, 2), (4, 2)):
+        view = padded[:, top : top + height, left : left + width]
+        yield view
+        yield view[:, :, ::-1]
+
+
+def _mean_of_logs(views: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the normalised geometric mean of probabilities `(n, num_classes)`."""
+    logs = [np.log(np.maximum(view, np.finfo(np.float32).tiny)) for view in views]
+    return _softmax(np.mean(logs, axis=0))
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    scaled = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+    return (scaled / scaled.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Softens (above 1) or sharpens (below 1) probabilities as if their logits had been divided.
 
@@ -137,9 +170,7 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     if temperature == 1.0:
         return probabilities
     logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) / temperature
-    logits -= logits.max(axis=1, keepdims=True)
-    scaled = np.exp(logits)
-    return (scaled / scaled.sum(axis=1, keepdims=True)).astype(np.float32)
+    return _softmax(logits)
 
 
 def load_pretrained(name: str | os.PathLike[str] = "cnn") -> Pretrained:

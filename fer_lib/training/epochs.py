@@ -93,9 +93,7 @@ class EpochCallback(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.batches.epoch = epoch
         seeds = [
-            variable
-            for variable in self.model.variables
-            if variable.name == "seed_generator_state"
+            variable for variable in self.model.variables if variable.name == "seed_generator_state"
         ]
         for index, variable in enumerate(seeds):
             variable.assign([_derive_seed(self._config.seed, epoch, index), 0])
@@ -124,9 +122,7 @@ class EpochCallback(keras.callbacks.Callback):
         best = max((row["val_accuracy"] for row in self._history), default=-1.0)
         if accuracy > best:
             averaged = checkpoint.snapshot(self._network.variables)
-            checkpoint.write(
-                self._folder / checkpoint.BEST_FILE, averaged, {"epoch": epoch + 1}
-            )
+            checkpoint.write(self._folder / checkpoint.BEST_FILE, averaged, {"epoch": epoch + 1})
         checkpoint.restore(variables, values)
 
         num_seen = len(self.batches) * self.batches.batch_size

@@ -1,0 +1,80 @@
+"""The command line: `python -m fer_lib VERB ...`, one module a group of verbs.
+
+Answers go to stdout, errors to stderr in one line with the remedy; exit status 0 for success, 1 for
+a failure (or, in `predict`, for a picture among many), 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import fer_lib
+
+# Verb -> (module of this package, what the help says). A module offers `add_arguments(parser)`
+# and `run(arguments) -> exit status`, and loads heavy libraries only when it runs.
+_VERBS: dict[str, tuple[str, str]] = {
+    "demo": ("demo", "recognise the expressions in two photographs that come with the libraries"),
+    "predict": ("predict", "recognise the expressions in your photographs"),
+    "evaluate": ("evaluate", "score a model on a data set"),
+    "train": ("train", "train a model on a data set"),
+    "augment": ("augment", "write augmented copies of pictures, to look at or to train on"),
+    "benchmark": ("benchmark", "measure the speed on this machine"),
+    "info": ("info", "print versions, backend, devices and models: what a bug report needs"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one verb.
+
+    Args:
+        argv: Words after the program's name; those of the process where it is None.
+
+    Returns:
+        The exit status.
+    """
+    # TensorFlow's start-up lines would drown the answer; warnings and errors still show.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _build_parser(words[0] if words and words[0] in _VERBS else None)
+    arguments = parser.parse_args(words)
+    if arguments.verb is None:
+        parser.print_help()
+        return 2
+    try:
+        return _module(arguments.verb).run(arguments)
+    except (OSError, ValueError, ImportError, ArithmeticError) as error:
+        if os.environ.get("FER_LIB_DEBUG"):
+            raise
+        print(f"fer_lib {arguments.verb}: {_one_line(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"fer_lib {arguments.verb}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """Returns the parser; only the chosen verb's module is imported, to answer quickly."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fer_lib", description="Facial expression recognition with Keras."
+    )
+    parser.add_argument("--version", action="version", version=f"fer_lib {fer_lib.__version__}")
+    subparsers = parser.add_subparsers(dest="verb", metavar="VERB")
+    for verb, (_, summary) in _VERBS.items():
+        subparser = subparsers.add_parser(verb, help=summary, description=summary.capitalize())
+        if verb == chosen:
+            _module(verb).add_arguments(subparser)
+    return parser
+
+
+def _module(verb: str):
+    return importlib.import_module(f"fer_lib.cli.{_VERBS[verb][0]}")
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.strerror}: {error.filename}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,52 @@
+"""`demo`: two real photographs that come with the libraries, recognised and drawn."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fer_lib.cli.predict import add_recognizer_arguments, print_face
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_recognizer_arguments(parser)
+    parser.add_argument("--output", type=Path, default=Path("outputs"), metavar="DIR")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from matplotlib.figure import Figure
+
+    from fer_lib import plotting
+    from fer_lib.detection import FaceDetector
+    from fer_lib.recognition import EmotionRecognizer
+
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    photographs = load_photographs()
+    detector = FaceDetector(arguments.detector, min_face_size=arguments.min_face_size)
+    recognizer = EmotionRecognizer(model=arguments.model, detector=detector)
+    figure = Figure(figsize=(9, 9), layout="constrained")
+    axes = figure.subplots(len(photographs), 1)
+    for ax, (name, image) in zip(axes, photographs.items(), strict=True):
+        faces = recognizer.predict(image)
+        plotting.plot_predictions(image, faces, ax=ax)
+        print(name)
+        for face in faces:
+            print_face(face.to_dict())
+    picture = arguments.output / "demo.png"
+    figure.savefig(picture, dpi=120)
+    print(f"The annotated photographs are in {picture}. Open the notebooks with: make lab")
+    return 0
+
+
+def load_photographs() -> dict[str, object]:
+    """Returns the two photographs, name to RGB `uint8 (height, width, 3)`."""
+    import matplotlib.cbook
+    import skimage.data
+
+    from fer_lib.images import read_image
+
+    hopper = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    return {
+        "Eileen Collins (NASA, public domain)": skimage.data.astronaut(),
+        "Grace Hopper (US Navy, public domain)": read_image(hopper),
+    }
