@@ -1,0 +1,181 @@
+"""The faces of a picture, the same for every backend: scaled, checked, clipped and sorted here.
+
+A backend only looks at pixels; it does not know of limits, pictures' edges or the caller's types.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+
+from fer_lib.images import PictureSource, is_picture, read_image
+
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+"""The five points of a face, left and right as the viewer of the upright face sees them."""
+
+_BACKENDS = ("mtcnn", "yunet")
+# Without a limit of the caller's, the smallest wanted face is this part of the picture's size
+# (the square root of its area). So a detector never looks at more than some 0.6 megapixels.
+_SMALLEST_PART = 1 / 40
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in a picture.
+
+    Attributes:
+        box: `(x, y, width, height)` in whole pixels, inside the picture.
+        score: How sure the detector is, in `[0, 1]`; scores of two backends do not compare.
+        landmarks: Name (`LANDMARKS`) to `(x, y)` in pixels, or `None` where a box is all there is.
+            They may lie outside the picture when the face is cut off.
+    """
+
+    box: tuple[int, int, int, int]
+    score: float = 1.0
+    landmarks: dict[str, tuple[float, float]] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values, ready for JSON: `box`, `detection_score`, `landmarks`."""
+        points = self.landmarks
+        return {
+            "box": [int(value) for value in self.box],
+            "detection_score": float(self.score),
+            "landmarks": points and {k: [float(x), float(y)] for k, (x, y) in points.items()},
+        }
+
+
+class Detections(NamedTuple):
+    """What a backend finds, in pixels of the picture that it was shown."""
+
+    corners: np.ndarray  # (n, 4) left, top, right, bottom
+    scores: np.ndarray  # (n,)
+    landmarks: np.ndarray  # (n, 5, 2) in the order of LANDMARKS
+
+
+class Backend(Protocol):
+    """What `FaceDetector` needs of a detector."""
+
+    smallest_face: float
+    """Width in pixels of the smallest face that it finds."""
+
+    def find(self, image: np.ndarray) -> Detections:
+        """Returns the faces of an RGB `uint8 (height, width, 3)` picture."""
+
+
+class FaceDetector:
+    """Finds the faces of pictures.
+
+    The picture is resized so that the smallest wanted face is just large enough for the
+    backend; the larger `min_face_size`, the faster. Results are in pixels of the given picture.
+
+    Args:
+        backend: `"mtcnn"` (Zhang et al., arXiv 1604.02878; needs Keras' TensorFlow backend) or
+            `"yunet"` (Wu et al., 10.1007/s11633-023-1423-y; ten times faster, any Keras
+            backend, fetches 230 kB of weights at first use).
+        min_face_size: Longer side in pixels of the smallest face that is reported, at least 10.
+            `None`: 20, or a fortieth of the picture's size where that is more (87 pixels of
+            4000x3000), so that large pictures do not take seconds.
+        score_threshold: Faces with a lower score are left out. `None`: 0.9 for mtcnn and 0.6
+            for yunet, whose scores are lower.
+        weights: yunet only: the path of its weights, instead of fetching them.
+
+    Raises:
+        ValueError: An argument is out of range, or mtcnn was asked for under another Keras backend.
+        OSError: The weights of yunet cannot be fetched or read.
+
+    Example:
+        >>> import skimage.data
+        >>> detector = FaceDetector("mtcnn")
+        >>> len(detector.detect(skimage.data.astronaut()))
+        1
+    """
+
+    def __init__(
+        self,
+        backend: str = "mtcnn",
+        *,
+        min_face_size: float | None = None,
+        score_threshold: float | None = None,
+        weights: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if backend not in _BACKENDS:
+            raise ValueError(f"Expected `backend` among {_BACKENDS}. Received: backend={backend!r}")
+        if min_face_size is not None and not 10 <= min_face_size < np.inf:
+            raise ValueError(
+                f"Expected `min_face_size` of 10 pixels or more. Received: {min_face_size!r}"
+            )
+        if score_threshold is not None and not 0 <= score_threshold <= 1:
+            raise ValueError(f"Expected `score_threshold` in [0, 1]. Received: {score_threshold!r}")
+        if weights is not None and backend != "yunet":
+            raise ValueError(f"Expected `weights` only with backend='yunet', not {backend!r}.")
+        self.backend = backend
+        self.min_face_size = min_face_size
+        self.score_threshold = score_threshold
+        self._backend = _load_backend(backend, score_threshold, weights)
+
+    def detect(self, image: PictureSource) -> list[Face]:
+        """Returns the faces of one picture, the largest first; none is an empty list.
+
+        Args:
+            image: A picture in any form that `read_image` takes.
+        """
+        image = read_image(image)
+        height, width = image.shape[:2]
+        limit = self.min_face_size or max(20.0, _SMALLEST_PART * (height * width) ** 0.5)
+        shown = _resize(image, self._backend.smallest_face / limit)
+        factor = np.array([width / shown.shape[1], height / shown.shape[0]])
+        found = self._backend.find(shown)
+        # Both backends count from the centre of the first pixel, measured on pictures in two sizes.
+        corners = (found.corners.reshape(-1, 2, 2) + 0.5) * factor - 0.5
+        landmarks = (found.landmarks + 0.5) * factor - 0.5
+        wanted = (corners[:, 1] - corners[:, 0]).max(axis=1) >= limit
+        edges = np.rint(np.clip(corners, 0, (width, height))).astype(int)
+        wanted &= (edges[:, 1] > edges[:, 0]).all(axis=1)
+        faces = [
+            _make_face(edges[i], found.scores[i], landmarks[i]) for i in np.flatnonzero(wanted)
+        ]
+        return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
+
+    def detect_batch(self, images: Iterable[PictureSource]) -> list[list[Face]]:
+        """Returns the faces of each picture, exactly as `detect` does.
+
+        Pictures are read one by one and not kept, so that a generator or a list of paths of any
+        length fits into memory. (Both detectors would have to pad pictures of different sizes
+        to stack them, which changes what they find.)
+        """
+        if is_picture(images):
+            raise TypeError("Expected a list of pictures. Received one picture; use `detect`.")
+        return [self.detect(image) for image in images]
+
+
+def _load_backend(
+    name: str, score_threshold: float | None, weights: str | os.PathLike[str] | None
+) -> Backend:
+    # Imported here: mtcnn brings TensorFlow, which a user of yunet need not have.
+    if name == "mtcnn":
+        from fer_lib.detection.mtcnn_backend import MtcnnBackend
+
+        return MtcnnBackend(0.9 if score_threshold is None else score_threshold)
+    from fer_lib.detection.yunet_backend import YunetBackend
+
+    return YunetBackend(0.6 if score_threshold is None else score_threshold, weights)
+
+
+def _resize(image: np.ndarray, scale: float) -> np.ndarray:
+    height, width = image.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if size == (width, height):
+        return image
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(image, size, interpolation=method)
+
+
+def _make_face(edges: np.ndarray, score: float, points: np.ndarray) -> Face:
+    (left, top), (right, bottom) = edges.tolist()
+    landmarks = {name: (x, y) for name, (x, y) in zip(LANDMARKS, points.tolist(), strict=True)}
+    return Face((left, top, right - left, bottom - top), min(1.0, float(score)), landmarks)

@@ -1,0 +1,79 @@
+"""Faces by YuNet, the small detector that OpenCV runs, with weights that are fetched once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pooch
+from cv2.utils import logging
+
+from fer_lib.detection.detector import Detections
+from fer_lib.paths import cache_dir
+
+WEIGHTS_NAME = "face_detection_yunet_2023mar.onnx"
+# The zoo keeps the file in Git LFS: github.com's raw address gives a pointer, this one the file.
+WEIGHTS_URL = (
+    "https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models/face_detection_yunet/"
+    + WEIGHTS_NAME
+)
+WEIGHTS_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+
+
+def fetch_weights() -> Path:
+    """Returns the path of YuNet's weights in `cache_dir()`, where they are downloaded at first use.
+
+    Raises:
+        OSError: They are not there and cannot be fetched, or what came has another checksum.
+    """
+    try:
+        # Downloads to a temporary name and renames, so that an interrupted fetch leaves nothing.
+        path = pooch.retrieve(
+            WEIGHTS_URL, f"sha256:{WEIGHTS_SHA256}", fname=WEIGHTS_NAME, path=cache_dir()
+        )
+    except (OSError, ValueError) as error:
+        raise OSError(
+            f"Cannot fetch the weights of YuNet ({type(error).__name__}). Download {WEIGHTS_URL} "
+            f"to {cache_dir() / WEIGHTS_NAME}, or use the detector 'mtcnn', which needs no network."
+        ) from error
+    return Path(path)
+
+
+class YunetBackend:
+    """`cv2.FaceDetectorYN`, which sees faces of some 10 to 300 pixels."""
+
+    smallest_face = 12.0
+
+    def __init__(self, score_threshold: float, weights: str | os.PathLike[str] | None) -> None:
+        path = fetch_weights() if weights is None else Path(weights).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"Expected the weights of YuNet ({WEIGHTS_NAME}). {str(path)!r} is no file."
+            )
+        level = logging.getLogLevel()
+        logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns about a target that nobody asked for
+        try:
+            self._net = cv2.FaceDetectorYN.create(
+                str(path), "", (320, 320), score_threshold=score_threshold
+            )
+        except cv2.error as error:
+            raise OSError(
+                f"Cannot read {str(path)!r} as the weights of YuNet; download {WEIGHTS_URL}."
+            ) from error
+        finally:
+            logging.setLogLevel(level)
+
+    def find(self, image: np.ndarray) -> Detections:
+        """Returns the faces of an RGB `uint8 (height, width, 3)` picture."""
+        height, width = image.shape[:2]
+        self._net.setInputSize((width, height))
+        _, rows = self._net.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        if rows is None:
+            rows = np.empty((0, 15), np.float32)
+        # A row is: left, top, width, height, five (x, y), score. The eye and the mouth corner that
+        # come first are the person's right ones, which the viewer sees on the left.
+        left_top, size = rows[:, 0:2], rows[:, 2:4]
+        corners = np.concatenate([left_top, left_top + size], axis=1)
+        return Detections(corners, rows[:, 14], rows[:, 4:14].reshape(-1, 5, 2))
