@@ -1,0 +1,305 @@
+"""The true factors of the synthetic faces: what may vary, how it is drawn, how it is overruled."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.labels import EMOTIONS_8
+
+EMOTION_ACTION_UNITS: dict[str, dict[str, float]] = {
+    "angry": {"AU4": 1.0, "AU5": 0.7, "AU7": 0.8, "AU23": 1.0},
+    "disgust": {"AU9": 1.0, "AU15": 0.6, "AU16": 1.0},
+    "fear": {
+        "AU1": 1.0, "AU2": 0.6, "AU4": 0.6, "AU5": 1.0, "AU7": 0.4, "AU20": 1.0, "AU26": 0.45,
+    },
+    "happy": {"AU6": 0.9, "AU12": 1.0},
+    "sad": {"AU1": 1.0, "AU4": 0.6, "AU15": 1.0},
+    "surprise": {"AU1": 1.0, "AU2": 1.0, "AU5": 1.0, "AU26": 1.0},
+    "neutral": {},
+    "contempt": {"AU14": 1.0},
+}  # fmt: skip
+"""Action units of each emotion and how strong each is in the full expression, 0 to 1."""
+
+ACTION_UNITS: dict[str, str] = {
+    "AU1": "inner brow raiser",
+    "AU2": "outer brow raiser",
+    "AU4": "brow lowerer",
+    "AU5": "upper lid raiser",
+    "AU6": "cheek raiser",
+    "AU7": "lid tightener",
+    "AU9": "nose wrinkler",
+    "AU12": "lip corner puller",
+    "AU14": "dimpler, on one side",
+    "AU15": "lip corner depressor",
+    "AU16": "lower lip depressor",
+    "AU20": "lip stretcher",
+    "AU23": "lip tightener",
+    "AU25": "lips part",
+    "AU26": "jaw drop",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Factor:
+    """One thing that varies: numbers in a range, or a choice of names.
+
+    Attributes:
+        plain: The value of the plain face that `draw_face` starts from.
+        low, high: The range that `make_faces` draws from.
+        limits: The range that an argument may ask for; `(low, high)` unless given.
+        choices, weights: The values of a choice, and how often each is drawn.
+        power: 1 draws evenly; 2 and 3 draw mostly near `low`.
+    """
+
+    plain: Any
+    low: float = 0.0
+    high: float = 1.0
+    limits: tuple[float, float] | None = None
+    choices: tuple[Any, ...] = ()
+    weights: tuple[float, ...] = ()
+    power: int = 1
+
+    def draw(self, uniform: np.ndarray) -> np.ndarray:
+        """Turns numbers in [0, 1) into values, by sums and products only: the same everywhere."""
+        if self.choices:
+            weights = self.weights or (1.0,) * len(self.choices)
+            edges = np.cumsum(weights)[:-1] / sum(weights)
+            return np.array(self.choices)[(uniform[:, None] >= edges).sum(axis=1)]
+        value = uniform
+        for _ in range(self.power - 1):
+            value = value * uniform
+        return self.low + (self.high - self.low) * value
+
+    def check(self, name: str, values: np.ndarray) -> None:
+        """Raises a `ValueError` if a value is none that this factor can take."""
+        if self.choices:
+            wrong = [value for value in values if value not in self.choices]
+            expected = f"one of {', '.join(map(str, self.choices))}"
+        else:
+            low, high = self.limits or (min(self.low, self.high), max(self.low, self.high))
+            numbers = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(float)
+            wrong = [
+                v for v, number in zip(values, numbers, strict=True) if not low <= number <= high
+            ]
+            expected = f"a number from {low:g} to {high:g}"
+        if wrong:
+            raise ValueError(f"Expected factor {name!r} to be {expected}. Received: {wrong[0]!r}")
+
+
+_SHAPE = Factor(0.0, -1.0, 1.0)
+# The order is part of the format: factor number i is drawn from column i of the random numbers.
+FACTORS: dict[str, Factor] = {
+    # Who it is. Shapes run from -1 (small, low, narrow, near) to 1, 0 is the average.
+    "face_width": _SHAPE,
+    "face_length": _SHAPE,
+    "jaw_width": _SHAPE,
+    "eye_size": _SHAPE,
+    "eye_distance": _SHAPE,
+    "eye_slant": _SHAPE,
+    "brow_height": _SHAPE,
+    "brow_slant": _SHAPE,
+    "brow_thickness": _SHAPE,
+    "nose_width": _SHAPE,
+    "nose_length": _SHAPE,
+    "mouth_width": _SHAPE,
+    "mouth_height": _SHAPE,
+    "lip_fullness": _SHAPE,
+    "skin_tone": Factor(4, choices=tuple(range(1, 11))),  # Monk scale
+    "age": Factor(28.0, 18.0, 80.0),  # years
+    "hair": Factor("short", choices=("none", "short", "fringe", "long"), weights=(12, 38, 25, 25)),
+    "hair_color": Factor(
+        "brown", choices=("black", "brown", "blond", "red", "grey"), weights=(37, 30, 15, 6, 12)
+    ),
+    "eye_color": Factor("brown", choices=("brown", "green", "blue"), weights=(64, 14, 22)),
+    "beard": Factor(
+        "none", choices=("none", "stubble", "moustache", "full"), weights=(70, 12, 6, 12)
+    ),
+    "glasses": Factor(False, choices=(False, True), weights=(82, 18)),
+    # How it stands: degrees, and pixels of a 48-pixel crop.
+    "yaw": Factor(0.0, -18.0, 18.0, limits=(-35, 35)),
+    "pitch": Factor(0.0, -10.0, 10.0, limits=(-20, 20)),
+    "roll": Factor(0.0, -9.0, 9.0, limits=(-180, 180)),
+    "scale": Factor(1.0, 0.9, 1.12, limits=(0.3, 3)),
+    "shift_x": Factor(0.0, -1.5, 1.5, limits=(-24, 24)),
+    "shift_y": Factor(0.0, -1.5, 1.5, limits=(-24, 24)),
+    "gaze_x": _SHAPE,
+    "gaze_y": _SHAPE,
+    # Light from -1 (left, above) to 1, relative to the face; the rest is the wall and the camera.
+    "light_x": Factor(-0.4, -1.0, 1.0),
+    "light_y": Factor(-0.5, -1.0, 0.3, limits=(-1, 1)),
+    "light_contrast": Factor(0.6, 0.3, 1.0, limits=(0, 1.5)),
+    "exposure": Factor(1.0, 0.75, 1.25, limits=(0.1, 3)),
+    "background": Factor(0.6, 0.05, 0.95, limits=(0, 1)),
+    "background_slope": Factor(0.1, -0.4, 0.4, limits=(-1, 1)),
+    "blur": Factor(0.0, 0.0, 0.9, limits=(0, 8), power=2),  # sigma, pixels of a 48-pixel crop
+    "noise": Factor(0.0, 0.0, 12.0, limits=(0, 100), power=2),  # standard deviation, grey levels
+    "resolution": Factor(1.0, 1.0, 0.55, limits=(0.1, 1), power=3),  # share of the size
+    "noise_seed": Factor(0, 0, 2**31),
+}
+IDENTITY = tuple(FACTORS)[: tuple(FACTORS).index("yaw")]
+_INTENSITY = Factor(1.0, 0.2, 1.0, limits=(0, 1))
+_UNIT = Factor(0.0)
+_COLUMNS = 128  # random numbers a face; more than are used, so that new factors change no old ones
+_INTENSITY_COLUMN, _STRENGTH_COLUMN, _STRAY_COLUMN = 64, 65, 96
+
+
+def check_value(name: str, values: np.ndarray) -> None:
+    """Raises a `ValueError` for an unknown factor, or a value that it cannot take."""
+    _known(name).check(name, values)
+
+
+def _known(name: str) -> Factor:
+    known = {"intensity": _INTENSITY, **dict.fromkeys(ACTION_UNITS, _UNIT), **FACTORS}
+    if name not in known:
+        raise ValueError(f"Expected factors among {', '.join(known)}. Received: {name!r}")
+    return known[name]
+
+
+def sample_factors(
+    counts: Mapping[str, int],
+    seed: int,
+    people: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Draws the table of factors of a set of faces, classes taking turns row by row.
+
+    Face `i` of a class has its own row of random numbers, `PCG64([seed, class, 0])`, and each
+    factor its own column of them. So a larger set begins with the smaller one, and fixing one
+    factor leaves all others as they were.
+
+    Args:
+        counts: Faces of each class, by name.
+        seed: Any whole number from 0.
+        people: How many different people; None makes every face another person.
+        overrides: As `factors` of `fer_lib.datasets.make_faces`.
+
+    Returns:
+        One row a face: `emotion`, `person`, `intensity`, the action units, and `FACTORS`.
+
+    Raises:
+        ValueError: A factor is unknown or a value out of its range.
+    """
+    overrides = dict(overrides or {})
+    for name in overrides:
+        _known(name)
+    uniform, parts = [], []
+    for emotion, count in counts.items():
+        stream = np.random.PCG64([seed, EMOTIONS_8.index(emotion), 0])
+        uniform.append(np.random.Generator(stream).random((count, _COLUMNS)))
+        parts.append(pd.DataFrame({"emotion": emotion, "index": np.arange(count)}))
+    table = pd.concat(parts, ignore_index=True)
+    order = np.argsort(table["index"].to_numpy(), kind="stable")
+    table, uniform = table.iloc[order].reset_index(drop=True), np.concatenate(uniform)[order]
+    if people is None:
+        rows = zip(table["emotion"], table["index"], strict=True)
+        table["person"] = [f"{seed}-{emotion}-{index}" for emotion, index in rows]
+    else:
+        person = table["index"].to_numpy() % people
+        stream = np.random.PCG64([seed, len(EMOTIONS_8), 0])
+        identity = np.random.Generator(stream).random((people, _COLUMNS))
+        uniform[:, : len(IDENTITY)] = identity[person, : len(IDENTITY)]
+        table["person"] = [f"{seed}-{index}" for index in person]
+    table = table.drop(columns="index")
+
+    columns = {name: i for i, name in enumerate(FACTORS)}
+    natural = {name: factor.draw(uniform[:, columns[name]]) for name, factor in FACTORS.items()}
+    natural["noise_seed"] = natural["noise_seed"].astype(np.int64)
+    natural["intensity"] = _INTENSITY.draw(uniform[:, _INTENSITY_COLUMN])
+    values: dict[str, np.ndarray] = {}
+
+    def settle(name: str, column: int) -> None:
+        values[name] = natural[name]
+        if name in overrides and not callable(overrides[name]):
+            values[name] = _override(
+                name, _known(name), overrides[name], table, uniform[:, column], natural[name]
+            )
+
+    settle("intensity", _INTENSITY_COLUMN)
+    for name in FACTORS:
+        settle(name, columns[name])
+    _natural_colors(values, overrides)
+    units = _action_units(table["emotion"].to_numpy(), values["intensity"], uniform)
+    for i, name in enumerate(ACTION_UNITS):
+        natural[name] = units[name]
+        settle(name, _STRENGTH_COLUMN + i)
+    table = table.assign(**{name: values[name] for name in values})
+    for name, value in overrides.items():
+        if callable(value):
+            table[name] = _override(name, _known(name), value(table), table, None, None)
+    return table
+
+
+def _natural_colors(values: dict[str, np.ndarray], overrides: Mapping[str, Any]) -> None:
+    """Greys the hair of the old, and keeps dark hair and eyes where they go with the skin."""
+    dark, age = values["skin_tone"].astype(int) >= 6, values["age"].astype(float)
+    if "hair_color" not in overrides:
+        hair = values["hair_color"]
+        hair = np.where(dark & np.isin(hair, ("blond", "red")), "black", hair)
+        hair = np.where((age < 45) & (hair == "grey"), "black", hair)
+        values["hair_color"] = np.where(age > 66, "grey", hair)
+    if "eye_color" not in overrides:
+        values["eye_color"] = np.where(dark, "brown", values["eye_color"])
+
+
+def _action_units(
+    emotions: np.ndarray, intensity: np.ndarray, uniform: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns the strength of each unit: the prototype's, varied, or a slight stray movement."""
+    units = {}
+    for i, name in enumerate(ACTION_UNITS):
+        varied = uniform[:, _STRENGTH_COLUMN + i]
+        stray = np.maximum(uniform[:, _STRAY_COLUMN + i] - 0.6, 0) * 0.4
+        weight = np.array([EMOTION_ACTION_UNITS[emotion].get(name, 0.0) for emotion in emotions])
+        strength = weight * intensity * (0.75 + 0.35 * varied)
+        if name == "AU25":  # every second smile and some anger shows teeth, once it is strong
+            happy = (emotions == "happy") & (varied < 0.5)
+            angry = (emotions == "angry") & (varied < 0.2)
+            strength = np.maximum(intensity - 0.25, 0) * np.where(happy | angry, 1.0, 0.0)
+        units[name] = np.minimum(np.maximum(strength, stray), 1.0)
+    return units
+
+
+def _override(
+    name: str,
+    factor: Factor,
+    value: Any,
+    table: pd.DataFrame,
+    uniform: np.ndarray | None,
+    natural: np.ndarray | None,
+) -> np.ndarray:
+    """Returns the values that an argument asks for; see `make_faces` for the forms."""
+    count = len(table)
+    if isinstance(value, Mapping):
+        emotions = table["emotion"].to_numpy()
+        result = natural.astype(object)
+        for emotion, part in value.items():
+            if emotion not in set(emotions):
+                raise ValueError(
+                    f"Expected the classes of factor {name!r} among {sorted(set(emotions))}. "
+                    f"Received: {emotion!r}"
+                )
+            rows = emotions == emotion
+            result[rows] = _override(name, factor, part, table[rows], uniform[rows], natural[rows])
+        return np.array(result.tolist())
+    if isinstance(value, tuple) and len(value) == 2 and not factor.choices:
+        factor.check(name, np.array(value))
+        return value[0] + (value[1] - value[0]) * uniform
+    if isinstance(value, list | tuple):
+        values = np.array(value)
+        factor.check(name, values)
+        return values[np.minimum((uniform * len(values)).astype(int), len(values) - 1)]
+    values = np.asarray(value)
+    if values.ndim == 0:
+        values = np.full(count, values)
+    if values.shape != (count,):
+        raise ValueError(
+            f"Expected factor {name!r} as one value or an array of {count}, one a face. "
+            f"Received an array of shape {values.shape}"
+        )
+    factor.check(name, values)
+    return values
