@@ -1,0 +1,84 @@
+# The commands of the course. `make` alone lists them; README.md says the same in plain pip.
+# One environment, .venv, is made once; a stamp file in it says which tools it already holds.
+
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+  BIN := $(VENV)/Scripts
+else
+  BIN := $(VENV)/bin
+endif
+NOTEBOOKS = $(sort $(wildcard notebooks/[0-9]*.ipynb))
+NBVAL := --nbval-lax --nbval-current-env --nbval-sanitize-with=notebooks/nbval_sanitize.cfg \
+  --nbval-cell-timeout=180
+
+# Byte-compiling all of TensorFlow takes longer than unpacking it and most of it is never imported:
+# pip leaves that to the first import.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+  -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test test-slow notebooks lint constraints clean
+
+help:
+	@echo "make demo         install, recognise the expressions in two photographs, say where the picture is"
+	@echo "make lab          open the notebooks in JupyterLab"
+	@echo "make test         run the unit tests and the notebooks (12 minutes at most on two cores)"
+	@echo "make test-slow    run what takes longer: the built wheel, memory, solutions, the JAX backend"
+	@echo "make notebooks    run every notebook and store its outputs"
+	@echo "make lint         check the style of the code and the form of the notebooks"
+	@echo "make constraints  write the versions in .venv to constraints.txt"
+	@echo "make clean        remove .venv, caches, builds and outputs"
+	@echo
+	@echo "Another interpreter (3.11 to 3.13): make demo PYTHON=python3.12"
+
+demo: $(VENV)/.with-library
+	@$(BIN)/python -m fer_lib demo
+	@echo "Next: 'make lab' opens the notebooks; start with 00_quickstart.ipynb."
+
+lab: $(VENV)/.with-notebooks
+	$(BIN)/python -m jupyter lab notebooks
+
+test: $(VENV)/.with-tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+ifneq ($(NOTEBOOKS),)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(NBVAL) $(NOTEBOOKS)
+endif
+
+test-slow: $(VENV)/.with-slow-tests
+	$(BIN)/python -m pytest -m slow
+
+notebooks: $(VENV)/.with-tests
+	$(BIN)/python tests/tools/format_notebooks.py $(NOTEBOOKS)
+
+lint: $(VENV)/.with-lint
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python tests/tools/format_notebooks.py --check $(NOTEBOOKS)
+
+constraints: $(VENV)/.with-lint
+	$(BIN)/python tests/tools/freeze_constraints.py
+
+clean:
+	rm -rf $(VENV) build dist outputs notebooks/outputs .pytest_cache .ruff_cache .hypothesis
+	find fer_lib tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A change of the dependencies, or of Python, installs again; anything else does not.
+$(VENV)/.with-library: EXTRAS :=
+$(VENV)/.with-notebooks: EXTRAS := [notebooks]
+$(VENV)/.with-tests: EXTRAS := [test]
+$(VENV)/.with-slow-tests: EXTRAS := [test,jax]
+$(VENV)/.with-lint: EXTRAS := [dev]
+$(VENV)/.with-%: pyproject.toml constraints.txt $(VENV)/.made
+	@echo "Installing fer-lib$(EXTRAS) into $(VENV) (the first time this downloads TensorFlow: some minutes)"
+	@$(INSTALL) -e ".$(EXTRAS)"
+	@touch $@
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "Expected Python 3.11 to 3.13. Received: $$($(PYTHON) --version 2>&1). Name another one: make demo PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "This Python cannot make environments (no ensurepip). On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
