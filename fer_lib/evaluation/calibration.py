@@ -1,0 +1,161 @@
+"""Do confidences mean what they say? Calibration error, Brier score, log-loss, temperature.
+
+Top-label calibration as in Guo et al. (arXiv 1706.04599): among the answers given with 80 %
+confidence, 80 % should be right.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special
+
+from fer_lib.evaluation.inputs import check_labels, check_probabilities
+
+NUM_BINS = 15
+
+
+def log_losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns the cross-entropy of each sample, `float64 (n,)`, clipped as scikit-learn does."""
+    tiny = np.finfo(probabilities.dtype).eps
+    of_label = probabilities[np.arange(len(labels)), labels]
+    return -np.log(np.clip(of_label, tiny, 1 - tiny).astype(np.float64))
+
+
+def brier_scores(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns the squared distance from the true class of each sample, `float64 (n,)`, 0 to 2."""
+    distance = probabilities.astype(np.float64)
+    distance[np.arange(len(labels)), labels] -= 1.0
+    return np.square(distance).sum(axis=1)
+
+
+def reliability(
+    confidence: np.ndarray,
+    correct: np.ndarray,
+    num_bins: int = NUM_BINS,
+    strategy: str = "equal_width",
+) -> pd.DataFrame:
+    """Compares confidence with accuracy, bin by bin: the data of a reliability diagram.
+
+    Args:
+        confidence: `(n,)` in `[0, 1]`, the probability of the answer given.
+        correct: `bool (n,)`, whether the answer is right.
+        num_bins: How many bins.
+        strategy: `"equal_width"` bins of `[0, 1]`, or `"equal_count"` bins of about as many
+            samples each.
+
+    Returns:
+        One row a bin that is not empty: `low, high, confidence, accuracy, count`.
+
+    Raises:
+        ValueError: Unknown strategy.
+    """
+    confidence = np.asarray(confidence, np.float64)
+    if strategy == "equal_width":
+        edges = np.linspace(0, 1, num_bins + 1)
+    elif strategy == "equal_count":
+        edges = np.quantile(confidence, np.linspace(0, 1, num_bins + 1))
+    else:
+        raise ValueError(
+            f"Expected `strategy` 'equal_width' or 'equal_count'. Received: {strategy!r}"
+        )
+    index = np.searchsorted(edges[1:-1], confidence)
+    count = np.bincount(index, minlength=num_bins)
+    filled = count > 0
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(index, values, minlength=num_bins)[filled] / count[filled]
+
+    return pd.DataFrame(
+        {
+            "low": edges[:-1][filled],
+            "high": edges[1:][filled],
+            "confidence": mean(confidence),
+            "accuracy": mean(np.asarray(correct, np.float64)),
+            "count": count[filled],
+        }
+    )
+
+
+def calibration_error(bins: pd.DataFrame) -> float:
+    """Expected calibration error of the bins that `reliability` returns, 0 (calibrated) to 1."""
+    gaps = (bins["accuracy"] - bins["confidence"]).abs()
+    return float((gaps * bins["count"]).sum() / bins["count"].sum())
+
+
+def error_if_calibrated(
+    confidence: np.ndarray, num_bins: int = NUM_BINS, num_draws: int = 200, seed: int = 0
+) -> float:
+    """Expected calibration error that chance alone gives a perfectly calibrated model.
+
+    A finite sample never matches its confidences exactly, so no model reaches zero. Answers are
+    drawn as right with their confidence as the probability (Broecker and Smith, 2007,
+    doi:10.1175/WAF993.1), and scored as the model is.
+
+    Args:
+        confidence: `(n,)` in `[0, 1]`.
+        num_bins: How many bins of equal width.
+        num_draws: How often to draw.
+        seed: Of the drawing.
+
+    Returns:
+        The mean over the draws.
+    """
+    confidence = np.asarray(confidence, np.float64)
+    generator = np.random.default_rng(seed)
+    index = np.searchsorted(np.linspace(0, 1, num_bins + 1)[1:-1], confidence)
+    total = 0.0
+    for _ in range(num_draws):
+        surplus = (generator.random(len(confidence)) < confidence) - confidence
+        total += np.abs(np.bincount(index, surplus)).sum()
+    return float(total / (num_draws * len(confidence)))
+
+
+def fit_temperature(scores: np.ndarray, labels: np.ndarray, from_logits: bool = False) -> float:
+    """Finds the temperature that makes confidences honest without changing an answer.
+
+    Logits are divided by it before the softmax (`pretrained.apply_temperature` does that to
+    probabilities); it minimises the log-loss, the only parameter of the method. Fit it on
+    samples that the model was not trained on, and report scores on others.
+
+    Args:
+        scores: `(n, num_classes)` probabilities, or logits if `from_logits`.
+        labels: `int (n,)` true classes.
+        from_logits: Whether `scores` are logits.
+
+    Returns:
+        The temperature: above 1 the model was over-confident, below 1 under-confident. It is
+        kept between 0.05 and 20, where a model that is always right or knows nothing ends.
+
+    Raises:
+        ValueError: Scores or labels that cannot be scored.
+
+    Example:
+        >>> confident = np.tile([0.9, 0.1], (10, 1))  # right in six cases of ten
+        >>> round(fit_temperature(confident, np.array([0] * 6 + [1] * 4)), 1)
+        5.4
+    """
+    scores = np.asarray(scores)
+    if from_logits:
+        if scores.ndim != 2 or not np.isfinite(scores).all():
+            raise ValueError(
+                "Expected finite logits of shape (n, num_classes). "
+                f"Received: {scores.dtype} {scores.shape}"
+            )
+        logits = scores.astype(np.float64)
+        # An empty or a one-column array is refused by the same check as probabilities.
+        check_probabilities(special.softmax(logits, axis=1) if logits.size else logits)
+    else:
+        scores = check_probabilities(scores)
+        logits = np.log(np.maximum(scores, np.finfo(np.float32).tiny).astype(np.float64))
+    labels = check_labels(labels, logits.shape[1], len(logits))
+    of_label = logits[np.arange(len(labels)), labels]
+
+    def mean_loss(log_temperature: float) -> float:
+        scale = np.exp(-log_temperature)
+        return float((special.logsumexp(scale * logits, axis=1) - scale * of_label).mean())
+
+    found = optimize.minimize_scalar(
+        mean_loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded"
+    )
+    return float(np.exp(found.x))
