@@ -1,12 +1,11 @@
 """FER2013 (Goodfellow et al., arXiv 1307.0414) from whichever of its published layouts you have.
 
-The files themselves are read in `fer2013_files`; here they are found, checked against the
-published counts, and kept as a cached copy that loads in a fraction of a second.
+The layouts themselves are read in `fer2013_files`; here a copy is found, checked against the
+published counts, and kept in the cache, from where it loads in a fraction of a second.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Sequence
@@ -16,31 +15,98 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.datasets.base import FaceDataset
-from fer_lib.datasets.storage import open_npz, read_array
+from fer_lib.datasets.cache import cached
+from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS, SPLITS, find_source, read_source
 from fer_lib.labels import EMOTIONS
-from fer_lib.paths import datasets_dirs
-
-PUBLISHED_COUNTS: dict[str, tuple[int, ...]] = {
-    "Training": (3995, 436, 4097, 7215, 4830, 3171, 4965),
-    "PublicTest": (467, 56, 496, 895, 653, 415, 607),
-    "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
-}
-"""Pictures of each class, in the order of `EMOTIONS`, in the splits as published."""
+from fer_lib.paths import cache_dir, datasets_dirs
 
 
 def load_fer2013(
     path: str | os.PathLike[str] | None = None, splits: str | Sequence[str] | None = None
 ) -> FaceDataset:
-    path = Path(path)
-    with open_npz(path) as arrays:
-        pixels = read_array(arrays, "pixels", path)
-        emotion = read_array(arrays, "emotion", path)
-        usage = read_array(arrays, "usage", path)
-    dataset = FaceDataset(
-        images=pixels,
-        labels=emotion,
-        split=usage,
-        metadata=pd.DataFrame({"row": np.arange(len(pixels))}),
+    """Loads FER2013: 48x48 grey faces found by web search, seven classes.
+
+    Understood are Kaggle's `fer2013.csv`, `icml_face_data.csv`, `fer2013.tar.gz` (read without
+    unpacking), the `train/` and `test/` folders of class-named folders, and an `.npz` file with
+    `pixels (n, 48, 48)`, `emotion` and `usage` or written by `FaceDataset.save`. All give the same
+    `content_hash`. The first load of a slow layout leaves a copy in the cache.
+
+    Args:
+        path: A file, or a folder that holds one of the layouts. None looks for a folder `fer2013`
+            in the checkout's `datasets` and in the cache.
+        splits: The splits to keep, of `"Training"`, `"PublicTest"` and `"PrivateTest"`; None keeps
+            all that the copy has. In the `test/` folder the file names tell the two test splits
+            apart; where they do not, its class counts do, and else it is `"Test"`.
+
+    Returns:
+        The pictures in their published order, `uint8 (n, 48, 48, 1)`. Column `row` of the metadata
+        is the row in the published file (the row in this file, where its splits have not the
+        published sizes; absent where folders do not tell), counted from 0.
+
+    Raises:
+        FileNotFoundError: Nothing is there.
+        ValueError: A file breaks the format; the message names the file, the row and what was
+            expected.
+
+    Warns:
+        UserWarning: The number of pictures of a class differs from the published one.
+
+    Example:
+        `load_fer2013("fer2013.csv", splits="PublicTest")` gives 3,589 pictures.
+    """
+    source = find_source(_default_folder() if path is None else Path(path).expanduser())
+    dataset = cached(source, lambda: _read(source)) if source.is_slow else _read(source)
+    for problem in _count_problems(dataset):
+        warnings.warn(f"{source.path}: {problem}", stacklevel=2)
+    return dataset if splits is None else dataset.subset(split=splits)
+
+
+def _default_folder() -> Path:
+    for folder in datasets_dirs():
+        if (folder / "fer2013").is_dir():
+            return folder / "fer2013"
+    looked = " or ".join(str(folder / "fer2013") for folder in datasets_dirs()) or str(
+        cache_dir() / "datasets" / "fer2013"
+    )
+    raise FileNotFoundError(
+        f"Expected FER2013 in {looked}. Received: nothing there. "
+        "Put fer2013.csv there, or give the path of your copy."
+    )
+
+
+def _read(source) -> FaceDataset:
+    arrays = read_source(source)
+    metadata = {} if arrays.rows is None else {"row": arrays.rows}
+    if arrays.files is not None:
+        metadata["file"] = arrays.files
+    return FaceDataset(
+        images=arrays.pixels,
+        labels=arrays.labels,
+        class_names=EMOTIONS,
+        split=arrays.usage,
+        metadata=pd.DataFrame(metadata, index=range(len(arrays.pixels))),
         name="fer2013",
     )
-    return dataset if splits is None else dataset.subset(split=splits)
+
+
+def _count_problems(dataset: FaceDataset) -> list[str]:
+    """Says for each split of the copy how its class counts differ from the published ones."""
+    problems = []
+    for split in SPLITS:
+        found = np.bincount(dataset.labels[dataset.split == split], minlength=len(EMOTIONS))
+        published = PUBLISHED_COUNTS[split]
+        if found.any() and tuple(found) != published:
+            details = ", ".join(
+                f"{name} {have} of {want}"
+                for name, have, want in zip(EMOTIONS, found, published, strict=True)
+                if have != want
+            )
+            problems.append(
+                f"{split} has {found.sum()} pictures, published are {sum(published)} ({details})"
+            )
+    if "Test" in dataset.split:
+        problems.append(
+            f"test/ has {(dataset.split == 'Test').sum()} pictures that are neither the published "
+            "PublicTest nor PrivateTest nor both; their split is called 'Test'"
+        )
+    return problems

@@ -70,11 +70,10 @@ def load_dataset(path: str | os.PathLike[str]) -> FaceDataset:
     """
     path = Path(path)
     with open_npz(path) as arrays:
-        missing_keys = {"images", "labels", "class_names", "split", "name"} - set(arrays.files)
-        if missing_keys:
+        if not is_saved_dataset(arrays):
             raise ValueError(
                 f"{path}: expected a file written by FaceDataset.save. "
-                f"Received: no {', '.join(sorted(missing_keys))} in {arrays.files}"
+                f"Received: the arrays {', '.join(arrays.files)}"
             )
         values = {name: read_array(arrays, name, path) for name in arrays.files}
     metadata = {}
@@ -105,6 +104,11 @@ def open_npz(path: Path) -> np.lib.npyio.NpzFile:
     if not isinstance(opened, np.lib.npyio.NpzFile):
         raise ValueError(f"{path}: expected an .npz file. Received: a single array")
     return opened
+
+
+def is_saved_dataset(arrays: np.lib.npyio.NpzFile) -> bool:
+    """Tells whether an opened file has what `save_dataset` writes."""
+    return {"images", "labels", "class_names", "split", "name"} <= set(arrays.files)
 
 
 def read_array(arrays: np.lib.npyio.NpzFile, name: str, path: Path) -> np.ndarray:

@@ -1,0 +1,58 @@
+"""A copy of what was read slowly, kept in the cache folder and never trusted when it is stale."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.fer2013_files import Source
+from fer_lib.datasets.storage import load_dataset, open_npz, read_array, save_dataset
+from fer_lib.paths import cache_dir
+
+# Raised whenever a reader gives other arrays for the same files.
+_VERSION = 1
+
+
+def cached(source: Source, read: Callable[[], FaceDataset]) -> FaceDataset:
+    """Returns the cached copy of a source, or reads it and leaves a copy for the next time.
+
+    The copy counts only while the size and time of every file of the source are those that it was
+    made from. A cache that cannot be read or written costs time, never an error.
+    """
+    fingerprint = _fingerprint(source)
+    place = hashlib.sha256(str(source.path.resolve()).encode()).hexdigest()[:16]
+    copy = cache_dir() / "parsed" / f"fer2013-{place}.npz"
+    # A missing, half-written or unreadable copy is as good as none: the source is read again.
+    with contextlib.suppress(OSError, ValueError):
+        with open_npz(copy) as arrays:
+            fresh = "source" in arrays.files and (
+                str(read_array(arrays, "source", copy)) == fingerprint
+            )
+        if fresh:
+            return load_dataset(copy)
+    dataset = read()
+    with contextlib.suppress(OSError):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        save_dataset(dataset, copy, {"source": fingerprint})
+    return dataset
+
+
+def _fingerprint(source: Source) -> str:
+    digest = hashlib.sha256(f"{_VERSION} {source.layout}".encode())
+    paths = [source.path] if source.path.is_file() else _walk(source.path)
+    for path, status in sorted((str(path), os.stat(path)) for path in paths):
+        digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _walk(folder: Path) -> list[str]:
+    return [
+        os.path.join(parent, name)
+        for side in ("train", "test")
+        for parent, _, names in os.walk(folder / side)
+        for name in names
+    ]

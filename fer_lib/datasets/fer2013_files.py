@@ -1,0 +1,343 @@
+"""Reads the layouts in which FER2013 is published into plain arrays, and says what is wrong in them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.storage import is_saved_dataset, load_dataset, open_npz, read_array
+from fer_lib.images import find_images, read_image, to_gray
+from fer_lib.labels import EMOTIONS, canonical_emotion
+
+SPLITS: tuple[str, ...] = ("Training", "PublicTest", "PrivateTest")
+"""The splits in their published order."""
+
+PUBLISHED_COUNTS: dict[str, tuple[int, ...]] = {
+    "Training": (3995, 436, 4097, 7215, 4830, 3171, 4965),
+    "PublicTest": (467, 56, 496, 895, 653, 415, 607),
+    "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
+}
+"""Pictures of each class, in the order of `EMOTIONS`, in the splits as published."""
+
+BOTH_TESTS = "PublicTest+PrivateTest"
+SIDE = 48
+_PIXELS = SIDE * SIDE
+_FILES = ("fer2013.npz", "fer2013.csv", "icml_face_data.csv", "fer2013.tar.gz")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One copy of FER2013: where it is and in which layout."""
+
+    path: Path
+    layout: str  # "csv", "tar", "npz" or "folders"
+
+    @property
+    def is_slow(self) -> bool:
+        return self.layout != "npz"
+
+
+@dataclasses.dataclass(frozen=True)
+class Arrays:
+    """What a layout holds, in its own order: one entry a picture in every array."""
+
+    pixels: np.ndarray  # uint8 (n, 48, 48)
+    labels: np.ndarray  # int64 (n,)
+    usage: np.ndarray  # str (n,)
+    rows: np.ndarray | None  # int64 (n,)
+    files: np.ndarray | None = None  # str (n,), of the folder layout
+
+
+def find_source(path: Path) -> Source:
+    """Finds the layout of a file, or in a folder.
+
+    Raises:
+        FileNotFoundError: The path does not exist, or the folder holds none of the layouts.
+        ValueError: The file is of another kind.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"Expected a copy of FER2013. Received: {path}, which is missing")
+    if path.is_file():
+        name = path.name.lower()
+        for ending, layout in (
+            (".csv", "csv"),
+            (".npz", "npz"),
+            (".tar.gz", "tar"),
+            (".tgz", "tar"),
+        ):
+            if name.endswith(ending):
+                return Source(path, layout)
+        raise ValueError(f"Expected a .csv, .npz or .tar.gz file. Received: {path}")
+    for folder in (path, path / "fer2013"):
+        for name in _FILES:
+            if (folder / name).is_file():
+                return find_source(folder / name)
+        if (folder / "train").is_dir() or (folder / "test").is_dir():
+            return Source(folder, "folders")
+    raise FileNotFoundError(
+        f"Expected a folder with {', '.join(_FILES)} or the folders train and test. Received: {path}"
+    )
+
+
+def read_source(source: Source) -> Arrays:
+    """Reads a copy whole.
+
+    Raises:
+        ValueError: It breaks the format; the message names the file, the row and the expectation.
+        OSError: It cannot be read.
+    """
+    if source.layout == "csv":
+        with open(source.path, "rb") as lines:
+            return read_csv(lines, str(source.path))
+    if source.layout == "tar":
+        return _read_tar(source.path)
+    if source.layout == "npz":
+        return _read_npz(source.path)
+    return _read_folders(source.path)
+
+
+def published_rows(usage: np.ndarray) -> np.ndarray:
+    """Numbers the rows as the whole published file does, from 0, even where splits are left out.
+
+    That is possible where every split present has its published size; else rows are counted in
+    this file.
+    """
+    rows = np.arange(len(usage))
+    numbered, start = rows.copy(), 0
+    for split in SPLITS:
+        members, size = np.flatnonzero(usage == split), sum(PUBLISHED_COUNTS[split])
+        if len(members) not in (0, size):
+            return rows
+        numbered[members] = start + np.arange(len(members))
+        start += size
+    return numbered
+
+
+def read_csv(lines: Iterable[bytes], name: str) -> Arrays:
+    """Reads `emotion`, `pixels` and `Usage`, in any order, from the lines of a CSV file."""
+    lines = iter(lines)
+    header = next(lines, b"").decode("utf-8-sig", "replace")
+    columns = [column.strip(' "\r\n').lower() for column in header.split(",")]
+    if columns == [""]:
+        raise ValueError(
+            f"{name}: expected the columns emotion, pixels, Usage. Received: an empty file"
+        )
+    missing = [c for c in ("emotion", "pixels", "Usage") if c.lower() not in columns]
+    if missing:
+        raise ValueError(
+            f"{name}: expected the columns emotion, pixels, Usage. "
+            f"Received: {', '.join(columns)[:200]} (no {', '.join(missing)})"
+        )
+    at_emotion, at_pixels, at_usage = map(columns.index, ("emotion", "pixels", "usage"))
+    labels, usage, pictures = [], [], []
+    label_of = {str(label).encode(): label for label in range(len(EMOTIONS))}
+    split_of = {split.encode(): split for split in SPLITS}
+    for line in lines:
+        if not line.strip():
+            continue
+        where = f"{name}, row {len(labels)}"
+        fields = line.split(b",")
+        if len(fields) != len(columns):
+            raise ValueError(f"{where}: expected {len(columns)} columns. Received: {len(fields)}")
+        label = label_of.get(fields[at_emotion].strip(b' "\r\n'))
+        if label is None:
+            raise ValueError(
+                f"{where}: expected `emotion` from 0 to 6. Received: {_show(fields[at_emotion])}"
+            )
+        split = split_of.get(fields[at_usage].strip(b' "\r\n'))
+        if split is None:
+            raise ValueError(
+                f"{where}: expected `Usage` to be one of {', '.join(SPLITS)}. "
+                f"Received: {_show(fields[at_usage])}"
+            )
+        labels.append(label)
+        usage.append(split)
+        pictures.append(_parse_pixels(fields[at_pixels].strip(b' "\r\n'), where))
+    if not pictures:
+        raise ValueError(f"{name}: expected rows below the header. Received: none")
+    usage = np.array(usage)
+    return Arrays(np.stack(pictures), np.array(labels, np.int64), usage, published_rows(usage))
+
+
+def _parse_pixels(text: bytes, where: str) -> np.ndarray:
+    """Turns 2,304 numbers into `uint8 (48, 48)`."""
+    try:
+        values = np.fromstring(text, np.int64, sep=" ")
+    except ValueError:
+        values = np.zeros(0, np.int64)
+    if len(values) == _PIXELS and values.min() >= 0 and values.max() <= 255:
+        return values.astype(np.uint8).reshape(SIDE, SIDE)
+    # Slow, so only where something is wrong: find out what.
+    words = text.split()
+    if len(words) != _PIXELS:
+        raise ValueError(f"{where}: expected {_PIXELS} pixels (48x48). Received: {len(words)}")
+    position = next(i for i, word in enumerate(words) if not _is_pixel(word))
+    raise ValueError(
+        f"{where}: expected pixels from 0 to 255. "
+        f"Received: {_show(words[position])} as pixel {position}"
+    )
+
+
+def _is_pixel(word: bytes) -> bool:
+    return word.isdigit() and int(word) <= 255
+
+
+def _show(text: bytes) -> str:
+    return repr(text.decode("utf-8", "replace").strip()[:40])
+
+
+def _read_tar(path: Path) -> Arrays:
+    """Reads the `fer2013.csv` inside the archive as a stream: nothing is written to the disk."""
+    names = []
+    try:
+        with tarfile.open(path, "r|gz") as archive:
+            for member in archive:
+                if member.isfile() and Path(member.name).name == "fer2013.csv":
+                    return read_csv(archive.extractfile(member), f"{path}:{member.name}")
+                names.append(member.name)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise ValueError(
+            f"{path}: expected a whole .tar.gz archive. Received: a damaged one ({error}); "
+            "download it again"
+        ) from None
+    raise ValueError(
+        f"{path}: expected a file fer2013.csv in the archive. Received: {', '.join(names)[:200]}"
+    )
+
+
+def _read_npz(path: Path) -> Arrays:
+    with open_npz(path) as arrays:
+        if is_saved_dataset(arrays):
+            return _from_dataset(load_dataset(path), path)
+        missing = {"pixels", "emotion", "usage"} - set(arrays.files)
+        if missing:
+            raise ValueError(
+                f"{path}: expected the arrays pixels, emotion, usage. "
+                f"Received: {', '.join(arrays.files)} (no {', '.join(sorted(missing))})"
+            )
+        pixels, labels, usage = (
+            read_array(arrays, name, path) for name in ("pixels", "emotion", "usage")
+        )
+    if pixels.ndim == 4 and pixels.shape[3] == 1:
+        pixels = pixels[..., 0]
+    if pixels.shape[1:] != (SIDE, SIDE) or pixels.dtype != np.uint8 or not len(pixels):
+        raise ValueError(
+            f"{path}: expected `pixels` of type uint8 and shape (n, 48, 48). "
+            f"Received: {pixels.dtype} {pixels.shape}"
+        )
+    for name, array in (("emotion", labels), ("usage", usage)):
+        if array.shape != (len(pixels),):
+            raise ValueError(
+                f"{path}: expected `{name}` of shape ({len(pixels)},). Received: {array.shape}"
+            )
+    wrong = np.flatnonzero(~np.isin(labels, np.arange(len(EMOTIONS))))
+    if len(wrong):
+        raise ValueError(
+            f"{path}, row {wrong[0]}: expected `emotion` from 0 to 6. Received: {labels[wrong[0]]}"
+        )
+    wrong = np.flatnonzero(~np.isin(usage, SPLITS))
+    if len(wrong):
+        raise ValueError(
+            f"{path}, row {wrong[0]}: expected `usage` to be one of {', '.join(SPLITS)}. "
+            f"Received: {str(usage[wrong[0]])!r}"
+        )
+    return Arrays(pixels, labels.astype(np.int64), usage, published_rows(usage))
+
+
+def _from_dataset(dataset: FaceDataset, path: Path) -> Arrays:
+    if dataset.class_names != EMOTIONS or dataset.images.shape[1:] != (SIDE, SIDE, 1):
+        raise ValueError(
+            f"{path}: expected FER2013, grey 48x48 pictures of {EMOTIONS}. "
+            f"Received: {dataset!r}; FaceDataset.load reads it"
+        )
+    rows = dataset.metadata.get("row")
+    files = dataset.metadata.get("file")
+    return Arrays(
+        dataset.images[..., 0],
+        dataset.labels,
+        dataset.split,
+        None if rows is None else rows.to_numpy(),
+        None if files is None else files.to_numpy(),
+    )
+
+
+def _read_folders(folder: Path) -> Arrays:
+    """Reads `train/<class>/*` and `test/<class>/*`, PNG or JPEG."""
+    pixels, labels, usage, numbers, files = [], [], [], [], []
+    for side in ("train", "test"):
+        start = len(labels)
+        for path, label in _class_pictures(folder / side):
+            picture = to_gray(read_image(path))
+            if picture.shape != (SIDE, SIDE):
+                height, width = picture.shape
+                raise ValueError(f"{path}: expected 48x48 pixels. Received: {width}x{height}")
+            named = re.match(r"(Training|PublicTest|PrivateTest)_(\d+)", path.name)
+            if named and (named[1] == "Training") != (side == "train"):
+                raise ValueError(
+                    f"{path}: expected {'Training' if side == 'train' else 'test'} pictures in "
+                    f"{side}/. Received: one of {named[1]}"
+                )
+            pixels.append(picture)
+            labels.append(label)
+            usage.append(named[1] if named else "")
+            numbers.append(int(named[2]) if named else -1)
+            files.append(path.relative_to(folder).as_posix())
+        if "" in usage[start:]:
+            name = "Training" if side == "train" else _name_of_test(labels[start:])
+            usage[start:] = [split or name for split in usage[start:]]
+    if not pixels:
+        raise ValueError(
+            f"{folder}: expected pictures in train/<class>/ and test/<class>/. Received: none"
+        )
+    arrays = Arrays(np.stack(pixels), np.array(labels), np.array(usage), None, np.array(files))
+    rows = np.array(numbers)
+    if not _are_rows(rows, arrays.usage):
+        return arrays
+    order = np.argsort(rows)
+    return Arrays(
+        *(a[order] for a in (arrays.pixels, arrays.labels, arrays.usage, rows, arrays.files))
+    )
+
+
+def _class_pictures(folder: Path) -> Iterator[tuple[Path, int]]:
+    for class_folder in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if class_folder.is_dir() and not class_folder.name.startswith("."):
+            try:
+                label = EMOTIONS.index(canonical_emotion(class_folder.name))
+            except ValueError as error:
+                raise ValueError(f"{class_folder}: {error}") from None
+            for path in find_images(class_folder):
+                yield path, label
+
+
+def _name_of_test(labels: list[int]) -> str:
+    """Names the pictures of `test/` by their class counts, where their file names do not."""
+    counts = np.bincount(labels, minlength=len(EMOTIONS))
+    public, private = (np.array(PUBLISHED_COUNTS[split]) for split in SPLITS[1:])
+    for name, published in zip(
+        (*SPLITS[1:], BOTH_TESTS), (public, private, public + private), strict=True
+    ):
+        if np.array_equal(counts, published):
+            return name
+    return "Test"
+
+
+def _are_rows(numbers: np.ndarray, usage: np.ndarray) -> bool:
+    """Tells whether the numbers in the file names are published rows.
+
+    In the widespread JPEG copy they are not: they run into the millions.
+    """
+    start, inside = 0, len(np.unique(numbers)) == len(numbers)
+    for split in SPLITS:
+        size = sum(PUBLISHED_COUNTS[split])
+        own = numbers[usage == split]
+        inside &= bool(((own >= start) & (own < start + size)).all())
+        start += size
+    return inside and bool(np.isin(usage, SPLITS).all())
