@@ -67,7 +67,9 @@ def read_image(source: PictureSource) -> np.ndarray:
             with path.open("rb") as stream:
                 return _open(stream, repr(str(path)))
         except FileNotFoundError:
-            raise FileNotFoundError(f"Expected a picture file. {str(path)!r} does not exist.") from None
+            raise FileNotFoundError(
+                f"Expected a picture file. {str(path)!r} does not exist."
+            ) from None
         except PermissionError:
             raise PermissionError(f"No permission to read {str(path)!r}.") from None
     raise TypeError(
@@ -196,7 +198,7 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     if pixels.shape[-1] == 1:
         pixels = np.repeat(pixels, 3, axis=-1)
     elif pixels.shape[-1] == 4:
-        pixels = _over_white(Image.fromarray(np.ascontiguousarray(pixels), "RGBA"))
+        pixels = _over_white(Image.fromarray(np.ascontiguousarray(pixels)))
     return np.ascontiguousarray(pixels)
 
 
@@ -208,7 +210,9 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind == "f":
         low, high = float(array.min()), float(array.max())
         if not np.isfinite([low, high]).all():
-            raise ValueError("Expected finite pixels. Received an image that holds NaN or infinity.")
+            raise ValueError(
+                "Expected finite pixels. Received an image that holds NaN or infinity."
+            )
         # Resizing overshoots by a little: a thousandth is clipped, more is another scale.
         if low < -1e-3 or high > 1 + 1e-3:
             raise ValueError(

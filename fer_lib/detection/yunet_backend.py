@@ -53,7 +53,8 @@ class YunetBackend:
                 f"Expected the weights of YuNet ({WEIGHTS_NAME}). {str(path)!r} is no file."
             )
         level = logging.getLogLevel()
-        logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns about a target that nobody asked for
+        # OpenCV 5 warns about a target that nobody asked for.
+        logging.setLogLevel(logging.LOG_LEVEL_ERROR)
         try:
             self._net = cv2.FaceDetectorYN.create(
                 str(path), "", (320, 320), score_threshold=score_threshold

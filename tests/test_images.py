@@ -1,0 +1,299 @@
+"""Pictures: every form of the same picture reads the same, and bad ones fail in one clear line."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from fer_lib.images import find_images, is_picture, read_image, to_gray, write_image
+
+pictures = hnp.arrays(
+    np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.sampled_from([3]))
+)
+
+
+def encode(picture: Image.Image | np.ndarray, kind: str = "PNG", **options) -> bytes:
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
+    stream = io.BytesIO()
+    picture.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def noise() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+
+
+def one_line(error: pytest.ExceptionInfo) -> str:
+    message = str(error.value)
+    assert message and "\n" not in message
+    return message
+
+
+@settings(max_examples=50, deadline=None)
+@given(pixels=pictures)
+def test_every_form_of_a_picture_reads_the_same(tmp_path_factory, pixels):
+    path = tmp_path_factory.mktemp("forms") / "picture.png"
+    path.write_bytes(encode(pixels))
+    forms = [
+        path,
+        str(path),
+        path.read_bytes(),
+        bytearray(path.read_bytes()),
+        pixels,
+        pixels.astype(np.int64),
+        pixels.astype(np.uint16) * 257,
+        pixels / 255,
+        (pixels / 255).astype(np.float32),
+        np.asfortranarray(pixels),
+        Image.fromarray(pixels),
+        Image.open(path),
+    ]
+    for form in forms:
+        image = read_image(form)
+        assert image.dtype == np.uint8 and image.flags.c_contiguous
+        np.testing.assert_array_equal(image, pixels)
+
+
+def test_an_rgb_array_is_not_copied(noise):
+    assert np.shares_memory(read_image(noise), noise)
+
+
+def test_a_jpeg_reads_as_pillow_decodes_it(noise):
+    data = encode(noise, "JPEG", quality=90)
+    np.testing.assert_array_equal(read_image(data), np.asarray(Image.open(io.BytesIO(data))))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotation_is_applied(noise, orientation):
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = Image.fromarray(noise)
+    if orientation in undo:
+        stored = stored.transpose(undo[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    np.testing.assert_array_equal(read_image(encode(stored, exif=exif)), noise)
+
+
+def test_transparent_parts_lie_over_white():
+    pixels = np.zeros((2, 3, 4), np.uint8)
+    pixels[0, :, 3] = 255  # the upper row is opaque black, the lower one is not there
+    expected = np.repeat([[[0] * 3], [[255] * 3]], 3, axis=1)
+    gray_alpha = Image.fromarray(pixels, "RGBA").convert("LA")
+    for form in (pixels, pixels / 255, encode(pixels), encode(gray_alpha)):
+        np.testing.assert_array_equal(read_image(form), expected)
+
+
+def test_palettes_are_looked_up():
+    picture = Image.new("P", (4, 2))
+    picture.putpalette([10, 20, 30, 200, 100, 50])
+    picture.putpixel((1, 0), 1)
+    image = read_image(encode(picture, "GIF"))
+    assert image[0, 1].tolist() == [200, 100, 50] and image[0, 0].tolist() == [10, 20, 30]
+    see_through = read_image(encode(picture, "PNG", transparency=1))
+    assert see_through[0, 1].tolist() == [255] * 3 and see_through[0, 0].tolist() == [10, 20, 30]
+
+
+def test_gray_pictures_have_three_equal_channels(noise):
+    gray = noise[..., 0]
+    expected = np.stack([gray] * 3, axis=-1)
+    for form in (gray, gray[..., None], encode(gray), Image.fromarray(gray)):
+        np.testing.assert_array_equal(read_image(form), expected)
+
+
+def test_sixteen_bit_pictures_keep_their_brightness():
+    deep = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
+    expected = np.arange(256).reshape(16, 16)
+    for form in (deep, encode(deep), encode(deep, "TIFF"), Image.fromarray(deep.astype(np.int32))):
+        np.testing.assert_array_equal(read_image(form)[..., 0], expected)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "L", "1"])
+def test_other_colour_modes_are_converted(mode):
+    picture = Image.new("RGB", (8, 8), (255, 255, 255)).convert(mode)
+    assert (read_image(encode(picture, "TIFF")) > 250).all()
+    assert (read_image(encode(picture, "JPEG", quality=95)) > 250).all()
+
+
+def test_an_animation_gives_its_first_frame():
+    frames = [Image.new("RGB", (5, 5), colour) for colour in ("red", "blue")]
+    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert read_image(data)[0, 0].tolist() == [255, 0, 0]
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist") as error:
+        read_image(tmp_path / "none.jpg")
+    assert "none.jpg" in one_line(error)
+
+
+def test_folder_instead_of_a_file(tmp_path):
+    with pytest.raises(IsADirectoryError, match="find_images") as error:
+        read_image(tmp_path)
+    one_line(error)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+def test_file_without_permission(tmp_path, noise):
+    path = write_image(tmp_path / "secret.png", noise)
+    path.chmod(stat.S_IWUSR)
+    with pytest.raises(PermissionError, match="No permission") as error:
+        read_image(path)
+    one_line(error)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"this is no picture\n" * 9, b"\xff\xd8\xff\xe0", b"%PDF-"]
+)
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_files_that_are_no_pictures(tmp_path, content, as_bytes):
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(content)
+    with pytest.raises(OSError) as error:
+        read_image(content if as_bytes else path)
+    message = one_line(error)
+    assert "Expected a picture" in message or "Cannot read" in message
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"])
+def test_files_that_are_cut_off(noise, kind):
+    data = encode(noise, kind)
+    with pytest.raises(OSError) as error:
+        read_image(data[: len(data) // 2])
+    one_line(error)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]),
+    damage=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=9),
+)
+def test_damaged_files_are_read_or_refused(kind, damage):
+    data = bytearray(encode(np.random.default_rng(1).integers(0, 256, (9, 8, 3), "uint8"), kind))
+    for position, value in damage:
+        data[position % len(data)] = value
+    try:
+        image = read_image(bytes(data))
+    except (OSError, ValueError) as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
+    else:
+        assert image.dtype == np.uint8 and image.ndim == 3
+
+
+def test_decompression_bombs_are_refused(monkeypatch, noise, recwarn):
+    data = encode(noise)
+    for limit in (noise.size // 3 - 1, 10):  # Pillow warns at its limit and raises at twice that
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(OSError, match="decompression bomb") as error:
+            read_image(data)
+        one_line(error)
+    assert not recwarn.list
+
+
+def test_a_real_bomb_is_refused_without_unpacking_it():
+    with pytest.raises(OSError, match="decompression bomb"):
+        read_image(encode(Image.new("1", (11000, 11000))))
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.zeros((0, 5, 3), np.uint8), "shape"),
+        (np.zeros((5, 0), np.uint8), "shape"),
+        (np.array([]), "shape"),
+        (np.zeros(48, np.uint8), "shape"),
+        (np.zeros((4, 4, 2), np.uint8), "shape"),
+        (np.zeros((4, 4, 5), np.uint8), "shape"),
+        (np.zeros((2, 4, 4, 3), np.uint8), "shape"),
+        (np.full((4, 4), np.nan), "NaN"),
+        (np.where(np.eye(4) > 0, np.nan, 0.5), "NaN"),
+        (np.full((4, 4), np.inf), "infinity"),
+        (np.full((4, 4, 3), 255.0), "astype"),
+        (np.full((4, 4, 3), -0.5), "Expected floats"),
+        (np.full((4, 4, 3), 256), "integers"),
+        (np.full((4, 4, 3), -1), "integers"),
+        (np.full((4, 4, 3), "x"), "dtype"),
+        (np.full((4, 4, 3), None), "dtype=object"),
+        (np.zeros((4, 4, 3), complex), "dtype"),
+    ],
+)
+def test_wrong_arrays(array, expected):
+    with pytest.raises(ValueError, match=expected) as error:
+        read_image(array)
+    assert "Expected" in one_line(error)
+
+
+@pytest.mark.parametrize("source", [None, 3, [[0, 1]], {"a": 1}])
+def test_things_that_are_no_picture(source):
+    with pytest.raises(TypeError, match=type(source).__name__) as error:
+        read_image(source)
+    one_line(error)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (10, 10), (1, 500)])
+def test_tiny_pictures_are_pictures(size):
+    assert read_image(np.zeros(size, np.uint8)).shape == (*size, 3)
+
+
+def test_is_picture_tells_one_from_several(noise):
+    for one in ("a.jpg", b"", noise, noise[..., 0], Image.fromarray(noise)):
+        assert is_picture(one)
+    for several in (["a.jpg"], (noise,), noise[None], iter([noise])):
+        assert not is_picture(several)
+
+
+def test_find_images_walks_folders(tmp_path, noise):
+    inner = tmp_path / "b" / "c"
+    expected = [
+        write_image(tmp_path / "a.png", noise),
+        write_image(inner / "B.JPG", noise),
+        write_image(tmp_path / "z.webp", noise),
+    ]
+    (tmp_path / "notes.txt").write_text("no picture")
+    (inner / "._B.JPG").write_bytes(b"what a Mac leaves on a stick")
+    (tmp_path / "folder.jpg").mkdir()
+    assert find_images(tmp_path) == expected
+    assert find_images(str(expected[0])) == expected[:1]
+    assert find_images(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
+    assert find_images(tmp_path / "folder.jpg") == []
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        find_images(tmp_path / "none")
+
+
+def test_to_gray_weighs_the_colours():
+    picture = np.eye(3, dtype=np.uint8)[None] * 255  # a red, a green and a blue pixel
+    np.testing.assert_allclose(to_gray(picture)[0], [76, 150, 29], atol=1)
+    gray = np.full((3, 3), 7, np.uint8)
+    assert to_gray(gray) is gray
+    np.testing.assert_array_equal(to_gray(read_image(gray)), gray)
+
+
+def test_write_image_round_trip(tmp_path, noise):
+    path = write_image(tmp_path / "new" / "picture.png", noise)
+    np.testing.assert_array_equal(read_image(path), noise)
+
+
+def test_write_image_says_what_is_wrong(tmp_path, noise):
+    with pytest.raises(ValueError, match=r"faces\.png"):
+        write_image(tmp_path / "picture.xyz", noise)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match="choose another folder") as error:
+        write_image(tmp_path / "file" / "picture.png", noise)
+    one_line(error)
