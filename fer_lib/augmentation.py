@@ -32,7 +32,8 @@ class RandomAffine(keras.layers.Layer):
 
     Call arguments:
         images: `(batch, height, width, channels)`, any value range.
-        training: Does nothing unless this is true.
+        training: True augments, and so does a call outside of a model, as with Keras' own
+            random layers; false, which `predict` and `evaluate` pass on, does nothing.
 
     Returns:
         Images of the same shape, of the layer's compute type.
@@ -67,7 +68,7 @@ class RandomAffine(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_jit = True
 
-    def call(self, images, training=False):
+    def call(self, images, training=True):
         if not training:
             return images
         batch, height, width, _ = ops.shape(images)
@@ -143,7 +144,8 @@ def build_augmenter(
 
     Returns:
         A `keras.Sequential` for pictures in `[0, 255]`, `(batch, height, width, channels)`: put it
-        in front of a model or call it with `training=True` to see what it does.
+        in front of a model, where `fit` turns it on and `predict` off, or call it by itself to
+        see what it does.
     """
     _check_range("contrast", contrast, 0, 0.999)
     _check_range("brightness", brightness, 0, 1)

@@ -193,7 +193,7 @@ def _finish(
     card = build_card(
         output.name, config, network, train_set, validation_set, history, probabilities
     )
-    card["data"]["constant_pictures_left_out"] = num_constant
+    card["data"]["training"]["constant_pictures_left_out"] = num_constant
     predictions = {"probabilities": probabilities, "labels": np.asarray(validation_set.labels)}
     pretrained.save_pretrained(output, network, card, history_csv, predictions)
     return pretrained.load_pretrained(output)
