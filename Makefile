@@ -57,7 +57,7 @@ lint: $(VENV)/.with-lint
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python tests/tools/format_notebooks.py --check $(NOTEBOOKS)
 
-constraints: $(VENV)/.with-lint
+constraints: $(VENV)/.with-everything
 	$(BIN)/python tests/tools/freeze_constraints.py
 
 clean:
@@ -69,7 +69,8 @@ $(VENV)/.with-library: EXTRAS :=
 $(VENV)/.with-notebooks: EXTRAS := [notebooks]
 $(VENV)/.with-tests: EXTRAS := [test]
 $(VENV)/.with-slow-tests: EXTRAS := [test,jax]
-$(VENV)/.with-lint: EXTRAS := [dev]
+$(VENV)/.with-lint: EXTRAS := [lint,test]
+$(VENV)/.with-everything: EXTRAS := [dev,jax]
 $(VENV)/.with-%: pyproject.toml constraints.txt $(VENV)/.made
 	@echo "Installing fer-lib$(EXTRAS) into $(VENV) (the first time this downloads TensorFlow: some minutes)"
 	@$(INSTALL) -e ".$(EXTRAS)"

@@ -6,14 +6,18 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# Before any test imports TensorFlow or matplotlib: no log lines, no window, no GPU needed.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+# Before any test imports TensorFlow or matplotlib: no log lines, no window, the shipped models, and
+# a cache of our own, so that what the user has downloaded changes nothing.
+_cache = tempfile.TemporaryDirectory(prefix="fer_lib_test_cache_")
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["MPLBACKEND"] = "Agg"
-os.environ.setdefault("FER_LIB_DATASET", "synthetic")
+os.environ["FER_LIB_DATASET"] = "synthetic"
+os.environ["FER_LIB_HOME"] = _cache.name
+os.environ.pop("FER_LIB_MODELS", None)
 
 import network_guard
 import numpy as np

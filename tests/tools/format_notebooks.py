@@ -1,0 +1,89 @@
+"""Run notebooks from a fresh kernel and store their outputs in one clean form (`make notebooks`).
+
+    python tests/tools/format_notebooks.py notebooks/00_quickstart.ipynb ...
+    python tests/tools/format_notebooks.py --check notebooks/*.ipynb
+
+Outputs are stored, what was written to stderr is not (TensorFlow's start-up lines cannot be
+silenced otherwise), execution counts run 1..n, and nothing tells whose machine it was. `--check`
+runs nothing and changes nothing: it exits with 1 if a stored notebook is not in that form.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import notebook_form
+
+CELL_TIMEOUT_S = 180
+
+
+def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
+    """Runs all cells in `folder`, in place; a cell that raises ends the run with its traceback."""
+    from nbclient import NotebookClient  # not needed, and not installed by `make lint`, for --check
+
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT_S,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+    )
+    client.execute()
+
+
+def clean(notebook: nbformat.NotebookNode) -> None:
+    """Brings the notebook into the stored form, in place."""
+    notebook.metadata = nbformat.from_dict(notebook_form.METADATA)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for count, cell in enumerate(code, start=1):
+        cell.outputs = _merge_stdout([o for o in cell.outputs if o.get("name") != "stderr"])
+        cell.execution_count = count
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k == "tags"})
+
+
+def _merge_stdout(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Joins neighbouring pieces of printed text, whose number differs from run to run."""
+    merged: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        if merged and output.output_type == merged[-1].output_type == "stream":
+            merged[-1].text += output.text
+        else:
+            merged.append(output)
+    return merged
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Formats or checks the named notebooks; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", type=Path)
+    parser.add_argument("--check", action="store_true", help="change nothing, exit 1 on a problem")
+    options = parser.parse_args(arguments)
+    if not options.check:
+        os.environ.setdefault("FER_LIB_DATASET", "synthetic")
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    problems = 0
+    for path in options.notebooks:
+        if not options.check:
+            started = time.perf_counter()
+            notebook = nbformat.read(path, as_version=4)
+            execute(notebook, path.parent)
+            clean(notebook)
+            nbformat.write(notebook, path)
+            print(f"{path}: ran in {time.perf_counter() - started:.0f} s")
+        for problem in notebook_form.stored_problems(path):
+            problems += 1
+            print(f"{path}: {problem}", file=sys.stderr)
+    return int(problems > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
