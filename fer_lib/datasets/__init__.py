@@ -1,7 +1,7 @@
 """Data sets: files, or nothing at all, to arrays.
 
 `make_*` draws, `load_*` reads what lies on the disk, `fetch_*` downloads. All of them return a
-`FaceDataset`. A name is imported when it is first used, so that drawing needs no reader's libraries.
+`FaceDataset`. A name is imported when it is first used: drawing needs no reader's libraries.
 """
 
 from __future__ import annotations

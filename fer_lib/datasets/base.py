@@ -85,7 +85,8 @@ class FaceDataset:
         }
         if len(metadata) != count:
             raise ValueError(
-                f"Expected `metadata` with one row a picture, {count}. Received: {len(metadata)} rows"
+                f"Expected `metadata` with one row a picture, {count}. "
+                f"Received: {len(metadata)} rows"
             )
         for field, value in fields.items():
             object.__setattr__(self, field, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fer_lib.datasets.base import FaceDataset
@@ -43,16 +43,18 @@ def cached(source: Source, read: Callable[[], FaceDataset]) -> FaceDataset:
 
 def _fingerprint(source: Source) -> str:
     digest = hashlib.sha256(f"{_VERSION} {source.layout}".encode())
-    paths = [source.path] if source.path.is_file() else _walk(source.path)
-    for path, status in sorted((str(path), os.stat(path)) for path in paths):
+    for path, status in sorted(_files(source.path)):
         digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
-def _walk(folder: Path) -> list[str]:
-    return [
-        os.path.join(parent, name)
-        for side in ("train", "test")
-        for parent, _, names in os.walk(folder / side)
-        for name in names
-    ]
+def _files(path: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yields every file of a source with its status: the file itself, or all below a folder."""
+    if path.is_file():
+        yield str(path), path.stat()
+    else:
+        for entry in os.scandir(path):
+            if entry.is_dir():
+                yield from _files(Path(entry.path))
+            else:
+                yield entry.path, entry.stat()

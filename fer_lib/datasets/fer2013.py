@@ -16,7 +16,14 @@ import pandas as pd
 
 from fer_lib.datasets.base import FaceDataset
 from fer_lib.datasets.cache import cached
-from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS, SPLITS, find_source, read_source
+from fer_lib.datasets.fer2013_files import (
+    PUBLISHED_COUNTS,
+    SPLITS,
+    Source,
+    find_source,
+    read_file,
+)
+from fer_lib.datasets.fer2013_folders import read_folders
 from fer_lib.labels import EMOTIONS
 from fer_lib.paths import cache_dir, datasets_dirs
 
@@ -55,7 +62,7 @@ def load_fer2013(
         `load_fer2013("fer2013.csv", splits="PublicTest")` gives 3,589 pictures.
     """
     source = find_source(_default_folder() if path is None else Path(path).expanduser())
-    dataset = cached(source, lambda: _read(source)) if source.is_slow else _read(source)
+    dataset = _read(source) if source.layout == "npz" else cached(source, lambda: _read(source))
     for problem in _count_problems(dataset):
         warnings.warn(f"{source.path}: {problem}", stacklevel=2)
     return dataset if splits is None else dataset.subset(split=splits)
@@ -74,8 +81,8 @@ def _default_folder() -> Path:
     )
 
 
-def _read(source) -> FaceDataset:
-    arrays = read_source(source)
+def _read(source: Source) -> FaceDataset:
+    arrays = read_folders(source.path) if source.layout == "folders" else read_file(source)
     metadata = {} if arrays.rows is None else {"row": arrays.rows}
     if arrays.files is not None:
         metadata["file"] = arrays.files

@@ -1,20 +1,21 @@
-"""Reads the layouts in which FER2013 is published into plain arrays, and says what is wrong in them."""
+"""Reads the files in which FER2013 is published into plain arrays, and says what is wrong in them.
+
+The `train/` and `test/` folders are read in `fer2013_folders`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import re
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from fer_lib.datasets.base import FaceDataset
 from fer_lib.datasets.storage import is_saved_dataset, load_dataset, open_npz, read_array
-from fer_lib.images import find_images, read_image, to_gray
-from fer_lib.labels import EMOTIONS, canonical_emotion
+from fer_lib.labels import EMOTIONS
 
 SPLITS: tuple[str, ...] = ("Training", "PublicTest", "PrivateTest")
 """The splits in their published order."""
@@ -26,9 +27,9 @@ PUBLISHED_COUNTS: dict[str, tuple[int, ...]] = {
 }
 """Pictures of each class, in the order of `EMOTIONS`, in the splits as published."""
 
-BOTH_TESTS = "PublicTest+PrivateTest"
 SIDE = 48
 _PIXELS = SIDE * SIDE
+_LAYOUT_OF_ENDING = {".csv": "csv", ".npz": "npz", ".tar.gz": "tar", ".tgz": "tar"}
 _FILES = ("fer2013.npz", "fer2013.csv", "icml_face_data.csv", "fer2013.tar.gz")
 
 
@@ -38,10 +39,6 @@ class Source:
 
     path: Path
     layout: str  # "csv", "tar", "npz" or "folders"
-
-    @property
-    def is_slow(self) -> bool:
-        return self.layout != "npz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,25 +79,22 @@ def find_source(path: Path) -> Source:
         if (folder / "train").is_dir() or (folder / "test").is_dir():
             return Source(folder, "folders")
     raise FileNotFoundError(
-        f"Expected a folder with {', '.join(_FILES)} or the folders train and test. Received: {path}"
+        f"Expected a folder with one of {', '.join(_FILES)} or the folders train and test. "
+        f"Received: {path}"
     )
 
 
-def read_source(source: Source) -> Arrays:
-    """Reads a copy whole.
+def read_file(source: Source) -> Arrays:
+    """Reads a copy that is one file.
 
     Raises:
         ValueError: It breaks the format; the message names the file, the row and the expectation.
         OSError: It cannot be read.
     """
     if source.layout == "csv":
-        with open(source.path, "rb") as lines:
+        with source.path.open("rb") as lines:
             return read_csv(lines, str(source.path))
-    if source.layout == "tar":
-        return _read_tar(source.path)
-    if source.layout == "npz":
-        return _read_npz(source.path)
-    return _read_folders(source.path)
+    return _read_tar(source.path) if source.layout == "tar" else _read_npz(source.path)
 
 
 def published_rows(usage: np.ndarray) -> np.ndarray:
@@ -266,78 +260,3 @@ def _from_dataset(dataset: FaceDataset, path: Path) -> Arrays:
         None if rows is None else rows.to_numpy(),
         None if files is None else files.to_numpy(),
     )
-
-
-def _read_folders(folder: Path) -> Arrays:
-    """Reads `train/<class>/*` and `test/<class>/*`, PNG or JPEG."""
-    pixels, labels, usage, numbers, files = [], [], [], [], []
-    for side in ("train", "test"):
-        start = len(labels)
-        for path, label in _class_pictures(folder / side):
-            picture = to_gray(read_image(path))
-            if picture.shape != (SIDE, SIDE):
-                height, width = picture.shape
-                raise ValueError(f"{path}: expected 48x48 pixels. Received: {width}x{height}")
-            named = re.match(r"(Training|PublicTest|PrivateTest)_(\d+)", path.name)
-            if named and (named[1] == "Training") != (side == "train"):
-                raise ValueError(
-                    f"{path}: expected {'Training' if side == 'train' else 'test'} pictures in "
-                    f"{side}/. Received: one of {named[1]}"
-                )
-            pixels.append(picture)
-            labels.append(label)
-            usage.append(named[1] if named else "")
-            numbers.append(int(named[2]) if named else -1)
-            files.append(path.relative_to(folder).as_posix())
-        if "" in usage[start:]:
-            name = "Training" if side == "train" else _name_of_test(labels[start:])
-            usage[start:] = [split or name for split in usage[start:]]
-    if not pixels:
-        raise ValueError(
-            f"{folder}: expected pictures in train/<class>/ and test/<class>/. Received: none"
-        )
-    arrays = Arrays(np.stack(pixels), np.array(labels), np.array(usage), None, np.array(files))
-    rows = np.array(numbers)
-    if not _are_rows(rows, arrays.usage):
-        return arrays
-    order = np.argsort(rows)
-    return Arrays(
-        *(a[order] for a in (arrays.pixels, arrays.labels, arrays.usage, rows, arrays.files))
-    )
-
-
-def _class_pictures(folder: Path) -> Iterator[tuple[Path, int]]:
-    for class_folder in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if class_folder.is_dir() and not class_folder.name.startswith("."):
-            try:
-                label = EMOTIONS.index(canonical_emotion(class_folder.name))
-            except ValueError as error:
-                raise ValueError(f"{class_folder}: {error}") from None
-            for path in find_images(class_folder):
-                yield path, label
-
-
-def _name_of_test(labels: list[int]) -> str:
-    """Names the pictures of `test/` by their class counts, where their file names do not."""
-    counts = np.bincount(labels, minlength=len(EMOTIONS))
-    public, private = (np.array(PUBLISHED_COUNTS[split]) for split in SPLITS[1:])
-    for name, published in zip(
-        (*SPLITS[1:], BOTH_TESTS), (public, private, public + private), strict=True
-    ):
-        if np.array_equal(counts, published):
-            return name
-    return "Test"
-
-
-def _are_rows(numbers: np.ndarray, usage: np.ndarray) -> bool:
-    """Tells whether the numbers in the file names are published rows.
-
-    In the widespread JPEG copy they are not: they run into the millions.
-    """
-    start, inside = 0, len(np.unique(numbers)) == len(numbers)
-    for split in SPLITS:
-        size = sum(PUBLISHED_COUNTS[split])
-        own = numbers[usage == split]
-        inside &= bool(((own >= start) & (own < start + size)).all())
-        start += size
-    return inside and bool(np.isin(usage, SPLITS).all())

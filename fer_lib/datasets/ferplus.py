@@ -1,0 +1,217 @@
+"""FER+ (Barsoum et al., arXiv 1608.01041): what ten people voted for on each picture of FER2013.
+
+The vote file has no pictures; it is joined to FER2013 row by row, and only where both line up.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS, SPLITS, published_rows
+from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
+
+VOTE_COLUMNS: tuple[str, ...] = (
+    *(f"votes_{name}" for name in EMOTIONS_8),
+    "votes_unknown",
+    "votes_not_face",
+)
+"""The metadata columns with the votes: eight emotions, "unknown", and "not a face"."""
+
+_NOT_EMOTIONS = {"unknown": "votes_unknown", "nf": "votes_not_face"}
+
+# Where both files line up, FER2013's label is the voters' favourite on 64 % of the pictures
+# (Cohen's kappa .56, at least .49 in any block); rows shifted by one give 0. Blocks are large enough to tell.
+_BLOCK = 500
+_LEAST_KAPPA = 0.25
+
+
+def load_ferplus(
+    votes_path: str | os.PathLike[str], fer2013: FaceDataset, labels: str = "fer2013"
+) -> FaceDataset:
+    """Adds the votes of `fer2013new.csv` to FER2013.
+
+    Args:
+        votes_path: The file as Microsoft publishes it: `Usage`, `Image name` (empty for pictures
+            that were taken out), eight emotions, `unknown`, `NF`. The image names are not row
+            numbers; the rows are those of `fer2013.csv`, in its order.
+        fer2013: What `load_fer2013` gave, or a part of it.
+        labels: `"fer2013"` keeps pictures, labels and classes. `"majority"` takes the voters' label
+            in eight classes and leaves out the pictures without one, see `majority_labels`.
+
+    Returns:
+        The data set with the columns `VOTE_COLUMNS` in its metadata, numbers of votes.
+
+    Raises:
+        ValueError: The file breaks the format, or does not line up with the pictures.
+
+    Example:
+        `load_ferplus("fer2013new.csv", load_fer2013("fer2013.csv")).metadata["votes_happy"]`
+    """
+    if labels not in ("fer2013", "majority"):
+        raise ValueError(f"Expected `labels` to be 'fer2013' or 'majority'. Received: {labels!r}")
+    path = Path(votes_path).expanduser()
+    usage, votes = _read_votes(path)
+    chosen = _match_rows(path, usage, fer2013)
+    table = pd.DataFrame(votes[chosen], columns=list(VOTE_COLUMNS))
+    _check_agreement(path, table, fer2013)
+    metadata = fer2013.metadata.drop(columns=list(VOTE_COLUMNS), errors="ignore")
+    joined = dataclasses.replace(
+        fer2013, metadata=pd.concat([metadata, table], axis=1), name="ferplus"
+    )
+    return joined if labels == "fer2013" else majority_labels(joined)
+
+
+def vote_distribution(dataset: FaceDataset) -> np.ndarray:
+    """Returns the share of the votes for each of `EMOTIONS_8`.
+
+    Args:
+        dataset: A data set with the columns `VOTE_COLUMNS`.
+
+    Returns:
+        `float32 (n, 8)`; rows add up to 1, or to 0 where nobody saw an emotion. Votes for "unknown"
+        and "not a face" do not count.
+
+    Raises:
+        ValueError: The data set has no votes.
+    """
+    votes = _votes(dataset)[:, : len(EMOTIONS_8)].astype(np.float32)
+    return votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
+
+
+def majority_labels(dataset: FaceDataset) -> FaceDataset:
+    """Relabels a data set by its votes, in eight classes, as the paper's majority voting does.
+
+    Single votes are noise and dropped; then a picture's label is the emotion with more than half
+    of the remaining votes. Pictures without such an emotion, and those that are mostly "unknown"
+    or "not a face", are left out.
+
+    Args:
+        dataset: A data set with the columns `VOTE_COLUMNS`.
+
+    Returns:
+        The pictures that have a majority, with `class_names` `EMOTIONS_8`.
+
+    Raises:
+        ValueError: The data set has no votes.
+    """
+    votes = _votes(dataset)
+    votes = np.where(votes > 1, votes, 0)
+    favourite = votes.argmax(axis=1)
+    has_majority = (2 * votes.max(axis=1, initial=0) > votes.sum(axis=1)) & (
+        favourite < len(EMOTIONS_8)
+    )
+    return dataclasses.replace(
+        dataset[has_majority], labels=favourite[has_majority], class_names=EMOTIONS_8
+    )
+
+
+def _votes(dataset: FaceDataset) -> np.ndarray:
+    missing = [name for name in VOTE_COLUMNS if name not in dataset.metadata]
+    if missing:
+        raise ValueError(
+            f"Expected the vote columns that load_ferplus adds. Received: {dataset.name!r} without "
+            f"{', '.join(missing)}"
+        )
+    return dataset.metadata[list(VOTE_COLUMNS)].to_numpy(np.int64)
+
+
+def _read_votes(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Reads usage `str (n,)` and votes `int64 (n, 10)` in the order of `VOTE_COLUMNS`."""
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        rows = csv.reader(file)
+        header = [name.strip().lower() for name in next(rows, [])]
+        position = {_column_of(name): i for i, name in enumerate(header)}
+        missing = [name for name in ("usage", *VOTE_COLUMNS) if name not in position]
+        if missing:
+            raise ValueError(
+                f"{path}: expected the columns Usage, Image name, neutral, happiness, ..., NF of "
+                f"fer2013new.csv. Received: {', '.join(header)[:200] or 'an empty file'} "
+                f"(no {', '.join(missing)})"
+            )
+        usage, votes = [], []
+        for number, row in enumerate(row for row in rows if row):
+            where = f"{path}, row {number}"
+            if len(row) != len(header):
+                raise ValueError(f"{where}: expected {len(header)} columns. Received: {len(row)}")
+            usage.append(row[position["usage"]].strip())
+            if usage[-1] not in SPLITS:
+                raise ValueError(
+                    f"{where}: expected `Usage` to be one of {', '.join(SPLITS)}. "
+                    f"Received: {usage[-1]!r}"
+                )
+            texts = [row[position[name]].strip() for name in VOTE_COLUMNS]
+            if not all(text.isdecimal() for text in texts):
+                raise ValueError(f"{where}: expected numbers of votes. Received: {texts}")
+            votes.append([int(text) for text in texts])
+    if not votes:
+        raise ValueError(f"{path}: expected rows below the header. Received: none")
+    return np.array(usage), np.array(votes, np.int64)
+
+
+def _column_of(name: str) -> str:
+    if name in _NOT_EMOTIONS:
+        return _NOT_EMOTIONS[name]
+    try:
+        return f"votes_{canonical_emotion(name)}"
+    except ValueError:
+        return name
+
+
+def _match_rows(path: Path, usage: np.ndarray, fer2013: FaceDataset) -> np.ndarray:
+    """Returns for each picture the index of its row in the vote file, or refuses."""
+    for split in dict.fromkeys(fer2013.split):
+        have, pictures = int((usage == split).sum()), int((fer2013.split == split).sum())
+        published = sum(PUBLISHED_COUNTS.get(split, ()))
+        if have != pictures and have != published:
+            raise ValueError(
+                f"{path}: expected as many {split} rows as pictures, {pictures}, or as were "
+                f"published, {published}. Received: {have} rows, which do not line up"
+            )
+    if "row" not in fer2013.metadata:
+        raise ValueError(
+            f"Expected FER2013 with its row numbers (metadata column `row`), by which {path} is "
+            "joined. Received: a copy in folders whose file names do not tell; use fer2013.csv"
+        )
+    index_of_row = pd.Series(np.arange(len(usage)), index=published_rows(usage))
+    chosen = index_of_row.reindex(fer2013.metadata["row"]).to_numpy()
+    lost = np.flatnonzero(np.isnan(chosen))
+    if len(lost):
+        raise ValueError(
+            f"{path}: expected votes for row {fer2013.metadata['row'][lost[0]]} of FER2013. "
+            f"Received: a file of {len(usage)} rows that does not reach it"
+        )
+    chosen = chosen.astype(np.int64)
+    wrong = np.flatnonzero(usage[chosen] != fer2013.split)
+    if len(wrong):
+        raise ValueError(
+            f"{path}, row {chosen[wrong[0]]}: expected Usage {fer2013.split[wrong[0]]} as in "
+            f"FER2013. Received: {usage[chosen[wrong[0]]]}; the files do not line up"
+        )
+    return chosen
+
+
+def _check_agreement(path: Path, table: pd.DataFrame, fer2013: FaceDataset) -> None:
+    """Refuses votes that have nothing to do with the labels, such as those of a re-sorted copy."""
+    order = np.argsort(fer2013.metadata["row"].to_numpy(), kind="stable")
+    favourite = table.to_numpy()[:, : len(EMOTIONS_8)].argmax(axis=1)[order]
+    labels = fer2013.labels[order]
+    for start in range(0, len(order) - _BLOCK + 1, _BLOCK):
+        a, b = labels[start : start + _BLOCK], favourite[start : start + _BLOCK]
+        if len(np.unique(a)) < len(EMOTIONS):
+            continue  # a part chosen by class, of which nothing can be said
+        by_chance = sum((a == k).mean() * (b == k).mean() for k in range(len(EMOTIONS_8)))
+        kappa = ((a == b).mean() - by_chance) / (1 - by_chance)
+        if kappa < _LEAST_KAPPA:
+            first = fer2013.metadata["row"].iloc[order[start]]
+            raise ValueError(
+                f"{path}: expected votes that agree with FER2013's labels (kappa about 0.5). "
+                f"Received: kappa {kappa:.2f} in the {_BLOCK} rows from row {first} on; one of "
+                "the files is in another order than published"
+            )
