@@ -19,32 +19,33 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
   -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-slow notebooks lint constraints clean
+.PHONY: help demo lab test test-notebooks test-slow notebooks lint constraints clean
 
 help:
-	@echo "make demo         install, recognise the expressions in two photographs, say where the picture is"
-	@echo "make lab          open the notebooks in JupyterLab"
-	@echo "make test         run the unit tests and the notebooks (12 minutes at most on two cores)"
-	@echo "make test-slow    run what takes longer: the built wheel, memory, solutions, the JAX backend"
-	@echo "make notebooks    run every notebook and store its outputs"
-	@echo "make lint         check the style of the code and the form of the notebooks"
-	@echo "make constraints  write the versions in .venv to constraints.txt"
-	@echo "make clean        remove .venv, caches, builds and outputs"
+	@echo "make demo            install, recognise the expressions in two photographs, say where the picture is"
+	@echo "make lab             open the notebooks in JupyterLab"
+	@echo "make test            run the unit tests and the notebooks (12 minutes at most on two cores)"
+	@echo "make test-notebooks  run the notebooks and compare what they print"
+	@echo "make test-slow       run what takes longer: the built wheel, memory, solutions, the JAX backend"
+	@echo "make notebooks       run every notebook and store its outputs"
+	@echo "make lint            check the style of the code and the form of the notebooks"
+	@echo "make constraints     write the versions in .venv to constraints.txt"
+	@echo "make clean           remove .venv, caches, builds and outputs"
 	@echo
 	@echo "Another interpreter (3.11 to 3.13): make demo PYTHON=python3.12"
 
 demo: $(VENV)/.with-library
 	@$(BIN)/python -m fer_lib demo
-	@echo "Next: 'make lab' opens the notebooks; start with 00_quickstart.ipynb."
 
 lab: $(VENV)/.with-notebooks
 	$(BIN)/python -m jupyter lab notebooks
 
 test: $(VENV)/.with-tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
-ifneq ($(NOTEBOOKS),)
+	$(MAKE) test-notebooks
+
+test-notebooks: $(VENV)/.with-tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(NBVAL) $(NOTEBOOKS)
-endif
 
 test-slow: $(VENV)/.with-slow-tests
 	$(BIN)/python -m pytest -m slow
