@@ -1,0 +1,25 @@
+"""One function a figure: each takes `ax=None`, returns the Axes it drew on, and computes nothing.
+
+Without `ax` a new pyplot figure of notebook width is made, which a notebook then shows;
+`ax.figure.savefig(...)` writes it and `matplotlib.pyplot.close(ax.figure)` frees it. An emotion has
+the same colour in every figure (`labels.EMOTION_COLORS`).
+"""
+
+from fer_lib.plotting.data import plot_class_counts, plot_faces
+from fer_lib.plotting.history import plot_history
+from fer_lib.plotting.predictions import plot_predictions
+from fer_lib.plotting.scores import (
+    plot_confusion_matrix,
+    plot_reliability,
+    plot_risk_coverage,
+)
+
+__all__ = [
+    "plot_class_counts",
+    "plot_confusion_matrix",
+    "plot_faces",
+    "plot_history",
+    "plot_predictions",
+    "plot_reliability",
+    "plot_risk_coverage",
+]

@@ -1,0 +1,76 @@
+"""The learning curves of a training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from fer_lib.plotting import style
+
+
+def plot_history(
+    history: Any,
+    metrics: Sequence[str] = ("loss", "accuracy"),
+    *,
+    ax: Axes | Sequence[Axes] | np.ndarray | None = None,
+) -> np.ndarray:
+    """Draws the learning curves of a training, one panel a metric.
+
+    Args:
+        history: What `model.fit` returns or its `history` dict, a table with one row an epoch, or
+            the path of a `history.csv`. Columns are metrics, `val_` ones are of the validation
+            set; `epoch`, where there is one, is the horizontal axis.
+        metrics: Which to draw.
+        ax: One Axes a metric; a new figure if None.
+
+    Returns:
+        `(num_metrics,)` array of Axes.
+
+    Raises:
+        ValueError: No epoch, or a metric that the history does not hold.
+        FileNotFoundError: No such file.
+    """
+    table = _as_table(history)
+    if table.empty:
+        raise ValueError("Expected a history of at least one epoch. Received: none")
+    epochs = table["epoch"] if "epoch" in table else np.arange(1, len(table) + 1)
+    axes = style.many_axes(ax, len(metrics), len(metrics), style.WIDTH, 3.0)
+    series = (("", "training", "--"), ("val_", "validation", "-"))
+    for place, metric in zip(axes, metrics, strict=True):
+        drawn = False
+        for (prefix, label, line), color in zip(series, style.SERIES_COLORS, strict=False):
+            if prefix + metric in table:
+                # A line of a single epoch would not be seen.
+                marker = "o" if len(table) == 1 else None
+                values = table[prefix + metric]
+                place.plot(epochs, values, line, color=color, label=label, marker=marker)
+                drawn = True
+        if not drawn:
+            raise ValueError(
+                f"Expected `metrics` among the columns {list(table)}. Received: {metric!r}"
+            )
+        place.set_xlabel("epoch")
+        place.set_title(metric.replace("_", " "), fontsize=style.TEXT)
+        place.xaxis.set_major_locator(MaxNLocator(integer=True))
+        place.grid(alpha=0.3)
+        place.legend(frameon=False)
+        style.remove_frame(place)
+    return axes
+
+
+def _as_table(history: Any) -> pd.DataFrame:
+    if isinstance(history, (str, os.PathLike)):
+        return pd.read_csv(history)
+    history = getattr(history, "history", history)
+    if not isinstance(history, (pd.DataFrame, Mapping, list)):
+        raise ValueError(
+            "Expected a history: a dict of lists, a table or the path of a CSV file. "
+            f"Received: {type(history).__name__}"
+        )
+    return pd.DataFrame(history)
