@@ -11,12 +11,15 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
+from PIL import Image
 
 from fer_lib.plotting import style
 
 # Up to this many faces have one bar a class; more have one divided bar each.
 _MAX_DETAILED = 3
 _MAX_ROWS = 30
+# Pixels: a figure of notebook width has 800 to 1,600, and matplotlib takes seconds for a photo's.
+_MAX_SIDE = 1600
 # Inches: of one bar, of the names beside the bars, of the axis below them, between the parts.
 _BAR_HEIGHT, _NAMES, _AXIS, _GAP = 0.19, 0.75, 0.3, 0.1
 # The same of the divided bars, whose names are longer and which need a legend.
@@ -59,9 +62,7 @@ def plot_predictions(
         )
     if ax is None:
         ax, bars_ax = _new_figure(image, faces)
-    ax.imshow(image, cmap="gray", vmin=0, vmax=255)
-    ax.autoscale(False)
-    ax.set_axis_off()
+    _draw_picture(ax, image)
     if not faces:
         ax.set_title("no face found", fontsize=style.TEXT)
         return ax
@@ -108,6 +109,17 @@ def _new_figure(image: np.ndarray, faces: Sequence[Any]) -> tuple[Axes, Axes | N
         place(_GAP, height - _GAP, picture_width, picture_height),
         place(left, top, min(bars_width, 4.5), bars_height),
     )
+
+
+def _draw_picture(ax: Axes, image: np.ndarray) -> None:
+    """Draws at most about twice the pixels that a figure shows; axes stay in the picture's own."""
+    factor = max(max(image.shape[:2]) // _MAX_SIDE, 1)
+    shown = np.asarray(Image.fromarray(image).reduce(factor)) if factor > 1 else image
+    height, width = shown.shape[:2]
+    extent = (-0.5, width * factor - 0.5, height * factor - 0.5, -0.5)
+    ax.imshow(shown, cmap="gray", vmin=0, vmax=255, extent=extent)
+    ax.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
+    ax.set_axis_off()
 
 
 def _draw_face(ax: Axes, face: Any) -> None:
