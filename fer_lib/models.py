@@ -137,7 +137,7 @@ def _base_features(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def count_multiply_adds(model: keras.Model) -> int:
-    """Counts the multiply-adds of one forward pass of one picture, in convolutions and dense layers.
+    """Counts the multiply-adds of a picture's forward pass, in convolutions and dense layers.
 
     Args:
         model: A built model with fixed input sides; nested models are counted through.

@@ -13,7 +13,7 @@ _CHECKOUT = _PACKAGE.parent
 
 
 def cache_dir() -> Path:
-    """Returns the folder for downloads and cached copies: `FER_LIB_HOME`, else `~/.cache/fer_lib`.
+    """Returns the folder for downloads and copies: `FER_LIB_HOME`, else `~/.cache/fer_lib`.
 
     The folder may not exist yet; whoever writes into it creates it.
     """
@@ -22,7 +22,7 @@ def cache_dir() -> Path:
 
 
 def models_dirs() -> list[Path]:
-    """Returns the existing folders that hold trained models, in the order in which they are searched.
+    """Returns the existing folders with trained models, in the order in which they are searched.
 
     `FER_LIB_MODELS` (a folder of your own) comes before the models that are shipped with the
     package (in the wheel `fer_lib/saved_models`, in a checkout `saved_models`).
@@ -34,13 +34,13 @@ def models_dirs() -> list[Path]:
 
 
 def datasets_dirs() -> list[Path]:
-    """Returns the existing folders where data sets are looked for: the checkout's, then the cache's."""
+    """Returns the existing folders where data sets are looked for: first the checkout's."""
     folders = [_CHECKOUT / "datasets", cache_dir() / "datasets"]
     return [folder for folder in folders if folder.is_dir()]
 
 
 def list_models() -> dict[str, Path]:
-    """Returns the models that are found by name: name to folder, the first folder of a name wins."""
+    """Returns the models that are found by name: name to folder, the first of a name wins."""
     found: dict[str, Path] = {}
     for folder in models_dirs():
         for card in sorted(folder.glob("*/card.json")):
@@ -52,7 +52,7 @@ def find_model(name: str | os.PathLike[str]) -> Path:
     """Returns the folder of a trained model.
 
     Args:
-        name: The name of a model in `models_dirs()`, such as `"cnn"`, or the path of a model folder.
+        name: The name of a model in `models_dirs()`, such as `"cnn"`, or a folder's path.
 
     Raises:
         FileNotFoundError: No such model; the message lists those that exist.

@@ -10,6 +10,7 @@ import argparse
 import importlib
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 
 import fer_lib
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     try:
+        _load_backend_quietly()
         return _module(arguments.verb).run(arguments)
     except (OSError, ValueError, ImportError, ArithmeticError) as error:
         if os.environ.get("FER_LIB_DEBUG"):
@@ -54,6 +56,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"fer_lib {arguments.verb}: interrupted", file=sys.stderr)
         return 130
+
+
+def _load_backend_quietly() -> None:
+    """Loads Keras and its backend; their start-up lines go nowhere unless loading fails.
+
+    TensorFlow's C++ libraries write to the process' stderr before any setting can stop them, and
+    would drown the one line that says what went wrong later.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as lines:
+        os.dup2(lines.fileno(), 2)
+        try:
+            import keras
+
+            keras.ops.zeros(1)  # The first operation looks for devices, and talks about it.
+        except BaseException:
+            lines.seek(0)
+            os.write(stderr, lines.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def _build_parser(chosen: str | None) -> argparse.ArgumentParser:

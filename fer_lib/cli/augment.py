@@ -24,6 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"Expected --copies of at least 1. Received: {arguments.copies}")
     root = Path(arguments.path)
     files = find_images(root)
+    if not files:
+        raise FileNotFoundError(f"Expected pictures in {root}. Received: a folder without any.")
     augmenter = build_augmenter(seed=arguments.seed)
     failures = 0
     for file in files:

@@ -24,11 +24,12 @@ def run(arguments: argparse.Namespace) -> int:
     photographs = load_photographs()
     detector = FaceDetector(arguments.detector, min_face_size=arguments.min_face_size)
     recognizer = EmotionRecognizer(model=arguments.model, detector=detector)
-    figure = Figure(figsize=(9, 9), layout="constrained")
-    axes = figure.subplots(len(photographs), 1)
-    for ax, (name, image) in zip(axes, photographs.items(), strict=True):
+    figure = Figure(figsize=(8, 8.4), layout="constrained")
+    axes = figure.subplots(len(photographs), 2, width_ratios=(3, 2))
+    for (ax, bars_ax), (name, image) in zip(axes, photographs.items(), strict=True):
         faces = recognizer.predict(image)
-        plotting.plot_predictions(image, faces, ax=ax)
+        plotting.plot_predictions(image, faces, ax=ax, bars_ax=bars_ax)
+        bars_ax.set_box_aspect(1)
         print(name)
         for face in faces:
             print_face(face.to_dict())

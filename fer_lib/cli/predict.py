@@ -39,10 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
     for argument in arguments.paths:
         try:
             files = find_images(argument)
-        except (OSError, ValueError) as error:
+            if not files:
+                raise FileNotFoundError("Expected pictures. Received: a folder without any.")
+        except OSError as error:
             entries.append(_entry(argument, error=error))
             continue
-        entries += list(_predict_files(recognizer, files, Path(argument), arguments.save))
+        entries += _predict_files(recognizer, files, Path(argument), arguments.save)
     if arguments.json:
         print(json.dumps(entries, indent=2))
     else:
@@ -70,14 +72,17 @@ def _predict_files(recognizer, files: list[Path], root: Path, save: Path | None)
 
 
 def _save_annotated(image, faces, target: Path) -> None:
-    from matplotlib.figure import Figure
+    import matplotlib
+
+    matplotlib.use("Agg")  # Files only: a window needs a screen, which a server has not.
+    from matplotlib import pyplot
 
     from fer_lib import plotting
 
-    figure = Figure(figsize=(9, 6), layout="constrained")
-    plotting.plot_predictions(image, faces, ax=figure.add_subplot())
+    figure = plotting.plot_predictions(image, faces).figure
     target.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(target, dpi=120)
+    pyplot.close(figure)
 
 
 def _entry(path, faces: list[dict] | None = None, error: Exception | None = None) -> dict:

@@ -94,6 +94,6 @@ def check_same_run(stored: dict, current: dict, file: Path) -> None:
             key = next(key for key in {**old, **new} if old.get(key) != new.get(key))
             name, old, new = f"{name} {key}", old.get(key), new.get(key)
         raise ValueError(
-            f"Expected the training that {file} belongs to, with {name} {old!r}. Received: {new!r}. "
-            "Use the same arguments, or another --output for another training."
+            f"Expected the training that {file} belongs to, with {name} {old!r}. "
+            f"Received: {new!r}. Use the same arguments, or another --output."
         )

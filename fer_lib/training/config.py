@@ -1,4 +1,4 @@
-"""What a training is made of, as one value; recipe files hold the ones behind the shipped models."""
+"""What a training is made of, as one value; recipe files hold those of the shipped models."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class TrainingConfig:
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
             "learning_rate": (self.learning_rate > 0, "above 0"),
-            "warmup_epochs": (0 <= self.warmup_epochs, "at least 0"),
+            "warmup_epochs": (self.warmup_epochs >= 0, "at least 0"),
             "weight_decay": (self.weight_decay >= 0, "at least 0"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "in [0, 1)"),
             "average_decay": (0 <= self.average_decay < 1, "in [0, 1)"),

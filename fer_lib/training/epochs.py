@@ -1,4 +1,4 @@
-"""What happens in and after an epoch: order, seeds, averaged weights, scores, checkpoint, progress."""
+"""What happens in and after an epoch: order, seeds, averaged weights, scores, checkpoint."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ class EpochCallback(keras.callbacks.Callback):
             self._bar.close()
             raise FloatingPointError(
                 f"Expected a finite loss. Received: {logs['loss']} in epoch "
-                f"{len(self._history) + 1}, step {batch + 1}. The checkpoint of the epoch before is "
-                "kept; start anew with a lower learning rate."
+                f"{len(self._history) + 1}, step {batch + 1}. The epoch before it is "
+                "kept in the checkpoint; start anew with a lower learning rate."
             )
         self._bar.update(1)
 

@@ -18,7 +18,7 @@ from fer_lib.datasets import FaceDataset
 from fer_lib.training import checkpoint
 from fer_lib.training.card import build_card
 from fer_lib.training.config import TrainingConfig
-from fer_lib.training.epochs import EpochCallback, TrainingBatches
+from fer_lib.training.epochs import EpochCallback
 
 CHECKPOINT_DIR = "checkpoint"
 # Below this standard deviation, in grey levels, a picture is one constant colour.

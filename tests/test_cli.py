@@ -1,0 +1,225 @@
+"""The command line: answers on stdout, one-line errors on stderr, exit statuses."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from fer_lib import models, pretrained
+from fer_lib.cli import main
+from fer_lib.labels import EMOTIONS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_model(tmp_path_factory):
+    """An untrained model under the name `small`: the verbs do not care how good it is."""
+    folder = tmp_path_factory.mktemp("models")
+    keras.utils.set_random_seed(0)
+    network = models.build_cnn("lesson")
+    pretrained.save_pretrained(folder / "small", network, {"class_names": list(EMOTIONS)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_LIB_MODELS", str(folder))
+        yield folder / "small"
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """A folder with a face, a cat, a text file named .jpg, and a face in a subfolder."""
+    folder = tmp_path_factory.mktemp("photographs")
+    (folder / "inner").mkdir()
+    Image.fromarray(skimage.data.astronaut()).save(folder / "face.jpg")
+    Image.fromarray(skimage.data.astronaut()).save(folder / "inner" / "face.jpg")
+    Image.fromarray(skimage.data.chelsea()).save(folder / "cat.png")
+    (folder / "text.jpg").write_text("no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fer2013_file(tmp_path_factory):
+    """A tiny file in FER2013's CSV layout: noise with 28 Training and 14 PublicTest rows."""
+    generator = np.random.default_rng(0)
+    rows = ["emotion,pixels,Usage"]
+    for index in range(42):
+        pixels = " ".join(map(str, generator.integers(0, 256, 48 * 48)))
+        rows.append(f"{index % 7},{pixels},{'Training' if index < 28 else 'PublicTest'}")
+    file = tmp_path_factory.mktemp("data") / "fer2013.csv"
+    file.write_text("\n".join(rows) + "\n")
+    return file
+
+
+def run(capsys, *words):
+    """Returns the exit status, stdout and stderr of a command."""
+    status = main([str(word) for word in words])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def assert_one_line(error, verb):
+    assert error.startswith(f"fer_lib {verb}: ")
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
+
+
+def test_predict_walks_a_folder_and_reports_the_bad_file_alone(capsys, photographs, tmp_path):
+    status, out, err = run(
+        capsys, "predict", photographs, "--model", "small", "--json", "--save", tmp_path
+    )
+    entries = {entry["path"].removeprefix(f"{photographs}/"): entry for entry in json.loads(out)}
+    assert status == 1
+    assert set(entries) == {"cat.png", "face.jpg", "inner/face.jpg", "text.jpg"}
+    assert entries["cat.png"] == {"path": str(photographs / "cat.png"), "faces": [], "error": None}
+    assert "text.jpg" in entries["text.jpg"]["error"]
+    (face,) = entries["face.jpg"]["faces"]
+    assert set(face) == {
+        "box", "detection_score", "landmarks", "emotion", "confidence", "probabilities",
+    }  # fmt: skip
+    assert list(face["probabilities"]) == list(EMOTIONS)
+    assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert face["confidence"] == face["probabilities"][face["emotion"]]
+    written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png"))
+    assert written == ["cat.png.png", "face.jpg.png", "inner/face.jpg.png"]
+
+
+def test_predict_prints_a_table(capsys, photographs):
+    status, out, err = run(capsys, "predict", photographs / "face.jpg", "--model", "small")
+    assert status == 0
+    assert "1 face\n" in out
+    assert all(emotion in out for emotion in EMOTIONS)
+
+
+@pytest.mark.parametrize("name", ["missing.jpg", "text.jpg"])
+def test_predict_names_what_cannot_be_read(capsys, photographs, name):
+    status, out, err = run(capsys, "predict", photographs / name, "--model", "small")
+    assert status == 1
+    assert name in err
+    assert_one_line(err, "predict")
+
+
+def test_predict_names_an_empty_folder(capsys, tmp_path):
+    status, out, err = run(capsys, "predict", tmp_path, "--model", "small")
+    assert status == 1
+    assert_one_line(err, "predict")
+    assert str(tmp_path) in err
+
+
+def test_predict_needs_an_output_folder_that_can_be_made(capsys, photographs, tmp_path):
+    (tmp_path / "file").write_text("")
+    status, out, err = run(
+        capsys, "predict", photographs, "--model", "small", "--save", tmp_path / "file" / "inner"
+    )
+    assert status == 1
+    assert_one_line(err, "predict")
+
+
+def test_an_unknown_model_lists_the_known_ones(capsys, photographs):
+    status, out, err = run(capsys, "predict", photographs, "--model", "none")
+    assert status == 1
+    assert "small" in err
+    assert_one_line(err, "predict")
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["nothing"], ["predict"], ["evaluate", "--views", "3", "--data", "x"]]
+)
+def test_wrong_usage_exits_with_two(capsys, words):
+    try:
+        status = main(words)
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 2
+
+
+def test_evaluate_prints_scores_and_json(capsys, fer2013_file):
+    with pytest.warns(UserWarning, match="published"):
+        status, out, err = run(capsys, "evaluate", "--model", "small", "--data", fer2013_file)
+    assert status == 0
+    assert "accuracy" in out.lower()
+    with pytest.warns(UserWarning, match="published"):
+        status, out, err = run(
+            capsys, "evaluate", "--model", "small", "--data", fer2013_file, "--json",
+            "--views", "10",
+        )  # fmt: skip
+    scores = json.loads(out)
+    assert scores["n"] == 14
+    wanted = {
+        "n", "accuracy", "accuracy_ci95", "balanced_accuracy", "macro_f1", "kappa", "loss", "ece",
+        "per_class", "confusion_matrix",
+    }  # fmt: skip
+    assert wanted <= set(scores)
+
+
+def test_evaluate_names_a_missing_data_set(capsys, tmp_path):
+    status, out, err = run(
+        capsys, "evaluate", "--model", "small", "--data", tmp_path / "fer2013.csv"
+    )
+    assert status == 1
+    assert_one_line(err, "evaluate")
+
+
+def test_train_writes_a_model_that_predict_takes(capsys, fer2013_file, photographs, tmp_path):
+    words = ["train", "--data", fer2013_file, "--output", tmp_path / "mine", "--variant", "lesson"]
+    with pytest.warns(UserWarning, match="published"):
+        status, out, err = run(capsys, *words, "--epochs", "1")
+    assert status == 0
+    assert str(tmp_path / "mine") in out
+    status, out, err = run(capsys, *words, "--epochs", "1")
+    assert status == 1
+    assert "--resume" in err
+    status, out, err = run(
+        capsys, "predict", photographs / "face.jpg", "--model", tmp_path / "mine"
+    )
+    assert status == 0
+
+
+def test_augment_keeps_the_folders_and_repeats_by_seed(capsys, photographs, tmp_path):
+    for name in ("first", "second"):
+        status, out, err = run(
+            capsys, "augment", photographs, "--output", tmp_path / name, "--copies", "2"
+        )
+        assert status == 1  # text.jpg
+        assert "text.jpg" in err
+    names = sorted(str(p.relative_to(tmp_path / "first")) for p in tmp_path.rglob("first/**/*.png"))
+    assert names == [
+        f"{stem}_augmented_{index}.png"
+        for stem in ("cat", "face", "inner/face")
+        for index in (0, 1)
+    ]
+    for name in names:
+        first = np.asarray(Image.open(tmp_path / "first" / name))
+        np.testing.assert_array_equal(first, np.asarray(Image.open(tmp_path / "second" / name)))
+
+
+def test_augment_refuses_no_copies_and_no_pictures(capsys, photographs, tmp_path):
+    status, out, err = run(capsys, "augment", photographs, "--output", tmp_path, "--copies", "0")
+    assert (status, out) == (1, "")
+    assert_one_line(err, "augment")
+    (tmp_path / "empty").mkdir()
+    status, out, err = run(capsys, "augment", tmp_path / "empty", "--output", tmp_path)
+    assert status == 1
+    assert_one_line(err, "augment")
+
+
+def test_demo_draws_both_photographs(capsys, tmp_path):
+    status, out, err = run(capsys, "demo", "--model", "small", "--output", tmp_path / "new")
+    assert status == 0
+    assert out.count(" pixels\n") == 2
+    assert Image.open(tmp_path / "new" / "demo.png").size[0] > 800
+
+
+def test_info_tells_what_a_bug_report_needs(capsys):
+    status, out, err = run(capsys, "info")
+    assert status == 0
+    for word in ("fer_lib", "keras", "Keras backend", "small"):
+        assert word in out
+
+
+def test_benchmark_prints_ours_beside_the_plain_way(capsys):
+    status, out, err = run(capsys, "benchmark", "--model", "small", "--repeats", "3")
+    assert status == 0
+    for row in ("1 face, fer_lib", "1 face, model.predict", "mtcnn alone", "import fer_lib"):
+        assert row in out
+
+
