@@ -1,10 +1,12 @@
 """A batch of canvases that know where on the face each of their pixels lies.
 
-Every shape is an analytic function of the face coordinates, so that edges are smooth at any size,
-no drawing library is needed, and the pixels are the same everywhere but for the last rounding.
+Every shape is an analytic function of the face coordinates. So edges are smooth at any size, no
+drawing library is needed, and the pixels are the same everywhere but for the last rounding.
 """
 
 from __future__ import annotations
+
+import copy
 
 import numpy as np
 
@@ -16,6 +18,11 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, what grey pi
 def gauss(squared: np.ndarray) -> np.ndarray:
     """Returns `exp(-squared / 2)`."""
     return np.exp(-0.5 * squared)
+
+
+def square(x: np.ndarray) -> np.ndarray:
+    """Returns `x * x`; numpy's `**` is slow for any other power, so 4 is a square of a square."""
+    return x * x
 
 
 def smoothstep(x: np.ndarray) -> np.ndarray:
@@ -32,23 +39,32 @@ class Canvas:
             what is drawn at `s` appears on both sides.
         pixel: Length of a pixel in face coordinates, `float32 (n, 1, 1)`.
         color: `float32 (n, channels, size, size)`, 0 to 1.
-        height: Relief of the skin in face units, lit by `fer_lib.datasets._face_drawing`.
+        head: Where the head is, `float32 (n, size, size)`, 0 to 1.
+        height: Relief of the skin in face units, which the light falls on.
     """
 
-    def __init__(self, geometry: FaceGeometry, size: int, channels: int) -> None:
-        self.size, self.channels = size, channels
-        self.u, self.v = geometry.from_pixels(size)
+    def __init__(self, face: FaceGeometry, size: int, channels: int) -> None:
+        self.channels = channels
+        self.u, self.v = face.from_pixels(size)
         self.s = np.abs(self.u)
-        self.side = np.sign(self.u)
-        self.pixel = 48 / (size * UNIT * geometry.scale)
+        self.pixel = 48 / (size * UNIT * face["scale"])
         self.color = np.zeros((len(self.u), channels, size, size), np.float32)
-        self.height = np.zeros_like(self.u)
+        self.head, self.height = np.zeros_like(self.u), np.zeros_like(self.u)
+
+    def strip(self, low: float, high: float) -> Canvas:
+        """Returns the rows where some face has a `v` between `low` and `high`, as a view."""
+        rows = np.flatnonzero(((self.v > low) & (self.v < high)).any(axis=(0, 2)))
+        span = slice(rows[0], rows[-1] + 1) if len(rows) else slice(0, 0)
+        part = copy.copy(self)
+        part.u, part.v, part.s = self.u[:, span], self.v[:, span], self.s[:, span]
+        part.color, part.height = self.color[:, :, span], self.height[:, span]
+        return part
 
     def tone(self, rgb: np.ndarray) -> np.ndarray:
         """Turns colours, `(3,)` or `(n, 3)` in 0 to 255, into what `paint` takes."""
         rgb = np.atleast_2d(np.asarray(rgb, np.float32)) / 255
         if self.channels == 1:
-            rgb = (rgb @ LUMA)[:, None]
+            rgb = (rgb * LUMA).sum(axis=1, keepdims=True)
         return rgb[:, :, None, None]
 
     def paint(self, mask: np.ndarray, tone: np.ndarray) -> None:
@@ -73,26 +89,27 @@ class Canvas:
     def blob(self, u, v, width, height, at: np.ndarray | None = None) -> np.ndarray:
         """Returns a soft ellipse, on both sides unless `at` gives another horizontal coordinate."""
         at = self.s if at is None else at
-        return gauss(((at - u) / width) ** 2 + ((self.v - v) / height) ** 2)
+        return gauss(square((at - u) / width) + square((self.v - v) / height))
+
+    def thread(self, offset: np.ndarray, width: np.ndarray | float) -> np.ndarray:
+        """Returns a soft curve where `offset` is 0.
+
+        One thinner than the pixels becomes wider and paler, and so keeps its weight.
+        """
+        wide = np.maximum(width, 0.5 * self.pixel)
+        return gauss(square(offset / wide)) * (width / wide)
 
     def line(self, start, end, width, bulge=0.0, at: np.ndarray | None = None) -> np.ndarray:
-        """Returns a soft line from `start` to `end`, bent by `bulge`, thinner at its ends.
-
-        A line thinner than the pixels becomes wider and paler, and so keeps its weight.
-        """
+        """Returns a soft line from `start` to `end`, bent by `bulge`, fading at its ends."""
         at = self.s if at is None else at
         du, dv = end[0] - start[0], end[1] - start[1]
         length = np.sqrt(du * du + dv * dv)
         x, y = at - start[0], self.v - start[1]
         along = (x * du + y * dv) / (length * length)
-        middle = np.clip(along, 0, 1)
-        off = (x * dv - y * du) / length - bulge * 4 * middle * (1 - middle)
-        wide = np.maximum(width, 0.5 * self.pixel)
-        past = (along - middle) * length
-        taper = 0.35 + 2.6 * middle * (1 - middle)
-        return taper * gauss((off * off + past * past) / (wide * wide)) * (width / wide)
+        arch = np.maximum(along * (1 - along), 0)
+        off = (x * dv - y * du) / length - bulge * 4 * arch
+        return np.minimum(6 * arch, 1) * self.thread(off, width)
 
     def strands(self, phase: np.ndarray, frequency: float) -> np.ndarray:
-        """Returns a wave in -1 to 1 for hair, which fades where the pixels are too coarse for it."""
-        fade = gauss((0.9 * frequency * self.pixel) ** 2)
-        return fade * np.sin(frequency * phase)
+        """Returns a wave from -1 to 1 for hair, faded where the pixels are too coarse for it."""
+        return gauss(square(0.9 * frequency * self.pixel)) * np.sin(frequency * phase)

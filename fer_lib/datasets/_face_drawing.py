@@ -1,88 +1,96 @@
-"""Draws the faces of a table: skin, features and hair, then the light, then the camera."""
+"""Draws a batch of faces: head and features, the light on them, and the camera that takes them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
-import pandas as pd
 
 from fer_lib.datasets import _face_features as features
-from fer_lib.datasets._face_canvas import Canvas, gauss, smoothstep
+from fer_lib.datasets import _face_head as head
+from fer_lib.datasets._face_canvas import Canvas, gauss, square
 from fer_lib.datasets._face_geometry import FaceGeometry
 
 
-def draw_batch(table: pd.DataFrame, size: int, channels: int) -> np.ndarray:
-    """Draws each row of a table of factors: `uint8 (n, size, size, channels)`."""
-    geometry = FaceGeometry(table)
-    canvas = Canvas(geometry, size, channels)
-    colors = features.Colors(table, canvas)
-    features.background(canvas, geometry, colors)
-    head = features.head(canvas, geometry, colors)
-    features.relief(canvas, geometry)
-    features.creases(canvas, geometry)
-    features.brows(canvas, geometry, colors)
-    features.nose(canvas, geometry, colors)
-    features.beard(canvas, geometry, colors)
-    features.mouth(canvas, geometry, colors)
-    light(canvas, geometry, head)
-    features.eyes(canvas, geometry, colors)
-    features.hair(canvas, geometry, colors)
-    features.glasses(canvas, geometry, colors)
-    return camera(canvas.color, table)
+def draw_batch(factors: Mapping[str, np.ndarray], size: int, channels: int) -> np.ndarray:
+    """Draws one face for each value of the columns of a table of factors.
+
+    Args:
+        factors: The columns, each `(n,)`: `FACTORS` and `ACTION_UNITS` of `_face_factors`.
+        size: Edge of the square pictures in pixels.
+        channels: 1 for grey, 3 for RGB.
+
+    Returns:
+        `uint8 (n, size, size, channels)`.
+    """
+    face = FaceGeometry(factors)
+    canvas = Canvas(face, size, channels)
+    colors = head.Colors(face, canvas)
+    head.background(canvas, face, colors)
+    head.skin(canvas, face, colors)
+    features.forehead_lines(canvas, face)
+    features.eye_lines(canvas, face)
+    features.mouth_lines(canvas, face)
+    features.nose(canvas, face, colors)
+    head.beard(canvas, face, colors)
+    features.mouth(canvas, face, colors)
+    light(canvas, face)
+    features.eyes(canvas, face, colors)
+    features.brows(canvas, face, colors)
+    head.hair(canvas, face, colors)
+    head.glasses(canvas, face, colors)
+    return camera(canvas.color, face)
 
 
-def light(canvas: Canvas, geometry: FaceGeometry, head: np.ndarray) -> None:
-    """Shades the head from its relief (Lambert's law, half wrapped round as skin scatters)."""
-    factor = geometry.factor
+def light(canvas: Canvas, face: FaceGeometry) -> None:
+    """Shades the skin by its relief: Lambert's cosine law, and a little gloss."""
     slope_y, slope_x = np.gradient(canvas.height, axis=(1, 2))
     slope_y, slope_x = slope_y / canvas.pixel, slope_x / canvas.pixel
-    x, y = factor("light_x"), factor("light_y")
-    norm = np.sqrt(x * x + y * y + 1.0)
-    facing = (1.0 - x * slope_x - y * slope_y) / norm
-    facing /= np.sqrt(1 + slope_x**2 + slope_y**2)
-    straight = 1 / norm
-    contrast = factor("light_contrast")
-    shade = 1 + 0.95 * contrast * (facing - straight) - 0.06 * contrast
-    gloss = np.maximum(facing, 0) ** 12 * 0.10 * contrast
-    canvas.color *= 1 + head[:, None] * (np.maximum(shade, 0.15)[:, None] - 1)
-    canvas.color += (head * gloss)[:, None]
+    x, y, contrast = face["light_x"], face["light_y"], face["light_contrast"]
+    straight = 1 / np.sqrt(x * x + y * y + 1)
+    facing = straight * (1 - x * slope_x - y * slope_y)
+    facing /= np.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
+    shade = 1 - 0.06 * contrast + 0.95 * contrast * (facing - straight)
+    canvas.darken(canvas.head * (1 - np.maximum(shade, 0.15)))
+    gloss = square(square(square(np.maximum(facing, 0))))
+    canvas.color += (0.09 * contrast * canvas.head * gloss)[:, None]
 
 
-def camera(color: np.ndarray, table: pd.DataFrame) -> np.ndarray:
+def camera(color: np.ndarray, face: FaceGeometry) -> np.ndarray:
     """Blurs, coarsens, exposes and rounds the pictures, and adds the noise of a sensor."""
-    count, channels, size, _ = color.shape
-    optics = _blur_matrix(table["blur"].to_numpy(np.float32), size)
-    coarse = table["resolution"].to_numpy(np.float32)
-    optics = _coarse_matrix(coarse, size) @ optics
+    size = color.shape[-1]
+    optics = _coarse_matrix(face["resolution"], size) @ _blur_matrix(face["blur"], size)
     color = optics[:, None] @ color @ optics.transpose(0, 2, 1)[:, None]
-    color *= table["exposure"].to_numpy(np.float32)[:, None, None, None]
-    grey = 255 * np.clip(color, 0, 1)
-    for index, (seed, level) in enumerate(zip(table["noise_seed"], table["noise"], strict=True)):
-        if level > 0:
-            draw = np.random.Generator(np.random.PCG64(int(seed)))
-            uniform = draw.random((2, size, size), dtype=np.float32)
-            # The difference of two uniform numbers has a standard deviation of 1 / sqrt(6).
-            grey[index] += np.float32(level * 2.449) * (uniform[0] - uniform[1])
-    pictures = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    color = 255 * np.clip(color * face["exposure"][..., None], 0, 1)
+    for picture, seed, level in zip(
+        color, face.factors["noise_seed"], face.factors["noise"], strict=True
+    ):
+        random = np.random.Generator(np.random.PCG64(int(seed)))
+        uniform = random.random((2, size, size), dtype=np.float32)
+        # The difference of two uniform numbers has a standard deviation of 1 / sqrt(6).
+        picture += np.float32(level * 2.4495) * (uniform[0] - uniform[1])
+    pictures = np.clip(np.rint(color), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))
 
 
 def _blur_matrix(sigma: np.ndarray, size: int) -> np.ndarray:
     """Returns `(n, size, size)`: what a Gaussian blur does to the rows of a picture."""
-    sigma = np.maximum(sigma * size / 48, 0.12)[:, None, None]
+    sigma = np.maximum(sigma * np.float32(size / 48), 0.12)
     pixel = np.arange(size, dtype=np.float32)
-    weights = gauss(((pixel[:, None] - pixel[None, :])[None] / sigma) ** 2)
+    weights = gauss(square((pixel[:, None] - pixel) / sigma))
     return weights / weights.sum(axis=2, keepdims=True)
 
 
 def _coarse_matrix(share: np.ndarray, size: int) -> np.ndarray:
-    """Returns `(n, size, size)`: shrink the rows to a share of their size, and enlarge them."""
-    step = 1 / share[:, None, None]
-    pixel = np.arange(size, dtype=np.float32)[None, :, None] + 0.5
-    cell = np.arange(size, dtype=np.float32)[None, None, :]
-    low, high = cell * step, (cell + 1) * step  # the span of each coarse pixel
-    shrink = np.clip(np.minimum(high, pixel + 0.5) - np.maximum(low, pixel - 0.5), 0, None)
-    shrink /= shrink.sum(axis=1, keepdims=True) + 1e-6
-    enlarge = np.maximum(1 - np.abs(pixel / step - (cell + 0.5)), 0)
-    enlarge *= shrink.sum(axis=1, keepdims=True) > 0.5
+    """Returns `(n, size, size)`: average the rows down to a share of their number, and enlarge.
+
+    Coarse pixel `k` spans the rows `k / share` to `(k + 1) / share`; a share of 1 changes nothing.
+    """
+    row = np.arange(size, dtype=np.float32)[:, None] + 0.5
+    cell = np.arange(size, dtype=np.float32)
+    overlap = np.minimum((cell + 1) / share, row + 0.5) - np.maximum(cell / share, row - 0.5)
+    shrink = np.maximum(overlap, 0)
+    whole = shrink.sum(axis=1, keepdims=True)
+    enlarge = np.maximum(1 - np.abs(row * share - (cell + 0.5)), 0) * (whole > 0.5 / share)
     enlarge /= enlarge.sum(axis=2, keepdims=True)
-    return enlarge @ shrink.transpose(0, 2, 1)
+    return enlarge @ (shrink / np.maximum(whole, 1e-6)).transpose(0, 2, 1)

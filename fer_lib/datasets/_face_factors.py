@@ -133,11 +133,11 @@ FACTORS: dict[str, Factor] = {
     "light_x": Factor(-0.4, -1.0, 1.0),
     "light_y": Factor(-0.5, -1.0, 0.3, limits=(-1, 1)),
     "light_contrast": Factor(0.6, 0.3, 1.0, limits=(0, 1.5)),
-    "exposure": Factor(1.0, 0.75, 1.25, limits=(0.1, 3)),
+    "exposure": Factor(1.0, 0.8, 1.25, limits=(0.1, 3)),
     "background": Factor(0.6, 0.05, 0.95, limits=(0, 1)),
     "background_slope": Factor(0.1, -0.4, 0.4, limits=(-1, 1)),
     "blur": Factor(0.0, 0.0, 0.9, limits=(0, 8), power=2),  # sigma, pixels of a 48-pixel crop
-    "noise": Factor(0.0, 0.0, 12.0, limits=(0, 100), power=2),  # standard deviation, grey levels
+    "noise": Factor(0.0, 0.0, 9.0, limits=(0, 100), power=2),  # standard deviation, grey levels
     "resolution": Factor(1.0, 1.0, 0.55, limits=(0.1, 1), power=3),  # share of the size
     "noise_seed": Factor(0, 0, 2**31),
 }
