@@ -11,9 +11,15 @@ import importlib
 _MODULE_OF: dict[str, str] = {
     "FaceDataset": "base",
     "concatenate": "base",
+    "load_affectnet": "wild",
+    "load_ckplus": "posed",
+    "load_expw": "wild",
     "load_fer2013": "fer2013",
     "load_ferplus": "ferplus",
     "load_folder": "folder",
+    "load_jaffe": "posed",
+    "load_kdef": "posed",
+    "load_rafdb": "wild",
     "make_faces": "synthetic",
 }
 __all__ = list(_MODULE_OF)

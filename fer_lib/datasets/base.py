@@ -37,6 +37,7 @@ class FaceDataset:
             one string stands for all.
         subjects: Who is on each picture, or None where that is not known.
         metadata: One row a picture, any columns.
+        left_out: What a loader could not take: one row a file, `file` and `problem`.
         name: What this data set is called in reports.
 
     Raises:
@@ -55,6 +56,7 @@ class FaceDataset:
     subjects: np.ndarray | None = None
     metadata: pd.DataFrame | None = None
     name: str = "faces"
+    left_out: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         images = np.asarray(self.images)
@@ -82,6 +84,11 @@ class FaceDataset:
                 else _checked_strings("subjects", self.subjects, count)
             ),
             "metadata": metadata.reset_index(drop=True),
+            "left_out": (
+                pd.DataFrame({"file": [], "problem": []}, dtype=str)
+                if self.left_out is None
+                else self.left_out
+            ),
         }
         if len(metadata) != count:
             raise ValueError(
@@ -284,6 +291,7 @@ def concatenate(datasets: Sequence[FaceDataset], name: str | None = None) -> Fac
         subjects=subjects,
         metadata=pd.concat([dataset.metadata for dataset in datasets], ignore_index=True),
         name=name or "+".join(names),
+        left_out=pd.concat([dataset.left_out for dataset in datasets], ignore_index=True),
     )
 
 

@@ -27,7 +27,7 @@ VOTE_COLUMNS: tuple[str, ...] = (
 _NOT_EMOTIONS = {"unknown": "votes_unknown", "nf": "votes_not_face"}
 
 # Where both files line up, FER2013's label is the voters' favourite on 64 % of the pictures
-# (Cohen's kappa .56, at least .49 in any block); rows shifted by one give 0. Blocks are large enough to tell.
+# (Cohen's kappa .56, at least .49 in any block); in rows shifted by one the kappa is 0.
 _BLOCK = 500
 _LEAST_KAPPA = 0.25
 

@@ -37,6 +37,7 @@ def save_dataset(
         "class_names": np.array(dataset.class_names),
         "split": dataset.split,
         "name": np.array(dataset.name),
+        "left_out": dataset.left_out[["file", "problem"]].to_numpy(dtype=str),
     }
     if dataset.subjects is not None:
         arrays["subjects"] = dataset.subjects
@@ -92,6 +93,7 @@ def load_dataset(path: str | os.PathLike[str]) -> FaceDataset:
         subjects=values.get("subjects"),
         metadata=pd.DataFrame(metadata, index=range(len(values["images"]))),
         name=str(values["name"]),
+        left_out=pd.DataFrame(values["left_out"], columns=["file", "problem"]),
     )
 
 
@@ -108,7 +110,7 @@ def open_npz(path: Path) -> np.lib.npyio.NpzFile:
 
 def is_saved_dataset(arrays: np.lib.npyio.NpzFile) -> bool:
     """Tells whether an opened file has what `save_dataset` writes."""
-    return {"images", "labels", "class_names", "split", "name"} <= set(arrays.files)
+    return {"images", "labels", "class_names", "split", "name", "left_out"} <= set(arrays.files)
 
 
 def read_array(arrays: np.lib.npyio.NpzFile, name: str, path: Path) -> np.ndarray:

@@ -1,0 +1,359 @@
+"""`FaceDataset`: checks, parts, splits, storage, batches and display."""
+
+from __future__ import annotations
+
+import base64
+import io
+import pickle
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from fer_lib.datasets import FaceDataset, concatenate, splits
+from fer_lib.datasets.display import contact_sheet
+from fer_lib.labels import EMOTIONS, EMOTIONS_8
+
+
+def make_dataset(count: int = 40, people: int = 8, size: int = 12, seed: int = 0, **changes):
+    generator = np.random.default_rng(seed)
+    fields = {
+        "images": generator.integers(0, 256, (count, size, size, 1), dtype=np.uint8),
+        "labels": generator.integers(0, 7, count),
+        "split": np.where(np.arange(count) % 4 == 0, "PublicTest", "Training"),
+        "subjects": np.array([f"S{i}" for i in generator.integers(0, people, count)]),
+        "metadata": pd.DataFrame({"row": np.arange(count)}),
+        "name": "drawn",
+    }
+    return FaceDataset(**{**fields, **changes})
+
+
+def assert_same(a: FaceDataset, b: FaceDataset) -> None:
+    assert a.content_hash == b.content_hash
+    assert (a.class_names, a.name) == (b.class_names, b.name)
+    np.testing.assert_array_equal(a.split, b.split)
+    np.testing.assert_array_equal(a.subjects, b.subjects)
+    pd.testing.assert_frame_equal(a.metadata, b.metadata)
+
+
+def test_grey_pictures_get_a_channel_and_defaults():
+    dataset = FaceDataset(np.zeros((2, 48, 48), "uint8"), [0, 3])
+    assert dataset.images.shape == (2, 48, 48, 1)
+    assert dataset.labels.dtype == np.int64
+    assert dataset.class_names == EMOTIONS
+    assert list(dataset.split) == ["", ""]
+    assert dataset.subjects is None
+    assert len(dataset.metadata) == 2
+    assert dataset.left_out.empty
+    assert "2 pictures 48x48x1" in repr(dataset)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": np.zeros((2, 48, 48), "float32")}, "Expected `images` of type uint8.*float32"),
+        ({"images": np.zeros((2, 48, 48, 4), "uint8")}, r"Received: uint8 \(2, 48, 48, 4\)"),
+        ({"images": np.zeros((48, 48), "uint8")}, r"Received: uint8 \(48, 48\)"),
+        ({"labels": [0]}, r"Expected integer `labels` of shape \(2,\)"),
+        ({"labels": [0.0, 1.0]}, "Expected integer `labels`.*float64"),
+        ({"labels": [0, 7]}, "Expected `labels` from 0 to 6.*Received: 7 at index 1"),
+        ({"labels": [-1, 0]}, "Received: -1 at index 0"),
+        ({"split": ["Training"]}, "Expected `split` with one entry a picture, 2"),
+        ({"subjects": ["a", "b", "c"]}, "Expected `subjects`"),
+        ({"metadata": pd.DataFrame({"row": [1]})}, "Expected `metadata` with one row a picture"),
+        ({"class_names": ("happy", "happy")}, "Expected different `class_names`"),
+    ],
+)
+def test_wrong_arrays_are_refused_in_one_line(changes, message):
+    fields = {"images": np.zeros((2, 48, 48), "uint8"), "labels": [0, 1], **changes}
+    with pytest.raises(ValueError, match=message) as error:
+        FaceDataset(**fields)
+    assert "\n" not in str(error.value)
+
+
+def test_one_index_gives_a_picture_and_its_label_and_iteration_all_of_them():
+    dataset = make_dataset(5)
+    image, label = dataset[-1]
+    np.testing.assert_array_equal(image, dataset.images[4])
+    assert label == dataset.labels[4]
+    assert isinstance(label, int)
+    assert [label for _, label in dataset] == dataset.labels.tolist()
+    with pytest.raises(IndexError):
+        dataset[5]
+
+
+def test_parts_keep_everything_together():
+    dataset = make_dataset()
+    for key in (slice(3, 20, 2), dataset.labels == 2, [7, 1, 3], np.array([], int), []):
+        part = dataset[key]
+        rows = part.metadata["row"].to_numpy()
+        np.testing.assert_array_equal(part.images, dataset.images[rows])
+        np.testing.assert_array_equal(part.labels, dataset.labels[rows])
+        np.testing.assert_array_equal(part.split, dataset.split[rows])
+        np.testing.assert_array_equal(part.subjects, dataset.subjects[rows])
+        assert list(part.metadata.index) == list(range(len(part)))
+
+
+@pytest.mark.parametrize("key", [[0.5], ["a"], [[0, 1]]])
+def test_an_index_of_another_kind_is_refused(key):
+    with pytest.raises(TypeError, match="Expected a slice, a mask or a list of integer indices"):
+        make_dataset()[key]
+
+
+def test_a_mask_of_another_length_is_refused():
+    with pytest.raises(ValueError, match=r"Expected a mask of shape \(40,\)"):
+        make_dataset()[np.ones(39, bool)]
+
+
+def test_subset_by_split_and_emotion():
+    dataset = make_dataset()
+    test = dataset.subset(split="PublicTest")
+    assert set(test.split) == {"PublicTest"}
+    happy = dataset.subset(emotion=["Happiness", "sad"])
+    assert set(happy.labels) <= {3, 4}
+    assert len(dataset.subset(split=["Training", "PublicTest"])) == len(dataset)
+    with pytest.raises(ValueError, match="Expected `split` to be one of.*PrivateTest"):
+        dataset.subset(split="PrivateTest")
+    with pytest.raises(ValueError, match="Expected one of the classes"):
+        dataset.subset(emotion="contempt")
+
+
+def test_counts_are_classes_by_splits():
+    dataset = make_dataset()
+    counts = dataset.counts()
+    assert list(counts.index) == list(EMOTIONS)
+    assert list(counts.columns) == ["PublicTest", "Training", "all"]
+    assert counts["all"].sum() == 40
+    assert (
+        counts.loc["happy", "Training"]
+        == ((dataset.labels == 3) & (dataset.split == "Training")).sum()
+    )
+    assert list(make_dataset(split="").counts().columns) == ["all"]
+
+
+def test_without_takes_indices_or_a_mask():
+    dataset = make_dataset()
+    left = dataset.without([0, 5, -1])
+    assert left.metadata["row"].tolist() == [*range(1, 5), *range(6, 39)]
+    assert_same(left, dataset.without(np.isin(np.arange(40), [0, 5, 39])))
+    assert_same(dataset.without([]), dataset)
+
+
+def test_content_hash_is_of_pixels_and_labels_only():
+    dataset = make_dataset()
+    assert re.fullmatch("[0-9a-f]{64}", dataset.content_hash)
+    assert make_dataset(name="other", split="").content_hash == dataset.content_hash
+    assert dataset[::-1].content_hash != dataset.content_hash
+    changed = dataset.images.copy()
+    changed[0, 0, 0] ^= 1
+    assert make_dataset(images=changed).content_hash != dataset.content_hash
+    assert make_dataset(images=np.asfortranarray(dataset.images)).content_hash == (
+        dataset.content_hash
+    )
+
+
+def test_with_classes_matches_by_name_and_drops_the_rest():
+    eight = make_dataset(labels=np.arange(40) % 8, class_names=EMOTIONS_8)
+    seven = eight.with_classes(EMOTIONS)
+    assert seven.class_names == EMOTIONS
+    assert len(seven) == 35
+    assert_same(seven.with_classes(EMOTIONS_8).with_classes(EMOTIONS), seven)
+    backwards = seven.with_classes(EMOTIONS[::-1])
+    assert [EMOTIONS[::-1][k] for k in backwards.labels] == [EMOTIONS[k] for k in seven.labels]
+
+
+def test_concatenate_keeps_order_and_tells_people_of_two_sets_apart():
+    one, two = make_dataset(10), make_dataset(10, seed=1, name="other")
+    both = concatenate([one, two])
+    assert both.name == "drawn+other"
+    np.testing.assert_array_equal(both.images[10:], two.images)
+    assert set(both.subjects[:10]).isdisjoint(both.subjects[10:])
+    assert both.subjects[0] == f"drawn/{one.subjects[0]}"
+    parts = concatenate([one[:4], one[4:]])
+    assert_same(parts, one)
+    assert concatenate([one, make_dataset(3, subjects=None)]).subjects is None
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ([], "Expected at least one data set"),
+        ([make_dataset(4), make_dataset(4, class_names=EMOTIONS_8)], "with_classes"),
+        ([make_dataset(4), make_dataset(4, size=9)], "Expected pictures of one shape"),
+    ],
+)
+def test_concatenate_refuses_what_does_not_fit(others, message):
+    with pytest.raises(ValueError, match=message):
+        concatenate(others)
+
+
+@settings(max_examples=40, deadline=None)
+@given(count=st.integers(1, 80), fraction=st.floats(0.01, 0.99), seed=st.integers(0, 9))
+def test_stratified_split_keeps_shares_and_loses_nothing(count, fraction, seed):
+    dataset = make_dataset(count, size=2, seed=seed)
+    rest, part = dataset.split_stratified(fraction, seed)
+    rows = [*rest.metadata["row"], *part.metadata["row"]]
+    assert sorted(rows) == list(range(count))
+    for label in range(7):
+        total = (dataset.labels == label).sum()
+        assert abs((part.labels == label).sum() - fraction * total) <= 0.5
+    assert_same(part, dataset.split_stratified(fraction, seed)[1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    count=st.integers(20, 80),
+    people=st.integers(3, 12),
+    fraction=st.floats(0.01, 0.99),
+    seed=st.integers(0, 9),
+)
+def test_split_by_subject_never_has_a_person_on_both_sides(count, people, fraction, seed):
+    dataset = make_dataset(count, people, size=2, seed=seed)
+    rest, part = dataset.split_by_subject(fraction, seed)
+    assert len(rest)
+    assert len(part)
+    assert set(rest.subjects).isdisjoint(part.subjects)
+    assert sorted([*rest.metadata["row"], *part.metadata["row"]]) == list(range(count))
+    assert_same(part, dataset.split_by_subject(fraction, seed)[1])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    start=st.integers(-50, 50), stop=st.integers(-50, 50), step=st.sampled_from([1, 2, 7, -1, -3])
+)
+def test_slices_are_those_of_a_list(start, stop, step):
+    part = make_dataset(size=2)[start:stop:step]
+    assert part.metadata["row"].tolist() == list(range(40))[start:stop:step]
+
+
+def test_folds_cover_every_picture_once_and_split_people():
+    dataset = make_dataset(80, 10)
+    parts = list(splits.folds(dataset, 4))
+    assert sorted(row for _, part in parts for row in part.metadata["row"]) == list(range(80))
+    for rest, part in parts:
+        assert set(rest.subjects).isdisjoint(part.subjects)
+    anonymous = make_dataset(140, labels=np.arange(140) % 7, subjects=None)
+    assert all(len(part) == 28 for _, part in splits.folds(anonymous, 5))
+
+
+def test_splits_refuse_what_cannot_be():
+    with pytest.raises(ValueError, match="Expected `fraction` between 0 and 1"):
+        make_dataset().split_stratified(1.0)
+    with pytest.raises(ValueError, match="does not say who is on its pictures"):
+        make_dataset(subjects=None).split_by_subject()
+    with pytest.raises(ValueError, match="Expected at least two subjects"):
+        make_dataset(subjects=["a"] * 40).split_by_subject()
+    with pytest.raises(ValueError, match="Expected at least 9 subjects"):
+        next(splits.folds(make_dataset(), 9))
+
+
+def test_save_and_load_keep_everything(tmp_path):
+    metadata = pd.DataFrame(
+        {
+            "row": np.arange(40),
+            "age": np.linspace(1, 80, 40),
+            "glasses": np.arange(40) % 2 == 0,
+            "file": [f"a/{i}.png" for i in range(40)],
+            "note": [None if i % 3 else "blurred" for i in range(40)],
+        }
+    )
+    dataset = make_dataset(
+        metadata=metadata, left_out=pd.DataFrame({"file": ["x"], "problem": ["y"]})
+    )
+    dataset.save(tmp_path / "faces.npz")
+    loaded = FaceDataset.load(tmp_path / "faces.npz")
+    assert_same(loaded, dataset)
+    assert loaded.left_out.to_dict("list") == {"file": ["x"], "problem": ["y"]}
+    assert [path.name for path in tmp_path.iterdir()] == ["faces.npz"]
+    make_dataset(subjects=None).save(str(tmp_path / "faces.npz"))
+    assert FaceDataset.load(tmp_path / "faces.npz").subjects is None
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "faces.npz"
+    make_dataset(4).save(path)
+
+    def fail(file, **arrays):
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(np, "savez", fail)
+    with pytest.raises(OSError, match="disk full"):
+        make_dataset(9).save(path)
+    assert len(FaceDataset.load(path)) == 4
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_load_refuses_other_files_and_pickles(tmp_path):
+    text = tmp_path / "text.npz"
+    text.write_text("no archive")
+    with pytest.raises(ValueError, match="expected an .npz file"):
+        FaceDataset.load(text)
+    other = tmp_path / "other.npz"
+    np.savez(other, pixels=np.zeros(3))
+    with pytest.raises(ValueError, match="expected a file written by FaceDataset.save.*pixels"):
+        FaceDataset.load(other)
+    evil = tmp_path / "evil.npz"
+    fields = dict.fromkeys(("labels", "class_names", "split", "name", "left_out"), np.zeros(1))
+    np.savez(evil, images=np.array([{"a": 1}], dtype=object), **fields)
+    with pytest.raises(ValueError, match="expected a plain array 'images'"):
+        FaceDataset.load(evil)
+    pickled = tmp_path / "pickle.npz"
+    pickled.write_bytes(pickle.dumps({"a": 1}))
+    with pytest.raises(ValueError, match="expected an .npz file"):
+        FaceDataset.load(pickled)
+    with pytest.raises(FileNotFoundError):
+        FaceDataset.load(tmp_path / "missing.npz")
+
+
+def test_batches_shuffle_by_seed_and_epoch():
+    dataset = make_dataset(10, labels=np.arange(10) % 7)
+    batches = dataset.batches(4)
+    assert [len(labels) for _, labels in batches] == [4, 4, 2]
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in batches]), dataset.images)
+
+    def order(batches):
+        return np.concatenate([images[:, 0, 0, 0] for images, _ in batches]).tolist()
+
+    shuffled, again = (dataset.batches(4, shuffle=True, seed=3) for _ in range(2))
+    first = order(shuffled)
+    assert first == order(again)
+    assert sorted(first) == sorted(dataset.images[:, 0, 0, 0].tolist())
+    shuffled.on_epoch_begin()
+    assert order(shuffled) != first
+    with pytest.raises(ValueError, match="Expected `batch_size` of at least 1"):
+        dataset.batches(0)
+
+
+def test_keras_fits_evaluates_and_predicts_on_batches():
+    import keras
+
+    dataset = make_dataset(20)
+    model = keras.Sequential(
+        [keras.Input((12, 12, 1)), keras.layers.Flatten(), keras.layers.Dense(7, "softmax")]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(dataset.batches(8, shuffle=True), epochs=2, verbose=0)
+    model.evaluate(dataset.batches(8), verbose=0)
+    assert model.predict(dataset.batches(8), verbose=0).shape == (20, 7)
+
+
+def test_contact_sheet_and_html():
+    dataset = make_dataset(labels=np.arange(40) % 6, size=48, name="<set>")
+    sheet = contact_sheet(dataset, per_class=4)
+    assert sheet.shape == (7 * 48, 4 * 48, 3)
+    assert (sheet[6 * 48 :] == 255).all()  # no neutral picture
+    first = sheet[:48, :48, 0]
+    assert any(np.array_equal(first, image[..., 0]) for image in dataset.images)
+    page = dataset._repr_html_()
+    assert "&lt;set&gt;" in page
+    for name in EMOTIONS:
+        assert f"<th>{name}</th>" in page
+    data = re.search('base64,([^"]+)', page)[1]
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (480, 48)
+    color = FaceDataset(np.zeros((3, 9, 9, 3), "uint8"), [0, 1, 1])
+    assert "data:image/png" in color._repr_html_()
