@@ -74,6 +74,11 @@ class EvaluationReport:
         return len(self.predictions.labels)
 
     @property
+    def accuracy_ci95(self) -> tuple[float, float]:
+        """The 95 % interval of the accuracy."""
+        return self.intervals["accuracy"]
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the confusion matrix."""
         return self.predictions.class_names
