@@ -1,0 +1,343 @@
+"""Plots draw what they are given, where they are told, in the same colours, and nothing else."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib import colors
+from matplotlib.patches import Rectangle
+
+from fer_lib import plotting
+from fer_lib.labels import EMOTION_COLORS, EMOTIONS
+from fer_lib.plotting import style
+
+
+def make_face(box, emotion="happy", landmarks=True):
+    x, y, width, height = box
+    probabilities = np.full(7, 0.05, np.float32)
+    probabilities[EMOTIONS.index(emotion)] = 0.7
+    points = {
+        "left_eye": (x + 0.3 * width, y + 0.4 * height),
+        "right_eye": (x + 0.7 * width, y + 0.4 * height),
+        "nose": (x + 0.5 * width, y + 0.6 * height),
+        "mouth_left": (x + 0.35 * width, y + 0.8 * height),
+        "mouth_right": (x + 0.65 * width, y + 0.8 * height),
+    }
+    return SimpleNamespace(
+        box=box,
+        face=SimpleNamespace(landmarks=points if landmarks else None),
+        emotion=emotion,
+        confidence=0.7,
+        probabilities=probabilities,
+        class_names=EMOTIONS,
+    )
+
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+COUNTS = pd.DataFrame({"Training": [30, 4], "PublicTest": [10, 1]}, index=["happy", "sad"])
+MATRIX = np.array([[8, 2], [0, 0]])
+HISTORY = {
+    "loss": [2.0, 1.5, 1.2],
+    "val_loss": [1.9, 1.6, 1.4],
+    "accuracy": [0.2, 0.4, 0.5],
+    "val_accuracy": [0.25, 0.35, 0.45],
+}
+BINS = pd.DataFrame(
+    {
+        "low": [0.2, 0.8],
+        "high": [0.4, 1.0],
+        "confidence": [0.3, 0.9],
+        "accuracy": [0.5, 0.7],
+        "count": [10, 30],
+    }
+)
+CURVE = pd.DataFrame({"coverage": [0.1, 0.5, 1.0], "risk": [0.0, 0.1, 0.3]})
+
+ONE_AXES = {
+    "class_counts": lambda ax: plotting.plot_class_counts(COUNTS, ax=ax),
+    "confusion_matrix": lambda ax: plotting.plot_confusion_matrix(MATRIX, ["a", "b"], ax=ax),
+    "predictions": lambda ax: plotting.plot_predictions(
+        PICTURE, [make_face((20, 20, 60, 70))], ax=ax
+    ),
+    "reliability": lambda ax: plotting.plot_reliability(BINS, ax=ax),
+    "risk_coverage": lambda ax: plotting.plot_risk_coverage(CURVE, ax=ax),
+}
+MANY_AXES = {
+    "faces": lambda ax: plotting.plot_faces([PICTURE, PICTURE], ["a", "b"], ax=ax),
+    "history": lambda ax: plotting.plot_history(HISTORY, ax=ax),
+}
+
+
+@pytest.mark.parametrize("name", ONE_AXES)
+def test_it_draws_on_the_given_axes_or_on_a_new_figure(name):
+    _, (ax, other) = plt.subplots(1, 2)
+    assert ONE_AXES[name](ax) is ax
+    assert ax.has_data() and not other.has_data()
+    assert len(plt.get_fignums()) == 1
+    new = ONE_AXES[name](None)
+    assert new.figure is not ax.figure
+    assert len(plt.get_fignums()) == 2
+
+
+@pytest.mark.parametrize("name", MANY_AXES)
+def test_a_grid_draws_on_the_given_axes_or_on_a_new_figure(name):
+    _, given_axes = plt.subplots(2, 2)
+    axes = MANY_AXES[name](given_axes)
+    assert list(axes) == list(given_axes.ravel()[:2])
+    assert not given_axes[1, 0].axison
+    assert len(MANY_AXES[name](None)) == 2
+    with pytest.raises(ValueError, match="at least 2 Axes. Received: 1"):
+        MANY_AXES[name](plt.figure().subplots())
+
+
+@pytest.mark.parametrize("name", [*ONE_AXES, *MANY_AXES])
+def test_it_changes_no_setting_and_writes_readable_text_inside_the_figure(name):
+    before = mpl.rcParams.copy()
+    drawn = {**ONE_AXES, **MANY_AXES}[name](None)
+    assert mpl.rcParams == before
+    figure = np.ravel(drawn)[0].figure
+    assert_nothing_is_cut(figure)
+
+
+def assert_nothing_is_cut(figure):
+    figure.canvas.draw()
+    assert figure.get_size_inches()[0] <= 8.01
+    for text in figure.findobj(mpl.text.Text):
+        if text.get_text() and text.get_visible() and text.axes is not None:
+            if not is_shown(text):
+                continue
+            assert text.get_fontsize() >= 8, text
+            place = text.get_window_extent()
+            assert place.x0 >= -1 and place.x1 <= figure.bbox.x1 + 1, text
+            assert place.y0 >= -1 and place.y1 <= figure.bbox.y1 + 1, text
+
+
+def is_shown(text):
+    """Tick labels outside the axes' limits exist, but are not drawn."""
+    axes = text.axes
+    ticks = [label for axis in (axes.xaxis, axes.yaxis) for label in axis.get_ticklabels("both")]
+    if text not in ticks:
+        return True
+    drawn = [*axes.xaxis._update_ticks(), *axes.yaxis._update_ticks()]
+    return axes.axison and any(text in (tick.label1, tick.label2) for tick in drawn)
+
+
+def test_faces_show_the_pictures_and_titles():
+    grey = np.full((48, 48), 100, np.uint8)
+    pictures = [grey, grey[..., None], PICTURE, PICTURE / 255.0, PICTURE.astype(np.float32)]
+    axes = plotting.plot_faces(pictures, ["happy", "sad", 3, 4, "a title of many words"])
+    shown = [ax.images[0].get_array() for ax in axes]
+    assert shown[0].shape == shown[1].shape == (48, 48)
+    for picture in shown[2:]:
+        np.testing.assert_allclose(np.asarray(picture, float), PICTURE, atol=1)
+    assert axes[0].images[0].get_clim() == (0, 255)  # a constant picture keeps its grey
+    assert [ax.get_title() for ax in axes][:3] == ["happy", "sad", "3"]
+    assert_nothing_is_cut(axes[0].figure)
+
+
+@pytest.mark.parametrize(
+    ("images", "titles", "message"),
+    [
+        ([], None, "at least one picture"),
+        ([np.zeros((4, 4, 2))], None, r"Received: \(4, 4, 2\)"),
+        ([np.zeros((0, 4))], None, r"Received: \(0, 4\)"),
+        ([np.zeros((4, 4))], ["a", "b"], "1 titles"),
+    ],
+)
+def test_faces_that_cannot_be_drawn(images, titles, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.plot_faces(images, titles)
+
+
+def test_class_counts_are_bars_in_the_emotions_colours():
+    ax = plotting.plot_class_counts({"happy": 40, "sad": 5})
+    assert [bar.get_width() for bar in ax.patches] == [40, 5]
+    assert [colors.to_hex(bar.get_facecolor()) for bar in ax.patches] == [
+        EMOTION_COLORS["happy"].lower(),
+        EMOTION_COLORS["sad"].lower(),
+    ]
+    assert [text.get_text() for text in ax.texts] == ["40", "5"]
+
+
+def test_class_counts_of_splits_are_parts_of_a_bar():
+    ax = plotting.plot_class_counts(COUNTS.assign(all=COUNTS.sum(axis=1)))
+    assert [bar.get_width() for bar in ax.patches] == [30, 4, 10, 1]
+    assert [bar.get_x() for bar in ax.patches] == [0, 0, 30, 4]
+    assert [text.get_text() for text in ax.texts] == ["40", "5"]
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["Training", "PublicTest"]
+    with pytest.raises(ValueError, match="at least one class"):
+        plotting.plot_class_counts({})
+
+
+def test_history_from_a_dict_a_table_a_file_and_keras(tmp_path):
+    table = pd.DataFrame(HISTORY)
+    file = tmp_path / "history.csv"
+    table.assign(epoch=[1, 2, 3]).to_csv(file, index=False)
+    for history in (HISTORY, table, file, str(file), SimpleNamespace(history=HISTORY)):
+        loss, accuracy = plotting.plot_history(history)
+        training, validation = accuracy.lines
+        np.testing.assert_allclose(training.get_ydata(), HISTORY["accuracy"])
+        np.testing.assert_allclose(validation.get_ydata(), HISTORY["val_accuracy"])
+        np.testing.assert_array_equal(validation.get_xdata(), [1, 2, 3])
+        assert loss.get_title() == "loss"
+        assert training.get_linestyle() != validation.get_linestyle()
+        plt.close("all")
+
+
+def test_history_without_validation_of_one_epoch_and_of_none():
+    (ax,) = plotting.plot_history({"loss": [1.0]}, ["loss"])
+    assert len(ax.lines) == 1 and ax.lines[0].get_marker() == "o"
+    with pytest.raises(ValueError, match="among the columns.*'accuracy'"):
+        plotting.plot_history({"loss": [1.0]})
+    with pytest.raises(ValueError, match="at least one epoch"):
+        plotting.plot_history({})
+    with pytest.raises(ValueError, match="Received: int"):
+        plotting.plot_history(3)
+    with pytest.raises(FileNotFoundError):
+        plotting.plot_history("missing.csv")
+
+
+def test_confusion_matrix_shows_shares_and_counts():
+    ax = plotting.plot_confusion_matrix(MATRIX, ["happy", "sad"])
+    shown = ax.collections[0].get_array().reshape(2, 2)
+    np.testing.assert_allclose(shown, [[0.8, 0.2], [0, 0]])
+    assert [text.get_text() for text in ax.texts] == ["80%\n8", "20%\n2", "0%\n0", "0%\n0"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["happy", "sad"]
+    by_prediction = plotting.plot_confusion_matrix(MATRIX, ["a", "b"], normalize="pred")
+    np.testing.assert_allclose(by_prediction.collections[0].get_array().ravel(), [1, 1, 0, 0])
+    of_all = plotting.plot_confusion_matrix(MATRIX, ["a", "b"], normalize="all")
+    np.testing.assert_allclose(of_all.collections[0].get_array().ravel(), [0.8, 0.2, 0, 0])
+    counts = plotting.plot_confusion_matrix(MATRIX, ["a", "b"], normalize=None)
+    assert counts.texts[0].get_text() == "8"
+
+
+def test_confusion_matrix_of_many_or_of_wrong_classes():
+    names = [f"a class with a long name {k}" for k in range(20)]
+    ax = plotting.plot_confusion_matrix(np.eye(20, dtype=int), names)
+    assert len(ax.texts) == 0
+    assert_nothing_is_cut(ax.figure)
+    with pytest.raises(ValueError, match=r"shape \(7, 7\)"):
+        plotting.plot_confusion_matrix(MATRIX)
+    with pytest.raises(ValueError, match="'true', 'pred', 'all' or None"):
+        plotting.plot_confusion_matrix(MATRIX, ["a", "b"], normalize="rows")
+
+
+def test_reliability_draws_the_bins():
+    ax = plotting.plot_reliability(SimpleNamespace(reliability=BINS), title="cnn")
+    assert [bar.get_height() for bar in ax.patches] == [0.5, 0.7]
+    assert [bar.get_x() for bar in ax.patches] == [0.2, 0.8]
+    (strip,) = ax.child_axes
+    assert [bar.get_height() for bar in strip.patches] == [10, 30]
+    assert_nothing_is_cut(ax.figure)
+
+
+def test_risk_coverage_draws_each_model():
+    ax = plotting.plot_risk_coverage({"cnn": CURVE, "resnet50": CURVE})
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), CURVE["risk"])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cnn", "resnet50"]
+    assert ax.lines[0].get_color() != ax.lines[1].get_color()
+
+
+def boxes_of(ax):
+    return [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+
+
+def test_predictions_draw_boxes_landmarks_tags_and_bars():
+    faces = [make_face((10, 20, 60, 70)), make_face((150, 30, 50, 60), "sad", landmarks=False)]
+    ax = plotting.plot_predictions(PICTURE, faces)
+    first, second = boxes_of(ax)
+    assert (*first.get_xy(), first.get_width(), first.get_height()) == (9.5, 19.5, 60, 70)
+    assert colors.to_hex(first.get_edgecolor()) == EMOTION_COLORS["happy"].lower()
+    assert colors.to_hex(second.get_edgecolor()) == EMOTION_COLORS["sad"].lower()
+    (points,) = ax.lines  # the second face has none
+    np.testing.assert_allclose(
+        np.transpose(points.get_data()), list(faces[0].face.landmarks.values())
+    )
+    assert [text.get_text() for text in ax.texts] == ["1 happy 70%", "2 sad 70%"]
+    bars = ax.figure.axes[1]
+    widths = [bar.get_width() for bar in bars.patches]
+    np.testing.assert_allclose(widths, np.concatenate([face.probabilities for face in faces]))
+    assert colors.to_hex(bars.patches[3].get_facecolor()) == EMOTION_COLORS["happy"].lower()
+    assert_nothing_is_cut(ax.figure)
+
+
+def test_predictions_of_many_faces_are_divided_bars():
+    faces = [make_face((5 + 36 * k, 40, 30, 40), EMOTIONS[k % 7]) for k in range(8)]
+    ax = plotting.plot_predictions(PICTURE, faces)
+    bars = ax.figure.axes[1]
+    assert len(bars.patches) == 8 * 7
+    ends = [bar.get_x() + bar.get_width() for bar in bars.patches]
+    np.testing.assert_allclose(ends[-8:], 1.0, atol=1e-5)
+    assert [text.get_text() for text in bars.get_legend().get_texts()] == list(EMOTIONS)
+    assert_nothing_is_cut(ax.figure)
+
+
+def test_predictions_of_a_crowd_say_that_some_bars_are_missing():
+    faces = [make_face((5 + 20 * (k % 14), 5 + 60 * (k // 14), 15, 20)) for k in range(40)]
+    ax = plotting.plot_predictions(PICTURE, faces)
+    assert len(boxes_of(ax)) == 40
+    assert ax.figure.axes[1].get_title() == "the first 30 of 40 faces"
+    assert_nothing_is_cut(ax.figure)
+
+
+def test_predictions_without_a_face():
+    ax = plotting.plot_predictions(PICTURE[..., 0], [])
+    assert ax.get_title() == "no face found"
+    assert len(ax.figure.axes) == 1 and not boxes_of(ax)
+
+
+def test_predictions_on_given_axes():
+    _, (ax, bars_ax) = plt.subplots(1, 2)
+    plotting.plot_predictions(PICTURE, [make_face((10, 20, 60, 70))], ax=ax, bars_ax=bars_ax)
+    assert len(bars_ax.patches) == 7
+    assert ax.texts[0].get_text() == "happy 70%"
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.sampled_from([(200, 300), (300, 200), (100, 900), (900, 100), (30, 40)]),
+    st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=1, max_size=12),
+)
+def test_tags_stay_in_the_picture_wherever_the_faces_are(shape, spots):
+    height, width = shape
+    faces = []
+    for k, (left, top, wide, high) in enumerate(spots):
+        x, y = int(left * (width - 2)), int(top * (height - 2))
+        box = (x, y, max(int(wide * (width - x)), 1), max(int(high * (height - y)), 1))
+        faces.append(make_face(box, EMOTIONS[k % 7]))
+    ax = plotting.plot_predictions(np.zeros((*shape, 3), np.uint8), faces)
+    assert_nothing_is_cut(ax.figure)
+    assert ax.get_xlim() == (-0.5, width - 0.5)
+    plt.close("all")
+
+
+def test_large_pictures_keep_their_coordinates():
+    big = np.zeros((2501, 3333, 3), np.uint8)
+    ax = plotting.plot_predictions(big, [make_face((1000, 800, 300, 400))])
+    assert ax.images[0].get_array().shape[1] <= 2 * 1600
+    assert ax.get_xlim() == (-0.5, 3332.5) and ax.get_ylim() == (2500.5, -0.5)
+    left, right, bottom, top = ax.images[0].get_extent()
+    assert left == top == -0.5
+    assert 3332.5 <= right < 3335 and 2500.5 <= bottom < 2503
+
+
+def test_a_picture_of_a_wrong_shape_is_refused():
+    with pytest.raises(ValueError, match=r"Received: \(4, 4, 2\)"):
+        plotting.plot_predictions(np.zeros((4, 4, 2), np.uint8), [])
+
+
+def test_colours():
+    assert style.class_colors(EMOTIONS) == [EMOTION_COLORS[name] for name in EMOTIONS]
+    mixed = style.class_colors(["happy", "bored", "tired"])
+    assert mixed[0] == EMOTION_COLORS["happy"] and len(set(mixed)) == 3
+    assert not set(style.SERIES_COLORS) & set(EMOTION_COLORS.values())
+    assert style.text_color("#ffffff") == style.text_color(EMOTION_COLORS["happy"]) == "black"
+    assert style.text_color("#000000") == style.text_color(EMOTION_COLORS["sad"]) == "white"
