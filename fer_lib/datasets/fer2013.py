@@ -63,8 +63,9 @@ def load_fer2013(
     """
     source = find_source(_default_folder() if path is None else Path(path).expanduser())
     dataset = _read(source) if source.layout == "npz" else cached(source, lambda: _read(source))
-    for problem in _count_problems(dataset):
-        warnings.warn(f"{source.path}: {problem}", stacklevel=2)
+    problems = _count_problems(dataset)
+    if problems:
+        warnings.warn(f"{source.path}: {'; '.join(problems)}", stacklevel=2)
     return dataset if splits is None else dataset.subset(split=splits)
 
 

@@ -6,6 +6,7 @@ The `train/` and `test/` folders are read in `fer2013_folders`.
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import tarfile
 import zlib
 from collections.abc import Iterable
@@ -189,18 +190,23 @@ def _show(text: bytes) -> str:
 
 def _read_tar(path: Path) -> Arrays:
     """Reads the `fer2013.csv` inside the archive as a stream: nothing is written to the disk."""
-    names = []
+    names, arrays = [], None
     try:
-        with tarfile.open(path, "r|gz") as archive:
+        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
-                if member.isfile() and Path(member.name).name == "fer2013.csv":
-                    return read_csv(archive.extractfile(member), f"{path}:{member.name}")
                 names.append(member.name)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+                if member.isfile() and Path(member.name).name == "fer2013.csv" and arrays is None:
+                    arrays = read_csv(archive.extractfile(member), f"{path}:{member.name}")
+            # The checksum comes at the very end, behind what tar itself reads.
+            while stream.read(1 << 20):
+                pass
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(
             f"{path}: expected a whole .tar.gz archive. Received: a damaged one ({error}); "
             "download it again"
         ) from None
+    if arrays is not None:
+        return arrays
     raise ValueError(
         f"{path}: expected a file fer2013.csv in the archive. Received: {', '.join(names)[:200]}"
     )

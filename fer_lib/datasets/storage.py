@@ -99,13 +99,12 @@ def load_dataset(path: str | os.PathLike[str]) -> FaceDataset:
 
 def open_npz(path: Path) -> np.lib.npyio.NpzFile:
     """Opens an `.npz` file without pickle; a file that is none is a one-line `ValueError`."""
-    try:
-        opened = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: expected an .npz file. Received: {error}") from None
-    if not isinstance(opened, np.lib.npyio.NpzFile):
-        raise ValueError(f"{path}: expected an .npz file. Received: a single array")
-    return opened
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(
+                f"{path}: expected an .npz file. Received: no archive, or a part of one"
+            )
+    return np.load(path, allow_pickle=False)
 
 
 def is_saved_dataset(arrays: np.lib.npyio.NpzFile) -> bool:
