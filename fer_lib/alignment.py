@@ -22,6 +22,8 @@ FACE_TEMPLATE = np.array([(15.0, 18.5), (33.0, 18.5), (23.7, 28.7), (16.7, 37.3)
 FACE_TEMPLATE.setflags(write=False)
 
 _TEMPLATE_SIZE = 48
+# Faces beyond 2,048 pixels are sampled more thinly before they are averaged: it cannot be seen.
+_LARGEST_WARP = 2048
 
 
 def align_face(image: PictureSource, face: Face, size: int = 48) -> np.ndarray:
@@ -52,14 +54,18 @@ def align_face(image: PictureSource, face: Face, size: int = 48) -> np.ndarray:
     """
     if face.landmarks is None:
         return crop_face(image, face.box, size)
+    _check_size(size)
     points = np.array([face.landmarks[name] for name in LANDMARKS], float)  # (5, 2)
-    if not np.isfinite(points).all() or np.ptp(points, axis=0).max() < 1:
-        raise ValueError(
-            "Expected landmarks that span a face of a pixel or more. "
-            f"Received: {face.landmarks}; without landmarks the box is used."
-        )
     template = (FACE_TEMPLATE + 0.5) * (size / _TEMPLATE_SIZE) - 0.5
-    return _warp(image, estimate_transform("similarity", points, template).params[:2], size)
+    if np.isfinite(points).all() and np.ptp(points, axis=0).max() >= 1:
+        fit = estimate_transform("similarity", points, template)
+        # How much the points look like a face: 1 where they are the template, turned and scaled.
+        if fit and fit.scale * _spread(points) / _spread(template) > 0.3:
+            return _warp(image, fit.params[:2], size)
+    raise ValueError(
+        "Expected landmarks that span a face, left and right as the viewer sees them. "
+        f"Received: {face.landmarks}; a face with landmarks=None is cut out by its box."
+    )
 
 
 def crop_face(
@@ -80,6 +86,7 @@ def crop_face(
     Raises:
         ValueError: The box is empty, or `size` or `widen` is not positive.
     """
+    _check_size(size)
     x, y, width, height = (float(value) for value in box)
     if not (min(width, height, widen) > 0 and np.isfinite([x, y, width, height, widen]).all()):
         raise ValueError(
@@ -94,8 +101,6 @@ def crop_face(
 
 def _warp(image: PictureSource, matrix: np.ndarray, size: int) -> np.ndarray:
     """Returns the grey `(size, size)` crop that `matrix` (2, 3), picture to crop, describes."""
-    if size < 1:
-        raise ValueError(f"Expected a crop `size` of 1 pixel or more. Received: size={size}")
     image = read_image(image)
     # Only the part of the picture that the crop shows is turned to grey; OpenCV also refuses to
     # warp pictures of more than 32,767 pixels a side.
@@ -105,7 +110,7 @@ def _warp(image: PictureSource, matrix: np.ndarray, size: int) -> np.ndarray:
     # Sampling a large face at 48x48 points would keep every 20th pixel and turn hair into noise.
     # So it is warped into a multiple of the crop with about one sample a pixel, then averaged.
     scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    multiple = max(1, math.ceil(1 / scale))
+    multiple = max(1, min(math.ceil(1 / scale), _LARGEST_WARP // size))
     matrix *= multiple
     matrix[:, 2] += (multiple - 1) / 2
     large = (size * multiple, size * multiple)
@@ -113,6 +118,15 @@ def _warp(image: PictureSource, matrix: np.ndarray, size: int) -> np.ndarray:
         to_gray(part), matrix, large, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def _check_size(size: int) -> None:
+    if size < 1:
+        raise ValueError(f"Expected a crop `size` of 1 pixel or more. Received: size={size}")
+
+
+def _spread(points: np.ndarray) -> float:
+    return float(np.linalg.norm(points - points.mean(axis=0)))
 
 
 def _visible_part(

@@ -1,0 +1,338 @@
+"""Faces: in the right place, inside the picture, the same in every form, and real errors shown."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import io
+import json
+import os
+import threading
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+import skimage.data
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from fer_lib.detection import LANDMARKS, Face, FaceDetector, detector, yunet_backend
+
+needs_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="mtcnn needs the TensorFlow backend of Keras"
+)
+
+
+@pytest.fixture(scope="session")
+def yunet_weights(real_data) -> Path:
+    return real_data / "models" / yunet_backend.WEIGHTS_NAME
+
+
+# Making a detector takes longer than most tests with it.
+make_mtcnn = functools.cache(functools.partial(FaceDetector, "mtcnn"))
+make_yunet = functools.cache(functools.partial(FaceDetector, "yunet"))
+
+
+@pytest.fixture(params=[pytest.param("mtcnn", marks=needs_tensorflow), "yunet"])
+def make_detector(request):
+    """A function that makes a detector of each backend in turn."""
+    if request.param == "mtcnn":
+        return make_mtcnn
+    return functools.partial(make_yunet, weights=request.getfixturevalue("yunet_weights"))
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    return skimage.data.astronaut()
+
+
+class FakeBackend:
+    """Finds what it is told to, and remembers the pictures that it was shown."""
+
+    smallest_face = 20.0
+
+    def __init__(self, corners=(), landmarks=None):
+        self.corners = np.array(corners, float).reshape(-1, 4)
+        count = len(self.corners)
+        self.landmarks = np.zeros((count, 5, 2)) if landmarks is None else np.array(landmarks)
+        self.shapes = []
+
+    def find(self, image):
+        self.shapes.append(image.shape)
+        return detector.Detections(self.corners, np.full(len(self.corners), 0.9), self.landmarks)
+
+
+@pytest.fixture
+def use_backend(monkeypatch):
+    """A function that makes a detector around a fake backend."""
+
+    def use(backend, **settings) -> FaceDetector:
+        monkeypatch.setattr(detector, "_load_backend", lambda *_: backend)
+        return FaceDetector(**settings)
+
+    return use
+
+
+def test_one_face_with_landmarks_on_the_viewers_sides(make_detector, astronaut):
+    (face,) = make_detector().detect(astronaut)
+    x, y, width, height = face.box
+    assert abs(x + width / 2 - 224) < 8 and abs(y + height / 2 - 118) < 12
+    assert 80 < width < 110 and 95 < height < 125
+    assert 0.8 < face.score <= 1
+    expected = {
+        "left_eye": (204, 101),
+        "right_eye": (245, 102),
+        "nose": (222, 124),
+        "mouth_left": (204, 140),
+        "mouth_right": (244, 140),
+    }
+    assert tuple(face.landmarks) == LANDMARKS
+    for name, point in expected.items():
+        np.testing.assert_allclose(face.landmarks[name], point, atol=7)
+
+
+def test_no_face_in_a_cat_or_a_cup(make_detector):
+    assert make_detector().detect_batch([skimage.data.chelsea(), skimage.data.coffee()]) == [[], []]
+
+
+def test_every_form_of_a_picture_gives_the_same_faces(make_detector, astronaut, tmp_path):
+    path = tmp_path / "astronaut.png"
+    Image.fromarray(astronaut).save(path)
+    find = make_detector()
+    expected = find.detect(astronaut)
+    for form in (path, path.read_bytes(), Image.open(path), astronaut / 255):
+        assert find.detect(form) == expected
+    batch = [astronaut, skimage.data.coffee(), path]
+    assert find.detect_batch(batch) == [expected, [], expected]
+    assert find.detect_batch(np.stack([astronaut, astronaut])) == [expected, expected]
+    assert find.detect_batch([]) == []
+
+
+def test_faces_go_to_json_and_back(make_detector, astronaut):
+    for face in make_detector().detect(astronaut):
+        entry = json.loads(json.dumps(face.to_dict()))
+        assert tuple(entry["box"]) == face.box
+        assert {k: tuple(v) for k, v in entry["landmarks"].items()} == face.landmarks
+        assert entry["detection_score"] == face.score
+    assert Face((1, 2, 3, 4)).to_dict()["landmarks"] is None
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (10, 10), (20, 20), (1, 300), (300, 3), (12, 640)])
+def test_pictures_without_room_for_a_face_have_none(make_detector, shape):
+    for make in (make_detector, functools.partial(make_detector, min_face_size=10)):
+        assert make().detect(np.full(shape, 0.5)) == []
+
+
+@pytest.mark.parametrize("scale", [0.5, 3])
+def test_faces_scale_with_the_picture(make_detector, astronaut, scale):
+    picture = cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    (small,) = make_detector().detect(astronaut)
+    (large,) = make_detector().detect(picture)
+    side = scale * small.box[3]
+    np.testing.assert_allclose(large.box, np.multiply(small.box, scale), atol=0.1 * side)
+    for name in LANDMARKS:
+        expected = np.multiply(small.landmarks[name], scale)
+        np.testing.assert_allclose(large.landmarks[name], expected, atol=0.06 * side)
+
+
+@pytest.mark.parametrize("limit", [20, 40, 100])
+def test_any_limit_below_the_face_finds_it(make_detector, astronaut, limit):
+    (face,) = make_detector(min_face_size=limit).detect(astronaut)
+    assert max(face.box[2:]) >= limit
+
+
+def test_a_limit_above_the_face_leaves_it_out(make_detector, astronaut):
+    assert make_detector(min_face_size=180).detect(astronaut) == []
+
+
+def test_a_higher_threshold_finds_less(make_detector, astronaut):
+    assert make_detector(score_threshold=1).detect(astronaut) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "limit", "shown"),
+    [
+        ((480, 640), None, (480, 640)),
+        ((480, 640), 40, (240, 320)),
+        ((480, 640), 10, (960, 1280)),
+        ((3000, 4000), None, (693, 924)),
+        ((3000, 4000), 300, (200, 267)),
+        ((30, 20000), 100, (6, 4000)),
+        ((2, 900), 400, (1, 45)),
+    ],
+)
+def test_pictures_are_shown_so_that_the_smallest_face_fits(use_backend, shape, limit, shown):
+    backend = FakeBackend()
+    use_backend(backend, min_face_size=limit).detect(np.zeros(shape, np.uint8))
+    assert backend.shapes == [(*shown, 3)]
+
+
+def test_boxes_return_to_the_pixels_of_the_picture(use_backend):
+    # Shown at half its size, a box from the middle of pixel 10 to that of pixel 60 is twice that.
+    backend = FakeBackend([(10, 20, 60, 80)], np.full((1, 5, 2), 30.0))
+    (face,) = use_backend(backend, min_face_size=40).detect(np.zeros((400, 400, 3), np.uint8))
+    assert face.box == (20, 40, 100, 120)
+    assert face.landmarks["nose"] == (60.5, 60.5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    corners=hnp.arrays(float, (6, 4), elements=st.floats(-90, 190)),
+    shape=st.tuples(st.integers(1, 120), st.integers(1, 120)),
+    limit=st.floats(10, 50),
+)
+def test_boxes_lie_inside_the_picture_largest_first(corners, shape, limit):
+    finder = FaceDetector.__new__(FaceDetector)
+    finder.min_face_size, finder._backend = limit, FakeBackend(corners)
+    faces = finder.detect(np.zeros(shape, np.uint8))
+    areas = [face.box[2] * face.box[3] for face in faces]
+    assert areas == sorted(areas, reverse=True)
+    for face in faces:
+        x, y, width, height = face.box
+        assert all(type(value) is int for value in face.box)
+        assert 0 <= x < x + width <= shape[1] and 0 <= y < y + height <= shape[0]
+        json.dumps(face.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"backend": "haar"}, "yunet"),
+        ({"min_face_size": 5}, "10 pixels"),
+        ({"min_face_size": float("nan")}, "10 pixels"),
+        ({"score_threshold": 1.5}, "score_threshold"),
+        ({"backend": "mtcnn", "weights": "file.onnx"}, "weights"),
+    ],
+)
+def test_wrong_arguments(settings, message):
+    with pytest.raises(ValueError, match=message):
+        FaceDetector(**settings)
+
+
+def test_one_picture_is_no_batch(use_backend, astronaut):
+    with pytest.raises(TypeError, match="detect"):
+        use_backend(FakeBackend()).detect_batch(astronaut)
+
+
+def test_a_bad_picture_is_an_error(use_backend):
+    with pytest.raises(ValueError, match="NaN"):
+        use_backend(FakeBackend()).detect(np.full((9, 9), np.nan))
+
+
+@needs_tensorflow
+def test_errors_of_tensorflow_are_not_reported_as_no_face(astronaut, monkeypatch):
+    import tensorflow as tf
+
+    finder = FaceDetector("mtcnn")
+
+    def fail(**_):
+        raise tf.errors.InvalidArgumentError(None, None, "broken")
+
+    monkeypatch.setattr(finder._backend, "_stages", [fail])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="broken"):
+        finder.detect(astronaut)
+
+
+@needs_tensorflow
+def test_mtcnn_finds_the_same_next_to_a_training_in_half_precision(astronaut):
+    expected = make_mtcnn().detect(astronaut)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        assert FaceDetector("mtcnn").detect(astronaut) == expected
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def test_mtcnn_under_another_backend_names_yunet(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="'jax'; use 'yunet'") as error:
+        FaceDetector("mtcnn")
+    assert "\n" not in str(error.value)
+
+
+# The weights of YuNet: fetched once, checked, and a clear error where that is impossible.
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("FER_LIB_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    """A function that publishes bytes as the weights and returns the list of requests so far."""
+    requests = []
+    content = io.BytesIO()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            requests.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content.getvalue())))
+            self.end_headers()
+            self.wfile.write(content.getvalue())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}/weights.onnx"
+    monkeypatch.setattr(yunet_backend, "WEIGHTS_URL", address)
+
+    def publish(data: bytes) -> list[str]:
+        content.write(data)
+        return requests
+
+    yield publish
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_yunet_without_a_network_says_what_to_do(cache, offline):
+    with pytest.raises(OSError, match="mtcnn") as error:
+        FaceDetector("yunet")
+    message = str(error.value)
+    assert "\n" not in message and str(cache) in message and "https://media." in message
+    assert not cache.exists() or not any(cache.iterdir())
+
+
+def test_yunet_fetches_its_weights_once(cache, serve, yunet_weights, astronaut):
+    requests = serve(yunet_weights.read_bytes())
+    for _ in range(2):
+        assert len(FaceDetector("yunet").detect(astronaut)) == 1
+    assert len(requests) == 1
+    assert [file.name for file in cache.iterdir()] == [yunet_weights.name]
+
+
+def test_yunet_uses_the_cached_weights_without_a_network(cache, offline, yunet_weights):
+    cache.mkdir()
+    (cache / yunet_weights.name).write_bytes(yunet_weights.read_bytes())
+    FaceDetector("yunet")
+
+
+def test_yunet_refuses_weights_with_another_checksum(cache, serve):
+    serve(b"version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(OSError, match="Cannot fetch"):
+        FaceDetector("yunet")
+    assert not any(cache.iterdir())
+
+
+def test_yunet_refuses_files_that_are_no_weights(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is no file"):
+        FaceDetector("yunet", weights=tmp_path / "none.onnx")
+    wrong = tmp_path / "wrong.onnx"
+    wrong.write_text("no network")
+    with pytest.raises(OSError, match="Cannot read") as error:
+        FaceDetector("yunet", weights=wrong)
+    assert os.fspath(wrong) in str(error.value) and "\n" not in str(error.value)
