@@ -210,10 +210,25 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
 
 
-def test_a_loss_that_explodes_stops_with_a_message(train_set, validation_set, tmp_path):
-    config = CONFIG.replace(learning_rate=1e30, warmup_epochs=0, weight_decay=0.0)
-    with pytest.raises(FloatingPointError, match="lower learning rate"):
-        training.train(config, train_set, validation_set, tmp_path, progress=False)
+def test_a_loss_that_is_nan_stops_with_a_message_and_keeps_the_last_good_epoch(
+    finished, train_set, validation_set, tmp_path, monkeypatch
+):
+    original = epochs.EpochCallback.on_epoch_begin
+
+    def spoil(self, epoch, logs=None):
+        original(self, epoch, logs)
+        if epoch == 2:
+            weight = self.model.trainable_variables[0]
+            weight.assign(np.full(weight.shape, np.nan))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(epochs.EpochCallback, "on_epoch_begin", spoil)
+        with pytest.raises(FloatingPointError, match="epoch 3.*lower learning rate"):
+            training.train(CONFIG, train_set, validation_set, tmp_path, progress=False)
+    assert len(read_state(tmp_path)[1]["history"]) == 2
+    training.train(CONFIG, train_set, validation_set, tmp_path, resume=True, progress=False)
+    for one, other in zip(read_state(finished)[0], read_state(tmp_path)[0], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_constant_pictures_are_left_out(train_set, validation_set, tmp_path):

@@ -102,19 +102,24 @@ class EpochCallback(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if not np.isfinite(logs["loss"]):
-            self._bar.close()
-            raise FloatingPointError(
-                f"Expected a finite loss. Received: {logs['loss']} in epoch "
-                f"{len(self._history) + 1}, step {batch + 1}. The epoch before it is "
-                "kept in the checkpoint; start anew with a lower learning rate."
-            )
+            self._stop(f"a loss of {logs['loss']} in step {batch + 1}")
         self._bar.update(1)
+
+    def _stop(self, what: str) -> None:
+        self._bar.close()
+        raise FloatingPointError(
+            f"Expected finite numbers. Received: {what} of epoch {len(self._history) + 1}. The "
+            "epoch before it is kept in the checkpoint; start anew with a lower learning rate."
+        )
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self._started
         optimizer = self.model.optimizer
         variables = [*self._network.variables, *optimizer.variables]
         values = checkpoint.snapshot(variables)
+        # A ReLU can turn NaN into zero, so a finite loss does not prove finite weights.
+        if not all(np.isfinite(value).all() for value in values):
+            self._stop("weights that are NaN or infinite after the last step")
 
         self._use_averaged_weights()
         _estimate_batch_norm(self._network, self._statistics_images)
