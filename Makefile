@@ -53,7 +53,7 @@ test-slow: $(VENV)/.with-slow-tests
 notebooks: $(VENV)/.with-tests
 	$(BIN)/python tests/tools/format_notebooks.py $(NOTEBOOKS)
 
-lint: $(VENV)/.with-lint
+lint: $(VENV)/.with-tests
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python tests/tools/format_notebooks.py --check $(NOTEBOOKS)
@@ -70,7 +70,6 @@ $(VENV)/.with-library: EXTRAS :=
 $(VENV)/.with-notebooks: EXTRAS := [notebooks]
 $(VENV)/.with-tests: EXTRAS := [test]
 $(VENV)/.with-slow-tests: EXTRAS := [test,jax]
-$(VENV)/.with-lint: EXTRAS := [lint,test]
 $(VENV)/.with-everything: EXTRAS := [dev,jax]
 $(VENV)/.with-%: pyproject.toml constraints.txt $(VENV)/.made
 	@echo "Installing fer-lib$(EXTRAS) into $(VENV) (the first time this downloads TensorFlow: some minutes)"

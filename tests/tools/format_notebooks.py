@@ -24,7 +24,7 @@ CELL_TIMEOUT_S = 180
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     """Runs all cells in `folder`, in place; a cell that raises ends the run with its traceback."""
-    from nbclient import NotebookClient  # not needed, and not installed by `make lint`, for --check
+    from nbclient import NotebookClient  # --check, in a commit hook, does without it
 
     client = NotebookClient(
         notebook,
