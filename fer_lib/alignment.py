@@ -69,7 +69,7 @@ def align_face(image: PictureSource, face: Face, size: int = 48) -> np.ndarray:
 
 
 def crop_face(
-    image: PictureSource, box: Sequence[float], size: int = 48, *, widen: float = 1.2
+    image: PictureSource, box: Sequence[float], size: int = 48, *, widen: float = 1.1
 ) -> np.ndarray:
     """Returns the crop of one face by its box alone: a square around it, not turned.
 
@@ -77,8 +77,8 @@ def crop_face(
         image: The picture, in any form that `read_image` takes.
         box: `(x, y, width, height)` in pixels.
         size: Width and height of the crop in pixels.
-        widen: Side of the square as a multiple of the box's longer side. Detectors' boxes are
-            tighter than FER2013's crops; 1.2 makes up for it.
+        widen: Side of the square as a multiple of the box's mean (geometric) side. 1.1 shows as
+            much of a face as `align_face` does, measured on the boxes of both detectors.
 
     Returns:
         `uint8 (size, size)` in grey levels.
@@ -92,7 +92,7 @@ def crop_face(
         raise ValueError(
             f"Expected a box (x, y, width, height) with an area. Received: {box}, widen={widen}"
         )
-    scale = size / (widen * max(width, height))
+    scale = size / (widen * math.sqrt(width * height))
     # The middle of the box (pixels reach from -0.5 to 0.5) goes to the middle of the crop.
     middle = np.array([x + (width - 1) / 2, y + (height - 1) / 2])
     shift = (size - 1) / 2 - scale * middle

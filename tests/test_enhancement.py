@@ -1,0 +1,98 @@
+"""Clean-up of pictures: does what its name says, keeps shape and colour, refuses nonsense."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import skimage.data
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from fer_lib.enhancement import denoise, equalize_contrast
+from fer_lib.images import to_gray
+
+FUNCTIONS = [equalize_contrast, denoise]
+
+
+@pytest.fixture(scope="module")
+def face() -> np.ndarray:
+    return skimage.data.astronaut()[64:171, 170:277]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_gray_stays_gray_and_colour_stays_colour(function, face):
+    gray = to_gray(face)
+    for picture in (face, gray):
+        before = picture.copy()
+        result = function(picture)
+        assert result.shape == picture.shape and result.dtype == np.uint8
+        np.testing.assert_array_equal(picture, before)
+        assert not np.shares_memory(result, picture)
+    np.testing.assert_array_equal(function(gray / 255), function(gray))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    picture=hnp.arrays(
+        np.uint8,
+        st.one_of(
+            st.tuples(st.integers(1, 20), st.integers(1, 20)),
+            st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(3)),
+        ),
+    )
+)
+def test_any_picture_can_be_cleaned(picture):
+    for function in FUNCTIONS:
+        assert function(picture).shape == picture.shape
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_constant_picture_has_nothing_to_clean(function):
+    result = function(np.full((48, 48), 90, np.uint8))
+    assert np.ptp(result) == 0
+
+
+def test_contrast_is_evened_out(face):
+    gray = to_gray(face)
+    shadow = np.linspace(0.15, 1, gray.shape[1])
+    shaded = (gray * shadow).astype(np.uint8)
+    half = gray.shape[1] // 2
+    assert equalize_contrast(shaded)[:, :half].std() > 1.3 * shaded[:, :half].std()
+    strong = equalize_contrast(shaded, clip_limit=8)
+    assert strong[:, :half].std() > equalize_contrast(shaded, clip_limit=1)[:, :half].std()
+
+
+def test_equalising_changes_the_lightness_only(face):
+    result = equalize_contrast(face).astype(float).mean(axis=(0, 1))
+    before = face.astype(float).mean(axis=(0, 1))
+    np.testing.assert_array_equal(np.argsort(result), np.argsort(before))
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_noise_becomes_less(face, colour):
+    clean = face if colour else to_gray(face)
+    noise = np.random.default_rng(0).normal(0, 15, clean.shape)
+    noisy = np.clip(clean + noise, 0, 255).astype(np.uint8)
+    error = np.abs(denoise(noisy, strength=10).astype(float) - clean).mean()
+    assert error < 0.9 * np.abs(noisy.astype(float) - clean).mean()
+    np.testing.assert_array_equal(denoise(noisy, strength=0), noisy)
+
+
+def test_channels_are_not_mixed_up():
+    red = np.zeros((40, 40, 3), np.uint8)
+    red[..., 0] = 200
+    for function in FUNCTIONS:
+        assert function(red)[..., 0].min() >= 200 and function(red)[..., 1:].max() < 80
+
+
+def test_wrong_arguments(face):
+    for arguments in ({"clip_limit": 0}, {"clip_limit": float("nan")}, {"tiles": 0}):
+        with pytest.raises(ValueError, match="Expected a positive"):
+            equalize_contrast(face, **arguments)
+    for strength in (-1, float("nan")):
+        with pytest.raises(ValueError, match="strength"):
+            denoise(face, strength)
+    for function in FUNCTIONS:
+        with pytest.raises(ValueError, match="shape"):
+            function(np.zeros((0, 4)))

@@ -1,0 +1,100 @@
+"""Real photographs: the faces that a person counts are found, whatever the limit of size."""
+
+from __future__ import annotations
+
+import csv
+import functools
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from fer_lib.alignment import align_face
+from fer_lib.detection import FaceDetector, yunet_backend
+from fer_lib.images import read_image
+
+SCENES = (
+    "Luciano.png",
+    "dog-human.jpg",
+    "group.jpeg",
+    "happy-baby.jpeg",
+    "neutral.jpeg",
+    "women-on-phones.jpg",
+)
+needs_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="mtcnn needs the TensorFlow backend of Keras"
+)
+make_mtcnn = functools.cache(functools.partial(FaceDetector, "mtcnn"))
+make_yunet = functools.cache(functools.partial(FaceDetector, "yunet"))
+
+
+@pytest.fixture(scope="session")
+def scenes(real_data) -> Path:
+    return real_data / "scenes"
+
+
+@pytest.fixture(scope="session")
+def weights(real_data) -> Path:
+    return real_data / "models" / yunet_backend.WEIGHTS_NAME
+
+
+@pytest.fixture(scope="session")
+def package_faces(scenes):
+    """A function from a scene to the boxes that the mtcnn package finds at its defaults."""
+    import mtcnn
+
+    package = mtcnn.MTCNN()
+
+    @functools.cache
+    def find(name: str) -> list[list[int]]:
+        return [face["box"] for face in package.detect_faces(read_image(scenes / name))]
+
+    return find
+
+
+def overlap(box, other) -> float:
+    """Returns the intersection over the union of two boxes."""
+    (x, y, w, h), (u, v, s, t) = box, other
+    inside = max(0, min(x + w, u + s) - max(x, u)) * max(0, min(y + h, v + t) - max(y, v))
+    return inside / (w * h + s * t - inside)
+
+
+def test_every_scene_is_tested(scenes):
+    with (scenes / "scenes.csv").open() as table:
+        assert sorted(row["file"] for row in csv.DictReader(table)) == sorted(SCENES)
+
+
+@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("limit", [None, 40])
+def test_yunet_finds_all_faces(scenes, weights, name, limit):
+    with (scenes / "scenes.csv").open() as table:
+        counted = {row["file"]: int(row["faces"]) for row in csv.DictReader(table)}
+    assert (
+        len(make_yunet(weights=weights, min_face_size=limit).detect(scenes / name)) == counted[name]
+    )
+
+
+@needs_tensorflow
+@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("limit", [None, 20, 40, 60])
+def test_mtcnn_finds_what_the_package_finds(scenes, package_faces, name, limit):
+    boxes = [face.box for face in make_mtcnn(min_face_size=limit).detect(scenes / name)]
+    for box in package_faces(name):
+        if max(box[2:]) >= 1.2 * (limit or 20):
+            assert any(overlap(box, other) > 0.5 for other in boxes), (box, boxes)
+
+
+@needs_tensorflow
+@pytest.mark.parametrize("name", SCENES)
+def test_both_detectors_give_the_same_crops(scenes, weights, name):
+    image = read_image(scenes / name)
+    others = make_yunet(weights=weights).detect(image)
+    for face in make_mtcnn().detect(image):
+        twin = max(others, key=lambda other: overlap(face.box, other.box))
+        assert overlap(face.box, twin.box) > 0.5
+        for name_, point in face.landmarks.items():
+            distance = np.linalg.norm(np.subtract(point, twin.landmarks[name_]))
+            assert distance < 0.2 * max(face.box[2:]), name_
+        crops = [align_face(image, one).astype(float).ravel() for one in (face, twin)]
+        assert np.corrcoef(*crops)[0, 1] > 0.5
