@@ -310,6 +310,7 @@ def test_load_refuses_other_files_and_pickles(tmp_path):
         FaceDataset.load(tmp_path / "missing.npz")
 
 
+@pytest.mark.backends
 def test_batches_shuffle_by_seed_and_epoch():
     dataset = make_dataset(10, labels=np.arange(10) % 7)
     batches = dataset.batches(4)
@@ -329,6 +330,7 @@ def test_batches_shuffle_by_seed_and_epoch():
         dataset.batches(0)
 
 
+@pytest.mark.backends
 def test_keras_fits_evaluates_and_predicts_on_batches():
     import keras
 

@@ -122,7 +122,7 @@ def _crop_face(
 ) -> np.ndarray | str:
     """Returns the crop of one picture, or why there is none."""
     if detector is not None:
-        # Only here, where the caller has brought a detector: this room is below that of alignment.
+        # Only here, since those who bring no detector need none of its libraries.
         from fer_lib.alignment import align_face
 
         faces = detector.detect(picture)
