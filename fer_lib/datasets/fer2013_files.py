@@ -64,12 +64,7 @@ def find_source(path: Path) -> Source:
         raise FileNotFoundError(f"Expected a copy of FER2013. Received: {path}, which is missing")
     if path.is_file():
         name = path.name.lower()
-        for ending, layout in (
-            (".csv", "csv"),
-            (".npz", "npz"),
-            (".tar.gz", "tar"),
-            (".tgz", "tar"),
-        ):
+        for ending, layout in _LAYOUT_OF_ENDING.items():
             if name.endswith(ending):
                 return Source(path, layout)
         raise ValueError(f"Expected a .csv, .npz or .tar.gz file. Received: {path}")
@@ -164,11 +159,12 @@ def read_csv(lines: Iterable[bytes], name: str) -> Arrays:
 def _parse_pixels(text: bytes, where: str) -> np.ndarray:
     """Turns 2,304 numbers into `uint8 (48, 48)`."""
     try:
-        values = np.fromstring(text, np.int64, sep=" ")
+        # One number more than there should be: older numpy stops at what is none without an error.
+        values = np.fromstring(text + b" 0", np.int64, sep=" ")
     except ValueError:
         values = np.zeros(0, np.int64)
-    if len(values) == _PIXELS and values.min() >= 0 and values.max() <= 255:
-        return values.astype(np.uint8).reshape(SIDE, SIDE)
+    if len(values) == _PIXELS + 1 and values.min() >= 0 and values.max() <= 255:
+        return values[:-1].astype(np.uint8).reshape(SIDE, SIDE)
     # Slow, so only where something is wrong: find out what.
     words = text.split()
     if len(words) != _PIXELS:

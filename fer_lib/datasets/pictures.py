@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from fer_lib.datasets.base import FaceDataset
 from fer_lib.images import read_image, to_gray

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def save_dataset(
     if dataset.subjects is not None:
         arrays["subjects"] = dataset.subjects
     for name, column in dataset.metadata.items():
-        if column.dtype.kind in "biuf":
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
             arrays[_COLUMN + str(name)] = column.to_numpy()
             continue
         missing = column.isna().to_numpy()
@@ -52,14 +51,13 @@ def save_dataset(
     arrays |= {name: np.array(value) for name, value in (extra or {}).items()}
 
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(suffix=".part", prefix=path.name, dir=path.parent)
+    half = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
+        with half.open("wb") as file:
+            np.savez(file, **arrays)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def load_dataset(path: str | os.PathLike[str]) -> FaceDataset:
