@@ -10,37 +10,43 @@ import numpy as np
 
 from fer_lib import evaluation, models
 from fer_lib.datasets import FaceDataset
+from fer_lib.pretrained import Pretrained
 from fer_lib.training.config import TrainingConfig
 
 
 def build_card(
-    name: str,
+    trained: Pretrained,
     config: TrainingConfig,
-    model: keras.Model,
     train_set: FaceDataset,
     validation_set: FaceDataset,
     history: list[dict],
-    probabilities: np.ndarray,
 ) -> dict:
-    """Collects the facts of a finished training.
+    """Scores a trained model on the set that its epoch was selected on, and collects the facts.
+
+    The temperature is fitted on that set, too, and set on `trained`.
 
     Args:
-        name: The model's name.
+        trained: The model as read back from its file, with a temperature of 1.
         config: The recipe.
-        model: The trained network.
         train_set: What it was trained on.
         validation_set: What its epoch was selected on.
         history: One row of figures an epoch.
-        probabilities: `(n, num_classes)`, of the saved model on `validation_set`.
 
     Returns:
         JSON-ready facts, as `card.json` holds them.
     """
+    before = evaluation.evaluate(trained, validation_set)
+    trained.temperature = round(
+        evaluation.fit_temperature(before.predictions.probabilities, validation_set.labels), 4
+    )
+    report = evaluation.evaluate(trained, validation_set, training_images=train_set)
+    ten_views = evaluation.evaluate(
+        trained.predict(validation_set.images, views=10), validation_set
+    )
     best = max(history, key=lambda row: row["val_accuracy"])
-    report = evaluation.evaluate(probabilities, validation_set)
-    height, width, channels = model.input_shape[1:]
+    height, width, channels = trained.model.input_shape[1:]
     return {
-        "name": name,
+        "name": trained.name,
         "class_names": list(train_set.class_names),
         "input": {
             "height": height,
@@ -48,7 +54,9 @@ def build_card(
             "channels": channels,
             "values": "raw pixels 0-255; the model normalises them itself",
         },
-        "temperature": 1.0,
+        "temperature": trained.temperature,
+        "parameters": trained.model.count_params(),
+        "multiply_adds": models.count_multiply_adds(trained.model),
         "recipe": config.to_dict(),
         "selected_epoch": best["epoch"],
         "training_seconds": round(sum(row["seconds"] for row in history)),
@@ -56,18 +64,20 @@ def build_card(
             "training": _describe_data(train_set),
             "selection": _describe_data(validation_set),
         },
-        "parameters": model.count_params(),
-        "multiply_adds": models.count_multiply_adds(model),
-        "scores": {"selection": report.to_dict()},
+        "scores": {
+            "selection": report.to_dict(),
+            "selection_ten_views": ten_views.to_dict(),
+            "before_temperature": {"loss": before.loss, "ece": before.ece},
+        },
         "versions": library_versions(),
     }
 
 
 def library_versions() -> dict[str, str]:
-    """Returns the versions that decide a result: Python, fer_lib's libraries, the backend."""
+    """Returns the versions that decide a result: Python, the libraries, the backend."""
     backend = keras.backend.backend()
     versions = {"python": platform.python_version(), "backend": backend}
-    for package in ("keras", "numpy", "opencv-python", "mtcnn", backend):
+    for package in ("keras", "numpy", backend):
         versions[package] = importlib.metadata.version(package)
     return versions
 

@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 
 import keras
-import numpy as np
 import pandas as pd
 
 from fer_lib import augmentation, models, pretrained
@@ -19,6 +18,7 @@ from fer_lib.training import checkpoint
 from fer_lib.training.card import build_card
 from fer_lib.training.config import TrainingConfig
 from fer_lib.training.epochs import EpochCallback
+from fer_lib.training.model_card import to_markdown
 
 CHECKPOINT_DIR = "checkpoint"
 # Below this standard deviation, in grey levels, a picture is one constant colour.
@@ -189,11 +189,13 @@ def _finish(
     history_csv = pd.DataFrame(history).to_csv(index=False, float_format="%.6g")
     draft = {"class_names": list(train_set.class_names)}
     pretrained.save_pretrained(output, network, draft, history_csv)
-    probabilities = pretrained.load_pretrained(output).predict(validation_set.images)
-    card = build_card(
-        output.name, config, network, train_set, validation_set, history, probabilities
-    )
+    trained = pretrained.load_pretrained(output)
+    card = build_card(trained, config, train_set, validation_set, history)
     card["data"]["training"]["constant_pictures_left_out"] = num_constant
-    predictions = {"probabilities": probabilities, "labels": np.asarray(validation_set.labels)}
+    predictions = {
+        "probabilities": trained.predict(validation_set.images),
+        "labels": validation_set.labels,
+    }
     pretrained.save_pretrained(output, network, card, history_csv, predictions)
+    pretrained.write_text(output / "README.md", to_markdown(card))
     return pretrained.load_pretrained(output)

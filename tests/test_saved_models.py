@@ -1,0 +1,72 @@
+"""The shipped models: whole, loaded by plain Keras, and as good as their cards say."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import write_model_table
+
+from fer_lib import evaluation, pretrained, training
+from fer_lib.datasets import load_fer2013
+from fer_lib.labels import EMOTIONS
+from fer_lib.training.model_card import to_markdown
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = sorted(file.parent for file in (ROOT / "saved_models").glob("*/card.json"))
+# What each model has to reach on PublicTest with one view.
+LEAST_ACCURACY = {"cnn": 0.66}
+
+
+def test_the_models_are_there():
+    assert {folder.name for folder in FOLDERS} == set(LEAST_ACCURACY)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+class TestShippedModel:
+    def test_is_whole(self, folder):
+        names = {path.name for path in folder.iterdir()}
+        wanted = {
+            "README.md", "card.json", "history.csv", "model.keras", "predictions_public_test.npz",
+        }  # fmt: skip
+        assert names == wanted
+
+    def test_loads_with_plain_keras_in_float32(self, folder):
+        model = keras.models.load_model(folder / "model.keras")
+        assert model.input_shape == (None, 48, 48, 1)
+        assert model.output_shape == (None, len(EMOTIONS))
+        assert {weight.dtype for weight in model.weights} <= {"float32"}
+
+    def test_stored_predictions_give_the_scores_of_the_card(self, folder):
+        card = pretrained.read_card(folder)
+        stored = np.load(folder / "predictions_public_test.npz")
+        report = evaluation.evaluate(stored["probabilities"], stored["labels"])
+        scores = card["scores"]["selection"]
+        assert report.accuracy == pytest.approx(scores["accuracy"])
+        assert report.confusion_matrix.tolist() == scores["confusion_matrix"]
+        assert report.loss == pytest.approx(scores["loss"])
+        assert report.accuracy >= LEAST_ACCURACY[folder.name]
+
+    def test_its_readme_is_generated_from_its_card(self, folder):
+        card = json.loads((folder / "card.json").read_text())
+        assert (folder / "README.md").read_text() == to_markdown(card)
+
+    def test_was_made_by_a_recipe_of_the_library(self, folder):
+        card = pretrained.read_card(folder)
+        assert card["recipe"] == training.load_recipe(folder.name).to_dict()
+        history = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
+        assert len(history) == card["recipe"]["epochs"]
+        assert history["val_accuracy"].argmax() + 1 == card["selected_epoch"]
+
+    def test_predicts_the_real_split_as_stored(self, folder, fer2013_npz):
+        dataset = load_fer2013(fer2013_npz, splits="PublicTest")
+        assert dataset.content_hash == pretrained.read_card(folder)["data"]["selection"]["sha256"]
+        stored = np.load(folder / "predictions_public_test.npz")
+        some = slice(0, None, 7)
+        probabilities = pretrained.load_pretrained(folder).predict(dataset.images[some])
+        np.testing.assert_allclose(probabilities, stored["probabilities"][some], atol=1e-3)
+
+
+def test_the_readme_table_is_generated_from_the_cards():
+    assert write_model_table.main(["--check"]) == 0

@@ -1,0 +1,57 @@
+"""Write README.md's table of the shipped models from their cards (`--check`: only compare).
+
+python tests/tools/write_model_table.py
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BEGIN, END = "<!-- models:begin -->\n", "<!-- models:end -->"
+
+
+def make_table(models: Path) -> str:
+    """Returns the table, one row a model folder of `models`."""
+    rows = [
+        "| model | accuracy on PublicTest, one view | ten views | balanced accuracy | least found "
+        "| parameters | file |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for file in sorted(models.glob("*/card.json")):
+        card = json.loads(file.read_text(encoding="utf-8"))
+        one, ten = card["scores"]["selection"], card["scores"]["selection_ten_views"]
+        recall = {name: row["recall"] for name, row in one["per_class"].items()}
+        least = sorted(recall, key=recall.get)[:2]
+        size = (file.parent / "model.keras").stat().st_size
+        rows.append(
+            f"| [{card['name']}](saved_models/{card['name']}/README.md) | {_percent(one)} "
+            f"| {_percent(ten)} | {one['balanced_accuracy']:.1%} "
+            f"| {', '.join(f'{name} {recall[name]:.0%}' for name in least)} "
+            f"| {card['parameters'] / 1e6:.1f} M | {size / 1e6:.1f} MB |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _percent(scores: dict) -> str:
+    low, high = scores["accuracy_ci95"]
+    return f"{scores['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def main(arguments: list[str]) -> int:
+    """Writes or checks the table; returns the exit status."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    wanted = before + BEGIN + make_table(ROOT / "saved_models") + END + after
+    if "--check" in arguments:
+        return int(text != wanted)
+    readme.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
