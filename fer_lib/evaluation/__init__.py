@@ -3,13 +3,44 @@
 Nothing here needs Keras: probabilities are enough, wherever they come from.
 """
 
+from fer_lib.evaluation.agreement import VoteAgreement, agree_with_votes
 from fer_lib.evaluation.calibration import calibration_error, fit_temperature, reliability
-from fer_lib.evaluation.report import EvaluationReport, evaluate
+from fer_lib.evaluation.compare import Comparison, compare
+from fer_lib.evaluation.conformal import (
+    ConformalResult,
+    fit_conformal,
+    measure_conformal,
+    prediction_sets,
+)
+from fer_lib.evaluation.report import EvaluationReport
+from fer_lib.evaluation.scoring import evaluate
+from fer_lib.evaluation.selective import (
+    OperatingPoint,
+    area_under_risk_coverage,
+    at_coverage,
+    at_error,
+    risk_coverage,
+)
+from fer_lib.evaluation.twins import find_twins
 
 __all__ = [
+    "Comparison",
+    "ConformalResult",
     "EvaluationReport",
+    "OperatingPoint",
+    "VoteAgreement",
+    "agree_with_votes",
+    "area_under_risk_coverage",
+    "at_coverage",
+    "at_error",
     "calibration_error",
+    "compare",
     "evaluate",
+    "find_twins",
+    "fit_conformal",
     "fit_temperature",
+    "measure_conformal",
+    "prediction_sets",
     "reliability",
+    "risk_coverage",
 ]

@@ -52,7 +52,7 @@ def interval(replicates: np.ndarray, level: float = 0.95) -> tuple[float, float]
         interval without width would claim a certainty that the samples cannot give.
     """
     defined = replicates[np.isfinite(replicates)]
-    if len(defined) < 0.5 * len(replicates) or np.ptp(defined) == 0:
+    if len(defined) < 0.5 * len(replicates) or np.ptp(defined) < 1e-12:
         return None
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

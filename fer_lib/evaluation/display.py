@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fer_lib.evaluation import selective
+
 if TYPE_CHECKING:
     from fer_lib.evaluation.report import EvaluationReport
 
@@ -43,9 +45,7 @@ def to_text(report: EvaluationReport) -> str:
             "Confusion matrix: true classes in rows, predicted ones in columns.\n"
             + _text_table(["", *report.class_names], _matrix_rows(report), name_width, 8, " ")
         )
-    if len(pairs := report.most_confused(3)):
-        parts.append("Most confused: " + "; ".join(_pair_texts(pairs)) + ".")
-    parts.extend(report.notes)
+    parts.extend(_sentences(report))
     return "\n\n".join(part if "\n" in part else textwrap.fill(part, _WIDTH) for part in parts)
 
 
@@ -62,9 +62,7 @@ def to_html(report: EvaluationReport) -> str:
         "<p>Confusion matrix: true classes in rows, predicted ones in columns.</p>",
         _html_table(["", *report.class_names], _matrix_rows(report), shares),
     ]
-    if len(pairs := report.most_confused(3)):
-        parts.append(f"<p>Most confused: {html.escape('; '.join(_pair_texts(pairs)))}.</p>")
-    parts.extend(f"<p>{html.escape(note)}</p>" for note in report.notes)
+    parts.extend(f"<p>{html.escape(sentence)}</p>" for sentence in _sentences(report))
     return "<div>" + "".join(parts) + "</div>"
 
 
@@ -104,11 +102,46 @@ def _matrix_rows(report: EvaluationReport) -> list[list[str]]:
     ]
 
 
-def _pair_texts(pairs) -> list[str]:
-    return [
-        f"{pair.true} taken for {pair.predicted} ({pair.count}, {pair.share:.0%})"
-        for pair in pairs.itertuples()
-    ]
+def _sentences(report: EvaluationReport) -> list[str]:
+    """What is said in words: confusions, abstaining, sets, votes, twins, and the notes."""
+    sentences = []
+    if len(pairs := report.most_confused(3)):
+        texts = (
+            f"{pair.true} taken for {pair.predicted} ({pair.count}, {pair.share:.0%})"
+            for pair in pairs.itertuples()
+        )
+        sentences.append(f"Most confused: {'; '.join(texts)}.")
+    most = selective.at_coverage(report.risk_coverage, 0.8)
+    sentences.append(
+        f"Answering only from a confidence of {most.threshold:.2f} on: {most.coverage:.0%} are "
+        f"answered, with an accuracy of {1 - most.error:.3f}."
+    )
+    if (sets := report.conformal) is not None:
+        sentences.append(
+            f"Sets of classes that shall hold the true one in {sets.wanted:.0%} of the cases held "
+            f"it in {sets.measured:.1%}, with {sets.mean_size:.1f} classes on average."
+        )
+    if (people := report.agreement) is not None:
+        split = people.errors["people were split"] + people.errors["people agree with the model"]
+        sentences.append(
+            f"{people.model:.3f} of the people who voted agree with the model, with the label "
+            f"{people.label:.3f}, and {people.ceiling:.3f} with the best possible answers. Of "
+            f"{sum(people.errors.values()):,} errors, people were split or agree with the model "
+            f"on {split:,}."
+        )
+    if report.num_twins is not None:
+        sentences.append(_twins_sentence(report))
+    return [*sentences, *report.notes]
+
+
+def _twins_sentence(report: EvaluationReport) -> str:
+    if not report.num_twins:
+        return "None of the pictures is among the training pictures."
+    found = f"{report.num_twins:,} pictures are among the training pictures"
+    if report.clean is None:
+        return f"All {found}: nothing is left to score without them."
+    ends = _ends(report.clean.intervals["accuracy"])
+    return f"{found}; without them the accuracy is {report.clean.accuracy:.3f} ({ends})."
 
 
 def _number(value: float | None) -> str:

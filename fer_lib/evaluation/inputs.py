@@ -30,6 +30,8 @@ class Predictions:
         images: The pictures, or None where only labels were given.
         dataset: Name of the data set, or an empty string.
         data_hash: Hash of the data set's pictures and labels, or None.
+        model: Name of the model, or an empty string.
+        votes: `(n, num_classes)` people's votes for the classes, where the data set has them.
     """
 
     probabilities: np.ndarray
@@ -38,6 +40,18 @@ class Predictions:
     images: np.ndarray | None = None
     dataset: str = ""
     data_hash: str | None = None
+    model: str = ""
+    votes: np.ndarray | None = None
+
+    def select(self, keep: np.ndarray) -> Predictions:
+        """Returns the samples of a mask."""
+        return dataclasses.replace(
+            self,
+            probabilities=self.probabilities[keep],
+            labels=self.labels[keep],
+            images=None if self.images is None else self.images[keep],
+            votes=None if self.votes is None else self.votes[keep],
+        )
 
 
 def predict(
@@ -68,13 +82,16 @@ def predict(
     probabilities = check_probabilities(probabilities)
     num_classes = probabilities.shape[1]
     labels = check_labels(labels, num_classes, len(probabilities))
+    names = _name_classes(num_classes, class_names, dataset, model)
     return Predictions(
         probabilities=probabilities,
         labels=labels,
-        class_names=_name_classes(num_classes, class_names, dataset, model),
+        class_names=names,
         images=images,
         dataset=getattr(dataset, "name", ""),
         data_hash=getattr(dataset, "content_hash", None),
+        model=getattr(model, "name", ""),
+        votes=_votes(dataset, names),
     )
 
 
@@ -192,3 +209,13 @@ def _name_classes(
             f"Received: {names}"
         )
     return names
+
+
+def _votes(dataset: Any, class_names: tuple[str, ...]) -> np.ndarray | None:
+    """The votes that `load_ferplus` adds to a data set's metadata, in the order of the classes."""
+    columns = [f"votes_{name}" for name in class_names]
+    metadata = getattr(dataset, "metadata", None)
+    if metadata is None or not set(columns) <= set(metadata.columns):
+        return None
+    votes = metadata[columns].to_numpy(np.float64)
+    return votes if votes.any() else None

@@ -1,20 +1,20 @@
-"""`evaluate`: probabilities and labels to one report of scores with their intervals."""
+"""What `evaluate` returns: scores with their intervals, as values, as JSON, as a table."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.evaluation import bootstrap, calibration, display, inputs, metrics
+from fer_lib.evaluation import display, inputs, metrics, selective
+from fer_lib.evaluation.agreement import VoteAgreement
+from fer_lib.evaluation.conformal import ConformalResult
 
-# The fields of a report that are one number with an interval, as they are shown.
 SCORES = (
     "accuracy",
     "balanced_accuracy",
@@ -24,7 +24,9 @@ SCORES = (
     "loss",
     "brier",
 )
-_PER_CLASS = ("precision", "recall", "f1")
+"""The fields of a report that are one number with an interval, in the order of the table."""
+PER_CLASS = ("precision", "recall", "f1")
+"""The columns of `per_class` that have an interval."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +50,13 @@ class EvaluationReport:
         ece_equal_count: The same with bins of equal count.
         ece_if_calibrated: What chance alone would give a perfectly calibrated model here.
         reliability: Data of the reliability diagram, bins of equal width.
+        risk_coverage: Error among the most confident answers, see `selective.risk_coverage`.
+        conformal: Prediction sets for 90 % coverage, fitted on one half of the samples and
+            measured on the other; None for a single sample.
+        agreement: Comparison with people's votes, where the data set has them.
+        clean: The report on the samples whose picture is not among the training pictures, where
+            those were given and something is left.
+        num_twins: Number of samples that `clean` leaves out.
         notes: What is undefined or rests on few samples, in plain sentences.
     """
 
@@ -66,7 +75,12 @@ class EvaluationReport:
     ece_equal_count: float
     ece_if_calibrated: float
     reliability: pd.DataFrame
+    risk_coverage: pd.DataFrame
+    conformal: ConformalResult | None
+    agreement: VoteAgreement | None
     notes: tuple[str, ...]
+    clean: EvaluationReport | None = None
+    num_twins: int | None = None
 
     @property
     def n(self) -> int:
@@ -103,6 +117,7 @@ class EvaluationReport:
             scores[f"{name}_ci95"] = None if ends is None else list(ends)
         return {
             "n": self.n,
+            "model": self.predictions.model,
             "dataset": self.predictions.dataset,
             "data_hash": self.predictions.data_hash,
             "class_names": list(self.class_names),
@@ -114,6 +129,11 @@ class EvaluationReport:
             "confusion_matrix": self.confusion_matrix.tolist(),
             "most_confused": self.most_confused().to_dict("records"),
             "reliability": self.reliability.to_dict("records"),
+            "selective": self._selective_dict(),
+            "conformal": None if self.conformal is None else self.conformal.to_dict(),
+            "agreement": None if self.agreement is None else self.agreement.to_dict(),
+            "num_twins": self.num_twins,
+            "clean": None if self.clean is None else self.clean.to_dict(),
             "notes": list(self.notes),
         }
 
@@ -123,6 +143,16 @@ class EvaluationReport:
         if path is not None:
             Path(path).write_text(text + "\n", encoding="utf-8")
         return text
+
+    def _selective_dict(self) -> dict[str, Any]:
+        most = selective.at_coverage(self.risk_coverage, 0.8)
+        good = selective.at_error(self.risk_coverage, 0.1)
+        return {
+            "area_under_risk_coverage": selective.area_under_risk_coverage(self.risk_coverage),
+            "accuracy_at_80_coverage": 1 - most.error,
+            "at_80_coverage": most._asdict(),
+            "at_10_error": None if good is None else good._asdict(),
+        }
 
     def __repr__(self) -> str:
         return f"EvaluationReport(n={self.n}, accuracy={self.accuracy:.4f})"
@@ -134,170 +164,15 @@ class EvaluationReport:
         return display.to_html(self)
 
 
-def evaluate(
-    model_or_probabilities: Any,
-    dataset: Any,
-    class_names: Sequence[str] | None = None,
-    *,
-    num_resamples: int = 2000,
-    seed: int = 0,
-) -> EvaluationReport:
-    """Scores a model, or probabilities that it gave, against the true labels.
-
-    Intervals come from a bootstrap that keeps the number of samples of each class (percentile,
-    95 %). Averages over classes are over those that are present.
-
-    Args:
-        model_or_probabilities: Anything with `predict(images)` that returns probabilities (what
-            `load_pretrained` returns, a Keras model), or the probabilities themselves, float
-            `(n, num_classes)` with rows that sum to 1.
-        dataset: A `FaceDataset`, a pair `(images, labels)`, or integer labels alone where
-            probabilities are given.
-        class_names: Names of the classes where `dataset` has none; by default the seven of
-            FER2013 or the eight of FER+, by the number of columns.
-        num_resamples: Bootstrap resamples.
-        seed: Of the bootstrap; the same seed gives the same report.
-
-    Returns:
-        The report.
-
-    Raises:
-        ValueError: Nothing to score, labels outside the classes, probabilities that are not
-            finite or do not sum to one, or shapes that do not fit.
-
-    Example:
-        >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
-        >>> report = evaluate(probabilities, np.array([0, 1, 1]), ["cat", "dog"])
-        >>> round(report.accuracy, 3), report.confusion_matrix.tolist()
-        (0.667, [[1, 0], [1, 1]])
-    """
-    predictions = inputs.predict(model_or_probabilities, dataset, class_names)
-    return score(predictions, num_resamples, seed)
-
-
-def score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> EvaluationReport:
-    """Computes the report of checked predictions; `evaluate` is the public door."""
-    probabilities, labels = predictions.probabilities, predictions.labels
-    num_classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
-    counts = metrics.count_confusions(labels, predicted, num_classes)
-    # Everything in the report is a function of sums over samples of these columns.
-    in_top2 = (np.argsort(-probabilities, axis=1, kind="stable")[:, :2] == labels[:, None]).any(1)
-    losses = calibration.log_losses(probabilities, labels)
-    briers = calibration.brier_scores(probabilities, labels)
-    cells = np.eye(num_classes**2)[labels * num_classes + predicted]
-    sums = bootstrap.resample_sums(
-        np.column_stack([cells, in_top2, losses, briers]), labels, num_resamples, seed
-    )
-    drawn = sums[:, :-3].reshape(-1, num_classes, num_classes)
-    means = sums[:, -3:] / len(labels)
-
-    scores = {
-        "accuracy": metrics.accuracy(counts),
-        "balanced_accuracy": metrics.balanced_accuracy(counts),
-        "macro_f1": metrics.macro_f1(counts),
-        "kappa": metrics.kappa(counts),
-        "top2_accuracy": in_top2.mean(),
-        "loss": losses.mean(),
-        "brier": briers.mean(),
-    }
-    total = len(labels)
-    share = bootstrap.share_interval
-    intervals = {
-        "accuracy": share(metrics.accuracy(drawn), np.trace(counts), total),
-        "balanced_accuracy": bootstrap.interval(metrics.balanced_accuracy(drawn)),
-        "macro_f1": bootstrap.interval(metrics.macro_f1(drawn)),
-        "kappa": bootstrap.interval(metrics.kappa(drawn)),
-        "top2_accuracy": share(means[:, 0], in_top2.sum(), total),
-        "loss": bootstrap.interval(means[:, 1]),
-        "brier": bootstrap.interval(means[:, 2]),
-    }
-    confidence = probabilities.max(axis=1)
-    correct = predicted == labels
-    bins = calibration.reliability(confidence, correct)
-    equal_count = calibration.reliability(confidence, correct, strategy="equal_count")
-    return EvaluationReport(
-        predictions=predictions,
-        **{name: _plain(value) for name, value in scores.items()},
-        intervals=intervals,
-        per_class=_score_classes(counts, drawn, predictions.class_names),
-        confusion_matrix=counts,
-        ece=calibration.calibration_error(bins),
-        ece_equal_count=calibration.calibration_error(equal_count),
-        ece_if_calibrated=calibration.error_if_calibrated(confidence, seed=seed),
-        reliability=bins,
-        notes=_note(counts, scores, intervals, predictions.class_names),
-    )
-
-
-def _score_classes(
-    counts: np.ndarray, drawn: np.ndarray, class_names: Sequence[str]
-) -> pd.DataFrame:
-    table = pd.DataFrame(index=pd.Index(class_names, name="class"))
-    correct, support, predicted = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
-    values = {name: getattr(metrics, name)(counts) for name in _PER_CLASS}
-    for name, of_classes in values.items():
-        table[name] = of_classes
-    table["support"], table["predicted"] = support, predicted
-    for name in _PER_CLASS:
-        replicates = getattr(metrics, name)(drawn)
-        ends = []
-        for k in range(len(class_names)):
-            if np.isnan(values[name][k]):
-                found = None
-            elif name == "f1":
-                found = bootstrap.interval(replicates[:, k])
-            else:
-                total = support[k] if name == "recall" else predicted[k]
-                found = bootstrap.share_interval(replicates[:, k], correct[k], total)
-            ends.append((np.nan, np.nan) if found is None else found)
-        table[f"{name}_low"], table[f"{name}_high"] = np.transpose(ends)
-    return table
-
-
-def _note(
-    counts: np.ndarray,
-    scores: dict[str, float],
-    intervals: dict[str, tuple[float, float] | None],
-    class_names: Sequence[str],
-) -> tuple[str, ...]:
-    """Says in words why a value or an interval is missing, and which to take with care."""
-    notes = []
-    support, predicted = counts.sum(axis=1), counts.sum(axis=0)
-
-    def names(which: np.ndarray) -> str:
-        return ", ".join(name for name, take in zip(class_names, which, strict=True) if take)
-
-    if (support == 0).any():
-        notes.append(
-            f"No sample of {names(support == 0)}: recall is undefined there, and averages are "
-            "over the classes that are present."
-        )
-    if (few := (support > 0) & (support < 10)).any():
-        notes.append(f"Fewer than 10 samples of {names(few)}: scores there say little.")
-    if (unseen := (support > 0) & (predicted == 0)).any():
-        notes.append(f"Never predicted: {names(unseen)}; precision is undefined there, F1 is 0.")
-    if np.isnan(scores["kappa"]):
-        notes.append("Kappa is undefined: one class only, and nothing else was predicted.")
-    without = [
-        name for name, ends in intervals.items() if ends is None and not np.isnan(scores[name])
-    ]
-    if without:
-        notes.append(
-            f"No interval of {', '.join(without)}: all bootstrap resamples are alike, the samples "
-            "are too few or all the same."
-        )
-    return tuple(notes)
-
-
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """Returns a Python number, or None for NaN."""
     return None if np.isnan(value) else float(value)
 
 
 def _class_dict(row: pd.Series) -> dict[str, Any]:
-    plain: dict[str, Any] = {name: _plain(row[name]) for name in _PER_CLASS}
-    plain["support"], plain["predicted"] = int(row["support"]), int(row["predicted"])
-    for name in _PER_CLASS:
-        ends = [_plain(row[f"{name}_low"]), _plain(row[f"{name}_high"])]
-        plain[f"{name}_ci95"] = None if ends[0] is None else ends
-    return plain
+    values: dict[str, Any] = {name: plain(row[name]) for name in PER_CLASS}
+    values["support"], values["predicted"] = int(row["support"]), int(row["predicted"])
+    for name in PER_CLASS:
+        ends = [plain(row[f"{name}_low"]), plain(row[f"{name}_high"])]
+        values[f"{name}_ci95"] = None if ends[0] is None else ends
+    return values

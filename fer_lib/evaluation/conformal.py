@@ -1,0 +1,117 @@
+"""Several answers instead of one, as few as hold the true one in nine cases of ten.
+
+Split-conformal prediction sets as in Angelopoulos and Bates (arXiv 2107.07511, section 1): a class
+is in the set if its probability reaches a threshold that was found on other samples. The promise
+holds on average over samples like those, whatever the model; not for every class by itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from fer_lib.evaluation.inputs import check_labels, check_probabilities
+
+
+@dataclasses.dataclass(frozen=True)
+class ConformalResult:
+    """How prediction sets turned out on samples that the threshold was not found on.
+
+    Attributes:
+        wanted: The promised share of sets that hold the true class.
+        measured: The share that did.
+        measured_ci95: Its 95 % interval (Wilson).
+        mean_size: Mean number of classes in a set.
+        single: Share of sets with exactly one class.
+        empty: Share of sets with none, where no class is likely enough.
+        per_class: True class to the share of its samples whose set holds it; None if absent.
+        threshold: The probability from which on a class is in the set.
+        n: Number of samples measured on.
+    """
+
+    wanted: float
+    measured: float
+    measured_ci95: tuple[float, float]
+    mean_size: float
+    single: float
+    empty: float
+    per_class: tuple[float | None, ...]
+    threshold: float
+    n: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values, ready for JSON."""
+        values = dataclasses.asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def fit_conformal(probabilities: np.ndarray, labels: np.ndarray, coverage: float = 0.9) -> float:
+    """Finds the probability from which on a class belongs to the prediction set.
+
+    Args:
+        probabilities: `(n, num_classes)` of samples that the model was not trained on.
+        labels: `int (n,)` their true classes.
+        coverage: Share of sets that shall hold the true class, in `(0, 1)`.
+
+    Returns:
+        The threshold; 0, which lets every class in, where `n` is too small for the promise.
+
+    Raises:
+        ValueError: Bad probabilities or labels, or `coverage` outside `(0, 1)`.
+    """
+    if not 0 < coverage < 1:
+        raise ValueError(f"Expected `coverage` in (0, 1). Received: {coverage}")
+    probabilities = check_probabilities(probabilities)
+    labels = check_labels(labels, probabilities.shape[1], len(probabilities))
+    of_label = np.sort(probabilities[np.arange(len(labels)), labels])
+    # At most so many calibration samples may lie below the threshold (equation 1, from the other
+    # end); the small term undoes the rounding of such products as 10 * .1.
+    below = int(np.floor((len(labels) + 1) * (1 - coverage) + 1e-9))
+    return float(of_label[below - 1]) if below else 0.0
+
+
+def prediction_sets(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    """Returns which classes are in the set of each sample, `bool (n, num_classes)`."""
+    return check_probabilities(probabilities) >= threshold
+
+
+def measure_conformal(
+    probabilities: np.ndarray, labels: np.ndarray, coverage: float = 0.9, seed: int = 0
+) -> ConformalResult:
+    """Finds the threshold on a random half of the samples and measures the sets on the other.
+
+    Args:
+        probabilities: `(n, num_classes)`, at least two samples.
+        labels: `int (n,)` true classes.
+        coverage: Share of sets that shall hold the true class, in `(0, 1)`.
+        seed: Of the halves.
+
+    Raises:
+        ValueError: As `fit_conformal`, or a single sample.
+    """
+    probabilities = check_probabilities(probabilities)
+    labels = check_labels(labels, probabilities.shape[1], len(probabilities))
+    if len(labels) < 2:
+        raise ValueError("Expected at least two samples, one to fit and one to test. Received: 1")
+    order = np.random.default_rng(seed).permutation(len(labels))
+    fit, test = np.array_split(order, 2)
+    threshold = fit_conformal(probabilities[fit], labels[fit], coverage)
+    sets = prediction_sets(probabilities[test], threshold)
+    hit = sets[np.arange(len(test)), labels[test]]
+    wilson = stats.binomtest(int(hit.sum()), len(hit)).proportion_ci(method="wilson")
+    sizes = sets.sum(axis=1)
+    by_class = [hit[labels[test] == k] for k in range(probabilities.shape[1])]
+    return ConformalResult(
+        wanted=coverage,
+        measured=float(hit.mean()),
+        measured_ci95=(float(wilson.low), float(wilson.high)),
+        mean_size=float(sizes.mean()),
+        single=float((sizes == 1).mean()),
+        empty=float((sizes == 0).mean()),
+        per_class=tuple(float(hits.mean()) if len(hits) else None for hits in by_class),
+        threshold=threshold,
+        n=len(test),
+    )

@@ -1,0 +1,102 @@
+"""What a model gains by staying silent when it is unsure: selective prediction.
+
+The answers are ranked by confidence, and only those above a threshold are given (El-Yaniv and
+Wiener, 2010, JMLR 11). Choose a threshold on one set of samples and report it on another.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.evaluation.inputs import check_labels, check_probabilities
+
+
+class OperatingPoint(NamedTuple):
+    """What happens if only answers of at least this confidence are given.
+
+    Attributes:
+        threshold: The least confidence of an answer that is given.
+        coverage: Share of the samples that are answered.
+        error: Share of the answers that are wrong.
+    """
+
+    threshold: float
+    coverage: float
+    error: float
+
+
+def risk_coverage(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """Computes the error among the most confident answers, for every number of answers.
+
+    Args:
+        probabilities: `(n, num_classes)`, rows sum to 1.
+        labels: `int (n,)` true classes.
+
+    Returns:
+        `threshold, coverage, risk`, one row for each confidence that occurs, the highest first:
+        answers of equal confidence are given together or not at all.
+
+    Raises:
+        ValueError: Probabilities or labels that cannot be scored.
+    """
+    probabilities = check_probabilities(probabilities)
+    labels = check_labels(labels, probabilities.shape[1], len(probabilities))
+    confidence = probabilities.max(axis=1)
+    wrong = probabilities.argmax(axis=1) != labels
+    order = np.argsort(-confidence, kind="stable")
+    ranked = confidence[order]
+    answered = np.arange(1, len(labels) + 1)
+    risk = np.cumsum(wrong[order]) / answered
+    last = np.append(ranked[1:] != ranked[:-1], True)
+    return pd.DataFrame(
+        {
+            "threshold": ranked[last].astype(np.float64),
+            "coverage": answered[last] / len(labels),
+            "risk": risk[last],
+        }
+    )
+
+
+def area_under_risk_coverage(curve: pd.DataFrame) -> float:
+    """Returns the mean risk over all coverages (AURC); lower is better, 0 is perfect."""
+    steps = np.diff(curve["coverage"], prepend=0.0)
+    return float((curve["risk"] * steps).sum())
+
+
+def at_coverage(curve: pd.DataFrame, coverage: float = 0.8) -> OperatingPoint:
+    """Finds the highest threshold at which at least this share of the samples is answered.
+
+    Args:
+        curve: What `risk_coverage` returns.
+        coverage: Wanted share, in `(0, 1]`.
+
+    Raises:
+        ValueError: `coverage` is outside `(0, 1]`.
+    """
+    if not 0 < coverage <= 1:
+        raise ValueError(f"Expected `coverage` in (0, 1]. Received: {coverage}")
+    enough = curve["coverage"] >= coverage - 1e-12
+    return OperatingPoint(*map(float, curve[enough].iloc[0]))
+
+
+def at_error(curve: pd.DataFrame, max_error: float = 0.1) -> OperatingPoint | None:
+    """Finds the lowest threshold at which no more than this share of the answers is wrong.
+
+    Args:
+        curve: What `risk_coverage` returns.
+        max_error: Wanted share of wrong answers, in `[0, 1]`.
+
+    Returns:
+        The operating point with the most answers, or None where even the most confident answers
+        are wrong more often.
+
+    Raises:
+        ValueError: `max_error` is outside `[0, 1]`.
+    """
+    if not 0 <= max_error <= 1:
+        raise ValueError(f"Expected `max_error` in [0, 1]. Received: {max_error}")
+    good = curve[curve["risk"] <= max_error]
+    return None if good.empty else OperatingPoint(*map(float, good.iloc[-1]))

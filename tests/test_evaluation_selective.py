@@ -1,0 +1,252 @@
+"""Abstaining, prediction sets, twins and people's votes: hand-made cases and measured promises."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special, stats
+
+from fer_lib import evaluation
+from fer_lib.datasets import FaceDataset, load_fer2013
+from fer_lib.evaluation import evaluate
+from fer_lib.evaluation.agreement import VERDICTS
+
+
+def draw(count: int, num_classes: int = 7, seed: int = 0):
+    """Probabilities of a perfectly calibrated classifier, and labels drawn from them."""
+    generator = np.random.default_rng(seed)
+    probabilities = special.softmax(2 * generator.normal(size=(count, num_classes)), axis=1)
+    labels = (generator.random((count, 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
+    return probabilities, labels.clip(0, num_classes - 1)
+
+
+# Confidences .9 right, .8 wrong, .8 right, .6 right, .5 wrong.
+PROBABILITIES = np.array([[0.9, 0.1], [0.2, 0.8], [0.8, 0.2], [0.4, 0.6], [0.5, 0.5]])
+LABELS = np.array([0, 0, 0, 1, 1])
+
+
+def test_risk_coverage_of_a_hand_made_case():
+    curve = evaluation.risk_coverage(PROBABILITIES, LABELS)
+    expected = pd.DataFrame(
+        {
+            "threshold": [0.9, 0.8, 0.6, 0.5],
+            "coverage": [0.2, 0.6, 0.8, 1.0],
+            "risk": [0, 1 / 3, 1 / 4, 2 / 5],
+        }
+    )
+    pd.testing.assert_frame_equal(curve, expected)
+    assert evaluation.at_coverage(curve, 0.8) == pytest.approx((0.6, 0.8, 0.25))
+    assert evaluation.at_coverage(curve, 0.3) == pytest.approx((0.8, 0.6, 1 / 3))
+    assert evaluation.at_error(curve, 0.3) == pytest.approx((0.6, 0.8, 0.25))
+    assert evaluation.at_error(curve, 0.0) == pytest.approx((0.9, 0.2, 0.0))
+    assert evaluation.area_under_risk_coverage(curve) == pytest.approx(
+        0.4 / 3 + 0.2 / 4 + 0.2 * 2 / 5
+    )
+
+
+def test_no_threshold_where_even_the_surest_answer_is_wrong():
+    curve = evaluation.risk_coverage(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([1, 0]))
+    assert evaluation.at_error(curve, 0.1) is None
+    report = evaluate(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([1, 0]), ["a", "b"])
+    assert report.to_dict()["selective"]["at_10_error"] is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 60), st.integers(0, 1000), st.floats(0.01, 1))
+def test_thresholds_do_what_they_say(count, seed, wanted):
+    probabilities, labels = draw(count, 3, seed)
+    curve = evaluation.risk_coverage(probabilities, labels)
+    point = evaluation.at_coverage(curve, wanted)
+    answered = probabilities.max(axis=1) >= point.threshold
+    wrong = probabilities.argmax(axis=1) != labels
+    assert answered.mean() == pytest.approx(point.coverage) and point.coverage >= wanted - 1e-9
+    assert wrong[answered].mean() == pytest.approx(point.error)
+    assert curve["coverage"].iloc[-1] == 1.0
+    assert curve["risk"].iloc[-1] == pytest.approx(wrong.mean())
+
+
+@pytest.mark.parametrize(
+    ("function", "value", "message"),
+    [
+        (evaluation.at_coverage, 0.0, r"`coverage` in \(0, 1\]"),
+        (evaluation.at_coverage, 80, r"Received: 80"),
+        (evaluation.at_error, -0.1, r"`max_error` in \[0, 1\]"),
+    ],
+)
+def test_wishes_outside_the_range_are_refused(function, value, message):
+    with pytest.raises(ValueError, match=message):
+        function(evaluation.risk_coverage(PROBABILITIES, LABELS), value)
+
+
+def test_conformal_threshold_of_a_hand_made_case():
+    # Probabilities of the true class .1 to .9; nine samples, 80 %: floor(10 * .2) = 2 below.
+    share = np.arange(1, 10) / 10
+    probabilities, labels = np.column_stack([share, 1 - share]), np.zeros(9, int)
+    assert evaluation.fit_conformal(probabilities, labels, 0.8) == pytest.approx(0.2)
+    assert evaluation.fit_conformal(probabilities, labels, 0.9) == pytest.approx(0.1)
+    assert evaluation.fit_conformal(probabilities, labels, 0.95) == 0.0  # too few: all classes
+    sets = evaluation.prediction_sets(np.array([[0.75, 0.25], [0.9, 0.1]]), 0.2)
+    assert sets.tolist() == [[True, True], [True, False]]
+
+
+@pytest.mark.parametrize("wanted", [0.5, 0.8, 0.9])
+def test_conformal_sets_keep_their_promise(wanted):
+    """The mean coverage over many draws is between 1 - alpha and 1 - alpha + 1 / (n + 1)."""
+    measured = []
+    for seed in range(200):
+        probabilities, labels = draw(200, 4, seed)
+        measured.append(evaluation.measure_conformal(probabilities, labels, wanted).measured)
+    assert np.mean(measured) == pytest.approx(wanted + 0.005, abs=0.012)
+
+
+def test_conformal_result_describes_the_sets():
+    probabilities, labels = draw(2000, 3)
+    result = evaluation.measure_conformal(probabilities, labels, 0.9)
+    assert result.n == 1000
+    assert result.measured_ci95[0] < result.measured < result.measured_ci95[1]
+    assert 1 <= result.mean_size <= 3
+    assert 0 < result.single < 1 and 0 <= result.empty < 0.2
+    assert all(0.7 < share <= 1 for share in result.per_class)
+    assert json.loads(json.dumps(result.to_dict()))["wanted"] == 0.9
+    absent = evaluation.measure_conformal(probabilities, np.zeros(2000, int), 0.9)
+    assert absent.per_class[1:] == (None, None)
+
+
+def test_conformal_bad_input():
+    with pytest.raises(ValueError, match="at least two samples"):
+        evaluation.measure_conformal(PROBABILITIES[:1], LABELS[:1])
+    for coverage in (0, 1, 90):
+        with pytest.raises(ValueError, match=r"`coverage` in \(0, 1\)"):
+            evaluation.fit_conformal(PROBABILITIES, LABELS, coverage)
+    assert evaluate(PROBABILITIES[:1], LABELS[:1], ["a", "b"]).conformal is None
+
+
+def picture_set(count: int, seed: int) -> FaceDataset:
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 256, (count, 6, 6, 1), dtype=np.uint8)
+    return FaceDataset(images, generator.integers(0, 2, count), ("a", "b"))
+
+
+def test_twins_are_found():
+    test, train = picture_set(10, 0), picture_set(30, 1)
+    train.images[7] = test.images[2]
+    train.images[9] = test.images[2]
+    train.images[11] = test.images[5]
+    train.images[11, 0, 0] ^= 1  # one pixel by one grey level: no twin
+    expected = [k == 2 for k in range(10)]
+    assert evaluation.find_twins(test, train).tolist() == expected
+    assert evaluation.find_twins(test.images[..., 0], train.images).tolist() == expected
+    assert evaluation.find_twins(test, train[:0]).tolist() == [False] * 10
+    with pytest.raises(ValueError, match="one size and type"):
+        evaluation.find_twins(test.images[:, :3], train)
+    with pytest.raises(ValueError, match="one size and type"):
+        evaluation.find_twins(test.images / 255, train)
+
+
+def test_the_clean_part_leaves_twins_out():
+    test = picture_set(10, 0)
+    probabilities, _ = draw(10, 2)
+    report = evaluate(probabilities, test, training_images=test[2:5])
+    rest = np.r_[0:2, 5:10]
+    alone = evaluate(probabilities[rest], test.labels[rest], ["a", "b"])
+    assert report.n == 10 and report.num_twins == 3
+    assert report.clean.accuracy == alone.accuracy
+    assert report.clean.intervals == alone.intervals
+    values = report.to_dict()
+    assert values["num_twins"] == 3 and values["clean"]["n"] == 7
+    assert "3 pictures are among the training pictures; without them" in " ".join(
+        str(report).split()
+    )
+
+
+def test_the_clean_part_when_all_or_none_are_twins():
+    test = picture_set(10, 0)
+    probabilities, _ = draw(10, 2)
+    all_twins = evaluate(probabilities, test, training_images=test)
+    assert all_twins.clean is None and all_twins.num_twins == 10
+    assert "nothing is left" in str(all_twins)
+    none = evaluate(probabilities, test, training_images=picture_set(5, 3))
+    assert none.clean.n == 10 and none.num_twins == 0
+    with pytest.raises(ValueError, match="`dataset` with pictures"):
+        evaluate(probabilities, test.labels, ["a", "b"], training_images=test)
+    assert evaluate(probabilities, test).to_dict()["clean"] is None
+
+
+def test_twins_of_fer2013(make_fer2013):
+    """280 of the 3,589 PublicTest pictures have a twin in Training."""
+    dataset = load_fer2013(make_fer2013("npz"))
+    test, train = dataset.subset(split="PublicTest"), dataset.subset(split="Training")
+    assert evaluation.find_twins(test, train).sum() == 280
+
+
+# Five samples; the answers are classes 0, 0, 1, 1, 2.
+ANSWERS = np.array([[0.8, 0.1, 0.1], [0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.2, 0.6, 0.2], [0, 0, 1]])
+TRUTH = np.array([0, 1, 0, 2, 0])
+VOTES = np.array(
+    [
+        [10, 0, 0],  # right
+        [9, 1, 0],  # wrong by the label, but people give the model's answer
+        [8, 2, 0],  # wrong, people give the label
+        [5, 5, 0],  # wrong, people were split
+        [0, 0, 0],  # nobody voted
+    ]
+)
+
+
+def test_agreement_of_a_hand_made_case():
+    result = evaluation.agree_with_votes(ANSWERS, TRUTH, VOTES)
+    assert result.n == 4
+    assert result.model == pytest.approx((1 + 0.9 + 0.2 + 0.5) / 4)
+    assert result.ceiling == pytest.approx((1 + 0.9 + 0.8 + 0.5) / 4)
+    assert result.label == pytest.approx((1 + 0.1 + 0.8 + 0) / 4)
+    pairs = [1, 72 / 90, (56 + 2) / 90, 40 / 90]
+    assert result.person == pytest.approx(np.mean(pairs))
+    assert result.accuracy_majority == pytest.approx(2 / 3)  # the tie is left out
+    expected = [
+        stats.entropy(votes, answer) for votes, answer in zip(VOTES[:4], ANSWERS, strict=False)
+    ]
+    assert result.kl == pytest.approx(np.mean(expected))
+    assert result.verdicts.tolist() == [
+        "",
+        "people agree with the model",
+        "people agree with the label",
+        "people were split",
+        "",
+    ]
+    assert result.errors == {
+        name: int(name != "people agree on something else") for name in VERDICTS
+    }
+    assert json.loads(json.dumps(result.to_dict()))["n"] == 4
+
+
+def test_agreement_on_something_else_and_with_one_vote_each():
+    result = evaluation.agree_with_votes(ANSWERS[:1], np.array([1]), np.array([[0, 0, 1]]))
+    assert result.verdicts.tolist() == ["people agree on something else"]
+    assert result.person is None
+    tie = evaluation.agree_with_votes(ANSWERS[:1], np.array([1]), np.array([[1, 1, 0]]))
+    assert tie.accuracy_majority is None
+    assert tie.person == 0.0
+
+
+@pytest.mark.parametrize(
+    "votes", [VOTES[:3], np.zeros((5, 3)), -VOTES, np.full((5, 3), np.nan), VOTES[:, :2]]
+)
+def test_votes_that_do_not_fit_are_refused(votes):
+    with pytest.raises(ValueError, match=r"`votes` of shape \(5, 3\)"):
+        evaluation.agree_with_votes(ANSWERS, TRUTH, votes)
+
+
+def test_the_report_uses_the_votes_of_the_data_set():
+    metadata = pd.DataFrame(VOTES, columns=["votes_a", "votes_b", "votes_c"])
+    images = np.zeros((5, 4, 4, 1), np.uint8)
+    dataset = FaceDataset(images, TRUTH, ("a", "b", "c"), metadata=metadata)
+    report = evaluate(ANSWERS, dataset)
+    assert report.agreement.n == 4
+    assert report.to_dict()["agreement"]["ceiling"] == pytest.approx(0.8)
+    assert "0.800 with the best possible answers" in " ".join(str(report).split())
+    assert evaluate(ANSWERS, FaceDataset(images, TRUTH, ("a", "b", "c"))).agreement is None
