@@ -11,6 +11,11 @@ import importlib
 _MODULE_OF: dict[str, str] = {
     "FaceDataset": "base",
     "concatenate": "base",
+    "dataset_info": "catalogue",
+    "fetch_dataset": "fetch",
+    "fetch_fer2013": "fetch",
+    "fetch_ferplus": "fetch",
+    "list_datasets": "catalogue",
     "load_affectnet": "wild",
     "load_ckplus": "posed",
     "load_expw": "wild",

@@ -1,0 +1,488 @@
+"""Fetching against a local server that cuts, lies and sends archives with traps."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import http.server
+import io
+import struct
+import sys
+import tarfile
+import threading
+import types
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fer_lib
+from fer_lib import datasets
+from fer_lib.cli import main
+from fer_lib.datasets import fetch
+from fer_lib.datasets.archives import unpack
+
+CONTENT = b"Usage,Image name,neutral\n" * 20_000
+
+
+def md5(content: bytes) -> str:
+    return f"md5:{hashlib.md5(content).hexdigest()}"
+
+
+class Server:
+    """Answers `/name` with `files[name]`; a name in `cut` breaks off in the middle."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.cut: set[str] = set()
+        self.requests: list[str] = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                name = self.path.lstrip("/").split("?")[0]
+                outer.requests.append(name)
+                if name not in outer.files:
+                    self.send_error(404)
+                    return
+                content = outer.files[name]
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[: len(content) // 2] if name in outer.cut else content)
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, offline: None) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    running = Server()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache; returns the folder of the data sets in it."""
+    monkeypatch.setenv("FER_LIB_HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / "datasets"
+
+
+def change_download(monkeypatch: pytest.MonkeyPatch, key: str, **changes: object) -> None:
+    info = fer_lib.dataset_info(key)
+    changed = dataclasses.replace(info, download=dataclasses.replace(info.download, **changes))
+    monkeypatch.setattr(fetch, "dataset_info", lambda name: changed)
+
+
+@pytest.fixture
+def ferplus(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """FER+ as if it were published on the local server, with `CONTENT`."""
+    server.files["votes.csv"] = CONTENT
+    change_download(
+        monkeypatch, "ferplus", url=f"{server.url}/votes.csv", checksums=(md5(CONTENT),)
+    )
+    return server
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*")) if folder.exists() else []
+
+
+def make_zip(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def make_tar(files: dict[str, bytes], mode: str = "w:gz", *extra: tarfile.TarInfo) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+        for entry in extra:
+            archive.addfile(entry)
+    return buffer.getvalue()
+
+
+# Open sets
+
+
+def test_fetch_puts_a_whole_file_in_place_once(ferplus: Server, home: Path) -> None:
+    path = fer_lib.fetch_ferplus()
+    assert path == home / "ferplus" / "fer2013new.csv"
+    assert path.read_bytes() == CONTENT
+    assert files_below(home) == ["ferplus", "ferplus/fer2013new.csv"]
+    assert fer_lib.fetch_ferplus() == path
+    assert ferplus.requests == ["votes.csv"]
+
+
+def test_a_cut_connection_leaves_nothing(ferplus: Server, home: Path) -> None:
+    ferplus.cut.add("votes.csv")
+    with pytest.raises(OSError, match="the connection was cut.*by hand from .* and put it into"):
+        fer_lib.fetch_ferplus()
+    assert files_below(home) == []
+
+
+def test_wrong_bytes_leave_nothing(ferplus: Server, home: Path) -> None:
+    ferplus.files["votes.csv"] = CONTENT.replace(b"neutral", b"Neutral")
+    with pytest.raises(ValueError, match=f"expected FER\\+ with {md5(CONTENT)}. Received: md5:"):
+        fer_lib.fetch_ferplus()
+    assert files_below(home) == []
+
+
+def test_a_missing_page_says_so(ferplus: Server, home: Path) -> None:
+    del ferplus.files["votes.csv"]
+    with pytest.raises(OSError, match="404 .*by hand"):
+        fer_lib.fetch_ferplus()
+    assert files_below(home) == []
+
+
+@pytest.mark.parametrize("fault", ["cut", "wrong", "missing"])
+def test_an_earlier_whole_copy_survives(ferplus: Server, home: Path, fault: str) -> None:
+    path = fer_lib.fetch_ferplus()
+    if fault == "cut":
+        ferplus.cut.add("votes.csv")
+    elif fault == "wrong":
+        ferplus.files["votes.csv"] = b"something else"
+    else:
+        ferplus.files.clear()
+    with pytest.raises((OSError, ValueError)):
+        fer_lib.fetch_ferplus(source=f"{ferplus.url}/votes.csv")
+    assert path.read_bytes() == CONTENT
+    assert files_below(home) == ["ferplus", "ferplus/fer2013new.csv"]
+
+
+def test_a_damaged_copy_is_fetched_again(ferplus: Server, home: Path) -> None:
+    path = fer_lib.fetch_ferplus()
+    path.write_bytes(CONTENT[:1000])
+    assert fer_lib.fetch_ferplus() == path
+    assert path.read_bytes() == CONTENT
+    path.write_bytes(CONTENT[:1000])
+    ferplus.cut.add("votes.csv")
+    with pytest.raises(OSError, match="cut"):
+        fer_lib.fetch_ferplus()
+
+
+def test_no_network_is_one_line_with_the_remedy(
+    home: Path, offline: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["datasets", "fetch", "ferplus"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "no connection" in captured.err
+    assert f"put it into {home / 'ferplus'}" in captured.err
+    assert files_below(home) == []
+
+
+def test_a_mirror_a_file_and_a_folder(ferplus: Server, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_bytes(CONTENT)
+    ferplus.files["mirror/any-name"] = CONTENT
+    assert fer_lib.fetch_ferplus(tmp_path / "mine.csv").name == "fer2013new.csv"
+    assert (tmp_path / "mine.csv").read_bytes() == CONTENT
+    elsewhere = fer_lib.fetch_ferplus(f"{ferplus.url}/mirror/any-name", tmp_path / "here")
+    assert elsewhere == tmp_path / "here" / "fer2013new.csv"
+    with pytest.raises(ValueError, match="needs no fetching, load_ferplus reads it"):
+        fer_lib.fetch_ferplus(tmp_path)
+    with pytest.raises(FileNotFoundError, match="nothing.csv, not found"):
+        fer_lib.fetch_ferplus(tmp_path / "nothing.csv")
+    assert "votes.csv" not in ferplus.requests
+
+
+def test_a_checksum_of_your_own(ferplus: Server, home: Path) -> None:
+    ferplus.files["part.csv"] = b"a part"
+    source = f"{ferplus.url}/part.csv"
+    sha256 = f"sha256:{hashlib.sha256(b'a part').hexdigest()}"
+    path = datasets.fetch_dataset("ferplus", source, checksum=sha256)
+    assert path.read_bytes() == b"a part"
+    with pytest.raises(ValueError, match="Expected a checksum such as"):
+        datasets.fetch_dataset("ferplus", source, checksum="1234")
+
+
+def test_the_cli_prints_the_path(
+    ferplus: Server, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["datasets", "fetch", "ferplus"]) == 0
+    assert capsys.readouterr().out == f"{home / 'ferplus' / 'fer2013new.csv'}\n"
+
+
+# FER2013: several layouts, Kaggle, and a check of what is in it
+
+
+@pytest.fixture
+def tiny_fer2013(monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """A CSV file with two pictures of each class and split, as if that were FER2013."""
+    generator = np.random.default_rng(0)
+    rows, splits = ["emotion,pixels,Usage"], ("Training", "PublicTest", "PrivateTest")
+    for split in splits:
+        for index in range(14):
+            pixels = " ".join(map(str, generator.integers(0, 256, 48 * 48)))
+            rows.append(f"{index % 7},{pixels},{split}")
+    info = fer_lib.dataset_info("fer2013")
+    content = ("\n".join(rows) + "\n").encode()
+    counts = dataclasses.replace(info.counts, splits=dict.fromkeys(splits, (2,) * 7))
+    download = dataclasses.replace(
+        info.download, checksums=(md5(content),), contents={"Training": tiny_hash(content)}
+    )
+    changed = dataclasses.replace(info, counts=counts, download=download)
+    monkeypatch.setattr(fetch, "dataset_info", lambda name: changed)
+    return content
+
+
+def tiny_hash(content: bytes) -> str:
+    from fer_lib.datasets.fer2013_files import read_csv
+
+    arrays = read_csv(content.splitlines(keepends=True), "tiny")
+    chosen = arrays.usage == "Training"
+    names = fer_lib.EMOTIONS
+    return fer_lib.FaceDataset(arrays.pixels[chosen], arrays.labels[chosen], names).content_hash
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "wrap"),
+    [
+        ("fer2013.csv", "fer2013.csv", lambda content: content),
+        ("windows.csv", "fer2013.csv", lambda content: content.replace(b"\n", b"\r\n")),
+        ("fer2013.tar.gz", "fer2013.tar.gz", lambda c: make_tar({"fer2013/fer2013.csv": c})),
+        ("fer.tgz", "fer2013.tar.gz", lambda c: make_tar({"fer2013/fer2013.csv": c})),
+        ("archive.zip", "fer2013.csv", lambda c: make_zip({"a/fer2013.csv": c, "b.txt": b""})),
+    ],
+)
+def test_fer2013_in_each_layout(
+    tiny_fer2013: bytes,
+    server: Server,
+    home: Path,
+    source: str,
+    name: str,
+    wrap: Callable[[bytes], bytes],
+) -> None:
+    server.files[source] = wrap(tiny_fer2013)
+    path = fer_lib.fetch_fer2013(f"{server.url}/{source}")
+    assert path == home / "fer2013" / name
+    assert files_below(home) == ["fer2013", f"fer2013/{name}"]
+    with pytest.warns(UserWarning, match="published"):
+        assert len(fer_lib.load_fer2013(path)) == 42
+    assert fer_lib.fetch_fer2013() == path  # nothing is asked of Kaggle
+
+
+@pytest.mark.parametrize("fault", ["pixel", "label", "rows", "format"])
+def test_fer2013_with_other_contents_is_refused(
+    tiny_fer2013: bytes, home: Path, tmp_path: Path, fault: str
+) -> None:
+    lines = tiny_fer2013.decode().splitlines()
+    if fault == "pixel":
+        label, pixels, usage = lines[1].split(",")
+        lines[1] = f"{label},{(int(pixels[: pixels.index(' ')]) + 1) % 256}" + (
+            f"{pixels[pixels.index(' ') :]},{usage}"
+        )
+    elif fault == "label":
+        lines[1] = f"3{lines[1][1:]}"
+    elif fault == "rows":
+        del lines[-1]
+    else:
+        lines[5] = "half a line"
+    (tmp_path / "fer2013.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match="nothing was kept"):
+        fer_lib.fetch_fer2013(tmp_path / "fer2013.csv")
+    assert files_below(home) == []
+
+
+def test_fer2013_from_kaggle(
+    tiny_fer2013: bytes, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fer2013.csv").write_bytes(tiny_fer2013)
+    asked = []
+
+    def dataset_download(handle: str, path: str) -> str:
+        asked.append((handle, path))
+        return str(tmp_path / "fer2013.csv")
+
+    kagglehub = types.SimpleNamespace(dataset_download=dataset_download)
+    monkeypatch.setitem(sys.modules, "kagglehub", kagglehub)
+    path = fer_lib.fetch_fer2013()
+    assert asked == [("deadskull7/fer2013", "fer2013.csv")]
+    assert path.read_bytes() == tiny_fer2013
+    assert (tmp_path / "fer2013.csv").exists()
+
+
+def test_an_error_of_kaggle_names_the_remedy(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dataset_download(handle: str, path: str) -> str:
+        raise RuntimeError("403 Client Error.\n\nYou have no permission")
+
+    kagglehub = types.SimpleNamespace(dataset_download=dataset_download)
+    monkeypatch.setitem(sys.modules, "kagglehub", kagglehub)
+    with pytest.raises(OSError, match=r"\(403 Client Error.\). Download fer2013.csv by hand"):
+        fer_lib.fetch_fer2013()
+    assert files_below(home) == []
+
+
+def test_without_kagglehub_the_error_says_how_to_install_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "kagglehub", None)
+    with pytest.raises(ImportError, match="pip install kagglehub. Or: Download fer2013.csv"):
+        fer_lib.fetch_fer2013()
+
+
+def test_the_real_fer2013_without_private_test_is_not_whole(home: Path, fer2013_npz: Path) -> None:
+    with pytest.raises(ValueError, match="3589 pictures in PrivateTest. Received: 0"):
+        fer_lib.fetch_fer2013(fer2013_npz)
+
+
+# Sets that are given out on request
+
+
+@pytest.mark.parametrize(
+    "key", [key for key, info in fer_lib.list_datasets().items() if info.terms.access == "request"]
+)
+def test_a_restricted_set_explains_itself(
+    key: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    info = fer_lib.dataset_info(key)
+    with pytest.raises(PermissionError, match="on request only. Apply: ") as caught:
+        datasets.fetch_dataset(key)
+    assert info.terms.page in str(caught.value)
+    assert main(["datasets", "fetch", key]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    for part in (info.terms.page, str(home / key), info.layout.loader, info.terms.license):
+        assert part in captured.out
+    assert files_below(home) == []
+
+
+@pytest.mark.parametrize("wrap", [make_zip, make_tar], ids=["zip", "tar.gz"])
+def test_a_given_archive_is_unpacked(
+    wrap: Callable[[dict[str, bytes]], bytes], server: Server, home: Path
+) -> None:
+    server.files["kdef"] = wrap({"KDEF/AF01/AF01AFS.JPG": b"1", "KDEF/AF01/AF01ANS.JPG": b"2"})
+    folder = datasets.fetch_dataset("kdef", f"{server.url}/kdef")
+    assert folder == home / "kdef"
+    assert (folder / "KDEF" / "AF01" / "AF01ANS.JPG").read_bytes() == b"2"
+    assert [path.name for path in home.iterdir()] == ["kdef"]
+    assert datasets.fetch_dataset("kdef") == folder
+    with pytest.raises(FileExistsError, match="which holds files"):
+        datasets.fetch_dataset("kdef", f"{server.url}/kdef")
+    assert (folder / "KDEF" / "AF01" / "AF01AFS.JPG").read_bytes() == b"1"
+
+
+def test_a_given_archive_may_have_a_checksum(home: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "kdef.zip"
+    archive.write_bytes(make_zip({"a.JPG": b"1"}))
+    (home / "kdef").mkdir(parents=True)
+    with pytest.raises(ValueError, match="expected KDEF .* with md5:00"):
+        datasets.fetch_dataset("kdef", archive, checksum="md5:00")
+    assert files_below(home) == ["kdef"]
+    datasets.fetch_dataset("kdef", archive, checksum=md5(archive.read_bytes()))
+    assert files_below(home) == ["kdef", "kdef/a.JPG"]
+
+
+@pytest.mark.parametrize("key", ["folder", "synthetic"])
+def test_what_needs_no_download(key: str) -> None:
+    with pytest.raises(ValueError, match="Expected a published data set"):
+        datasets.fetch_dataset(key)
+
+
+# Archives with traps
+
+
+def tar_entry(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = kind, target
+    return entry
+
+
+def zip_with_link() -> bytes:
+    entry = zipfile.ZipInfo("link")
+    entry.create_system, entry.external_attr = 3, 0o120777 << 16
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(entry, "/etc/passwd")
+    return buffer.getvalue()
+
+
+NAMES = ["../evil", "a/../../evil", "/evil", "..\\evil", "C:\\evil", "C:evil", "\\evil", "a/.."]
+TRAPS = {
+    **{f"zip {name}": make_zip({"good": b"1", name: b"2"}) for name in NAMES},
+    **{f"tar {name}": make_tar({"good": b"1", name: b"2"}) for name in NAMES},
+    "zip link": zip_with_link(),
+    "tar link": make_tar({"good": b"1"}, "w:gz", tar_entry("x", tarfile.SYMTYPE, "/etc")),
+    "tar inner link": make_tar({"good": b"1"}, "w:gz", tar_entry("x", tarfile.SYMTYPE, "good")),
+    "tar hard link": make_tar({"good": b"1"}, "w:gz", tar_entry("x", tarfile.LNKTYPE, "good")),
+    "tar device": make_tar({"good": b"1"}, "w:gz", tar_entry("x", tarfile.CHRTYPE)),
+    "tar pipe": make_tar({"good": b"1"}, "w:gz", tar_entry("x", tarfile.FIFOTYPE)),
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_an_archive_with_a_trap_is_refused(
+    trap: str, server: Server, home: Path, tmp_path: Path
+) -> None:
+    server.files["archive"] = TRAPS[trap]
+    with pytest.raises(ValueError, match="expected plain files below one folder"):
+        datasets.fetch_dataset("kdef", f"{server.url}/archive")
+    assert files_below(tmp_path) == ["home", "home/datasets"]
+
+
+def test_an_encrypted_zip_says_so(home: Path, tmp_path: Path) -> None:
+    content = bytearray(make_zip({"a.jpg": b"1"}))
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        struct.pack_into("<H", content, content.index(signature) + offset, 1)
+    (tmp_path / "basic.zip").write_bytes(content)
+    with pytest.raises(ValueError, match="without a password.*password required.*by hand"):
+        datasets.fetch_dataset("rafdb", tmp_path / "basic.zip")
+    assert files_below(home) == []
+
+
+def test_what_is_no_archive_says_so(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "basic.rar").write_bytes(b"Rar!" * 1000)
+    with pytest.raises(ValueError, match="expected a whole .zip or .tar archive"):
+        datasets.fetch_dataset("rafdb", tmp_path / "basic.rar")
+
+
+WHOLE = {
+    "zip": make_zip({f"{n}.jpg": bytes([n]) * 700 for n in range(5)}),
+    **{
+        mode: make_tar({f"{n}.jpg": bytes([n]) * 700 for n in range(5)}, f"w:{mode}")
+        for mode in ("", "gz", "bz2", "xz")
+    },
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(WHOLE)), st.floats(0, 1, exclude_max=True))
+def test_a_cut_archive_never_looks_whole(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, share: float
+) -> None:
+    content = WHOLE[kind]
+    # A plain tar is padded with zeros: all but the first block of them may be missing.
+    length = len(content.rstrip(b"\0")) // 512 * 512 if kind == "" else len(content)
+    folder = tmp_path_factory.mktemp("cut")
+    (folder / "archive").write_bytes(content[: int(share * length)])
+    with pytest.raises(ValueError, match="expected a whole"):
+        unpack(folder / "archive", folder / "unpacked")
+
+
+@pytest.mark.parametrize("kind", sorted(WHOLE))
+def test_a_whole_archive_is_unpacked(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "archive").write_bytes(WHOLE[kind])
+    unpack(tmp_path / "archive", tmp_path / "unpacked")
+    for n in range(5):
+        assert (tmp_path / "unpacked" / f"{n}.jpg").read_bytes() == bytes([n]) * 700
