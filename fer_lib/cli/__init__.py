@@ -16,7 +16,8 @@ from collections.abc import Sequence
 import fer_lib
 
 # Verb -> (module of this package, what the help says). A module offers `add_arguments(parser)`
-# and `run(arguments) -> exit status`, and loads heavy libraries only when it runs.
+# and `run(arguments) -> exit status`, and loads heavy libraries only when it runs. Every verb needs
+# Keras but those in the second table, which answer without its seconds of start-up.
 _VERBS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "recognise the expressions in two photographs that come with the libraries"),
     "predict": ("predict", "recognise the expressions in your photographs"),
@@ -24,8 +25,10 @@ _VERBS: dict[str, tuple[str, str]] = {
     "train": ("train", "train a model on a data set"),
     "augment": ("augment", "write augmented copies of pictures, to look at or to train on"),
     "benchmark": ("benchmark", "measure the speed on this machine"),
+    "datasets": ("datasets", "list the data sets, fetch one, check a copy"),
     "info": ("info", "print versions, backend, devices and models: what a bug report needs"),
 }
+_VERBS_WITHOUT_KERAS = ("datasets",)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     try:
-        _load_backend_quietly()
+        if arguments.verb not in _VERBS_WITHOUT_KERAS:
+            load_backend_quietly()
         return _module(arguments.verb).run(arguments)
     except (OSError, ValueError, ImportError, ArithmeticError) as error:
         if os.environ.get("FER_LIB_DEBUG"):
@@ -58,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _load_backend_quietly() -> None:
+def load_backend_quietly() -> None:
     """Loads Keras and its backend; their start-up lines go nowhere unless loading fails.
 
     TensorFlow's C++ libraries write to the process' stderr before any setting can stop them, and

@@ -1,0 +1,111 @@
+"""`datasets`: the catalogue, downloads, and the check of a copy."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from fer_lib.datasets import catalogue
+
+# A copy of FER+ is read with FER2013's pictures, and drawn faces have no copy.
+_CHECKED = [key for key in catalogue.KEYS if key not in ("ferplus", "synthetic")]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="print the catalogue, or all about one set")
+    listing.add_argument("name", nargs="?", metavar="NAME", choices=catalogue.KEYS)
+    listing.add_argument("--markdown", action="store_true", help="print datasets/README.md")
+
+    fetching = actions.add_parser("fetch", help="download an open set, explain how to get another")
+    fetching.add_argument("name", metavar="NAME", choices=catalogue.KEYS)
+    fetching.add_argument("--source", metavar="FILE", help="a file or http(s) address instead")
+    fetching.add_argument("--folder", type=Path, metavar="DIR", help="other than in the cache")
+    fetching.add_argument("--checksum", metavar="md5:...", help="what the source must have")
+
+    checking = actions.add_parser("check", help="is a copy whole, clean and free of leaks?")
+    checking.add_argument("path", metavar="PATH", type=Path, help="a file or folder")
+    checking.add_argument(
+        "--set",
+        choices=_CHECKED,
+        metavar="NAME",
+        help="which set it is; else FER2013, a file of FaceDataset.save, or class-named folders",
+    )
+    checking.add_argument("--model", metavar="MODEL", help="compare the order of the labels with")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return {"list": _list, "fetch": _fetch, "check": _check}[arguments.action](arguments)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from fer_lib.datasets import catalogue_text
+
+    entries = catalogue.list_datasets().values()
+    if arguments.name is not None:
+        print(catalogue.dataset_info(arguments.name))
+    elif arguments.markdown:
+        print(catalogue_text.as_readme(entries), end="")
+    else:
+        print(catalogue_text.as_table(entries))
+    return 0
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from fer_lib.datasets import fetch
+
+    info = catalogue.dataset_info(arguments.name)
+    try:
+        path = fetch.fetch_dataset(
+            arguments.name, arguments.source, arguments.folder, checksum=arguments.checksum
+        )
+    except fetch.AccessRequiredError as error:
+        print(fetch.how_to_get(info, arguments.folder))
+        print(f"fer_lib datasets: {error}", file=sys.stderr)
+        return 1
+    print(path)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from fer_lib.doctor import check_dataset
+
+    model = None
+    if arguments.model is not None:
+        from fer_lib.cli import load_backend_quietly
+
+        load_backend_quietly()
+        from fer_lib.pretrained import load_pretrained
+
+        model = load_pretrained(arguments.model)
+    report = check_dataset(_load(arguments.path, arguments.set), model)
+    print(report)
+    return 1 if report.is_serious else 0
+
+
+def _load(path: Path, key: str | None):
+    """Reads a copy with the loader of its set, or with the one that its layout suggests."""
+    from fer_lib import datasets
+    from fer_lib.datasets.fer2013_files import find_source
+    from fer_lib.datasets.storage import is_saved_dataset, open_npz
+
+    if key is None and path.suffix.lower() == ".npz":
+        with open_npz(path) as arrays:
+            if is_saved_dataset(arrays):
+                return datasets.FaceDataset.load(path)
+    if key is None:
+        try:
+            source = find_source(path)
+            key = "fer2013" if source.layout != "folders" or _is_small(source.path) else "folder"
+        except FileNotFoundError:
+            key = "folder"
+    return getattr(datasets, catalogue.dataset_info(key).layout.loader)(path)
+
+
+def _is_small(folder: Path) -> bool:
+    """Tells FER2013's pictures in `train` and `test` from those of the user."""
+    from fer_lib.images import find_images, read_image
+
+    files = find_images(folder)
+    return bool(files) and read_image(files[0]).shape[:2] == (48, 48)
