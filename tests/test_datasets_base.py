@@ -356,6 +356,6 @@ def test_contact_sheet_and_html():
     for name in EMOTIONS:
         assert f"<th>{name}</th>" in page
     data = re.search('base64,([^"]+)', page)[1]
-    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (480, 48)
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (384, 48)
     color = FaceDataset(np.zeros((3, 9, 9, 3), "uint8"), [0, 1, 1])
-    assert "data:image/png" in color._repr_html_()
+    assert "data:image/jpeg" in color._repr_html_()

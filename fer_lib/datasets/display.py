@@ -11,7 +11,7 @@ from PIL import Image
 
 from fer_lib.datasets.base import FaceDataset
 
-_PER_CLASS = 10
+_PER_CLASS = 8
 _CELL = 48  # pixels a picture on the sheet
 
 
@@ -62,6 +62,10 @@ def to_html(dataset: FaceDataset) -> str:
 
 
 def _data_uri(image: np.ndarray) -> str:
+    # JPEG, and without colour where there is none: a notebook that shows a few sheets stays small.
+    picture = Image.fromarray(image)
+    if (image == image[..., :1]).all():
+        picture = picture.convert("L")
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    picture.save(file, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
