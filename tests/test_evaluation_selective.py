@@ -248,5 +248,5 @@ def test_the_report_uses_the_votes_of_the_data_set():
     report = evaluate(ANSWERS, dataset)
     assert report.agreement.n == 4
     assert report.to_dict()["agreement"]["ceiling"] == pytest.approx(0.8)
-    assert "0.800 with the best possible answers" in " ".join(str(report).split())
+    assert "the best possible answers reach 80.0%" in " ".join(str(report).split())
     assert evaluate(ANSWERS, FaceDataset(images, TRUTH, ("a", "b", "c"))).agreement is None

@@ -182,6 +182,7 @@ def test_history_from_a_dict_a_table_a_file_and_keras(tmp_path):
 def test_history_without_validation_of_one_epoch_and_of_none():
     (ax,) = plotting.plot_history({"loss": [1.0]}, ["loss"])
     assert len(ax.lines) == 1 and ax.lines[0].get_marker() == "o"
+    assert all(float(tick).is_integer() for tick in ax.get_xticks())
     with pytest.raises(ValueError, match="among the columns.*'accuracy'"):
         plotting.plot_history({"loss": [1.0]})
     with pytest.raises(ValueError, match="at least one epoch"):

@@ -124,8 +124,9 @@ def _sentences(report: EvaluationReport) -> list[str]:
     if (people := report.agreement) is not None:
         split = people.errors["people were split"] + people.errors["people agree with the model"]
         sentences.append(
-            f"{people.model:.3f} of the people who voted agree with the model, with the label "
-            f"{people.label:.3f}, and {people.ceiling:.3f} with the best possible answers. Of "
+            f"On average {people.model:.1%} of the voters agree with the model and "
+            f"{people.label:.1%} with the label; the best possible answers reach "
+            f"{people.ceiling:.1%}. Of "
             f"{sum(people.errors.values()):,} errors, people were split or agree with the model "
             f"on {split:,}."
         )

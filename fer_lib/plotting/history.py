@@ -57,7 +57,7 @@ def plot_history(
             )
         place.set_xlabel("epoch")
         place.set_title(metric.replace("_", " "), fontsize=style.TEXT)
-        place.xaxis.set_major_locator(MaxNLocator(integer=True))
+        place.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         place.grid(alpha=0.3)
         place.legend(frameon=False)
         style.remove_frame(place)
