@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 PictureSource = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray | Image.Image
 """All that `read_image` takes."""
@@ -171,13 +171,17 @@ def _decode(picture: Image.Image, name: str) -> np.ndarray:
     if 0 in picture.size:
         raise ValueError(f"Expected a picture with pixels. Received {name} of size {picture.size}")
     try:
-        picture = ImageOps.exif_transpose(picture)
-        if picture.mode.startswith("I") or picture.mode == "F":
-            pixels = np.asarray(picture)
+        # Each step copies the picture, some 50 MB of a photograph, so none is taken in vain.
+        if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+            picture = ImageOps.exif_transpose(picture)
+        if picture.mode == "F" or picture.mode.startswith("I"):
+            pixels = np.array(picture)
         elif picture.has_transparency_data:
             pixels = _over_white(picture.convert("RGBA"))
+        elif picture.mode == "RGB":
+            pixels = np.array(picture)
         else:
-            pixels = np.asarray(picture.convert("RGB"))
+            pixels = np.array(picture.convert("RGB"))
     except _DECODE_ERRORS as error:
         raise OSError(f"Cannot read {name} as a picture, is it cut off? {error}") from error
     if pixels.dtype == np.int32 and pixels.min() >= 0 and pixels.max() <= 65535:
@@ -205,7 +209,7 @@ def _from_array(array: np.ndarray) -> np.ndarray:
 def _to_uint8(array: np.ndarray) -> np.ndarray:
     if array.dtype == np.uint8:
         return array
-    if array.dtype == np.uint16:
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:  # in either byte order
         return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if array.dtype.kind == "f":
         low, high = float(array.min()), float(array.max())
@@ -233,4 +237,4 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
 
 def _over_white(picture: Image.Image) -> np.ndarray:
     white = Image.new("RGBA", picture.size, "white")
-    return np.asarray(Image.alpha_composite(white, picture).convert("RGB"))
+    return np.array(Image.alpha_composite(white, picture).convert("RGB"))

@@ -60,7 +60,7 @@ def test_every_form_of_a_picture_reads_the_same(tmp_path_factory, pixels):
     ]
     for form in forms:
         image = read_image(form)
-        assert image.dtype == np.uint8 and image.flags.c_contiguous
+        assert image.dtype == np.uint8 and image.flags.c_contiguous and image.flags.writeable
         np.testing.assert_array_equal(image, pixels)
 
 
@@ -121,7 +121,9 @@ def test_gray_pictures_have_three_equal_channels(noise):
 def test_sixteen_bit_pictures_keep_their_brightness():
     deep = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
     expected = np.arange(256).reshape(16, 16)
-    for form in (deep, encode(deep), encode(deep, "TIFF"), Image.fromarray(deep.astype(np.int32))):
+    integers = Image.fromarray(deep.astype(np.int32))  # Pillow's mode "I"
+    with_key = encode(deep, transparency=7)
+    for form in (deep, deep.astype(">u2"), encode(deep), encode(deep, "TIFF"), integers, with_key):
         np.testing.assert_array_equal(read_image(form)[..., 0], expected)
 
 
@@ -180,6 +182,7 @@ def test_files_that_are_cut_off(noise, kind):
     one_line(error)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @settings(max_examples=150, deadline=None)
 @given(
     kind=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]),

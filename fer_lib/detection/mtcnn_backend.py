@@ -11,8 +11,8 @@ import numpy as np
 
 from fer_lib.detection.detector import Detections
 
-# Memory for the first network grows with the picture, and so does the time: predictable on the
-# CPU, where mtcnn runs by default, and no competitor for the GPU of a training.
+# As the package does by default: three networks as small as these gain little from a GPU, which a
+# training may be using.
 _DEVICE = "CPU:0"
 
 
