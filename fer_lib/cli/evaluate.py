@@ -17,10 +17,16 @@ def run(arguments: argparse.Namespace) -> int:
     from fer_lib import evaluation, pretrained
     from fer_lib.datasets import load_fer2013
 
-    dataset = load_fer2013(arguments.data, splits=arguments.split)
+    everything = load_fer2013(arguments.data)
+    dataset = everything.subset(split=arguments.split)
+    training = everything[everything.split == "Training"]
     model = pretrained.load_pretrained(arguments.model)
     probabilities = model.predict(dataset.images, views=arguments.views)
-    report = evaluation.evaluate(probabilities, dataset)
+    # With the training pictures at hand, the report has a part without those that are among them.
+    has_training = len(training) > 0 and arguments.split != "Training"
+    report = evaluation.evaluate(
+        probabilities, dataset, training_images=training if has_training else None
+    )
     if arguments.json:
         print(report.to_json())
     else:
