@@ -22,6 +22,13 @@ KEYS: tuple[str, ...] = (
 ACCESS: tuple[str, ...] = ("open", "request", "none")
 """How a set is had: by `fetch_dataset`, by asking its makers, or with nothing to download."""
 
+OTHER_SOURCES: tuple[str, ...] = (
+    "the readme of the distribution",
+    "programs that use the set",
+    "measured by this project",
+)
+"""What a fact may come from besides an address; the second kind is second-hand."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Section:

@@ -27,8 +27,8 @@ python -m fer_lib datasets fetch NAME    # downloads an open set, explains how t
 python -m fer_lib datasets check PATH    # is your copy whole, clean and free of leaks?
 ```
 
-"Not verified" marks what could not be looked up in the paper or on the page of the set, and says
-why. Everything else is published or was measured; a remark says where it is second-hand.
+"Not verified" marks what could not be looked up, and says why. The small figures are the addresses
+that were read; facts known only from programs that use a set are second-hand, and say so.
 """
 
 
