@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.labels import EMOTIONS_8
+from fer_lib.labels import EMOTIONS_8, canonical_emotion
 
 EMOTION_ACTION_UNITS: dict[str, dict[str, float]] = {
     "angry": {"AU4": 1.0, "AU5": 0.7, "AU7": 0.8, "AU23": 1.0},
@@ -77,15 +78,14 @@ class Factor:
 
     def check(self, name: str, values: np.ndarray) -> None:
         """Raises a `ValueError` if a value is none that this factor can take."""
+        values = np.asarray(values).tolist()
         if self.choices:
             wrong = [value for value in values if value not in self.choices]
             expected = f"one of {', '.join(map(str, self.choices))}"
         else:
-            low, high = self.limits or (min(self.low, self.high), max(self.low, self.high))
-            numbers = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(float)
-            wrong = [
-                v for v, number in zip(values, numbers, strict=True) if not low <= number <= high
-            ]
+            low, high = self.limits or (self.low, self.high)
+            number = numbers.Real
+            wrong = [v for v in values if not (isinstance(v, number) and low <= v <= high)]
             expected = f"a number from {low:g} to {high:g}"
         if wrong:
             raise ValueError(f"Expected factor {name!r} to be {expected}. Received: {wrong[0]!r}")
@@ -121,12 +121,12 @@ FACTORS: dict[str, Factor] = {
     ),
     "glasses": Factor(False, choices=(False, True), weights=(82, 18)),
     # How it stands: degrees, and pixels of a 48-pixel crop.
-    "yaw": Factor(0.0, -18.0, 18.0, limits=(-35, 35)),
-    "pitch": Factor(0.0, -10.0, 10.0, limits=(-20, 20)),
+    "yaw": Factor(0.0, -16.0, 16.0, limits=(-35, 35)),
+    "pitch": Factor(0.0, -8.0, 8.0, limits=(-20, 20)),
     "roll": Factor(0.0, -9.0, 9.0, limits=(-180, 180)),
     "scale": Factor(1.0, 0.9, 1.12, limits=(0.3, 3)),
-    "shift_x": Factor(0.0, -1.5, 1.5, limits=(-24, 24)),
-    "shift_y": Factor(0.0, -1.5, 1.5, limits=(-24, 24)),
+    "shift_x": Factor(0.0, -2.8, 2.8, limits=(-24, 24)),
+    "shift_y": Factor(0.0, -2.8, 2.8, limits=(-24, 24)),
     "gaze_x": _SHAPE,
     "gaze_y": _SHAPE,
     # Light from -1 (left, above) to 1, relative to the face; the rest is the wall and the camera.
@@ -135,15 +135,17 @@ FACTORS: dict[str, Factor] = {
     "light_contrast": Factor(0.6, 0.3, 1.0, limits=(0, 1.5)),
     "exposure": Factor(1.0, 0.8, 1.25, limits=(0.1, 3)),
     "background": Factor(0.6, 0.05, 0.95, limits=(0, 1)),
-    "background_slope": Factor(0.1, -0.4, 0.4, limits=(-1, 1)),
-    "blur": Factor(0.0, 0.0, 0.9, limits=(0, 8), power=2),  # sigma, pixels of a 48-pixel crop
-    "noise": Factor(0.0, 0.0, 9.0, limits=(0, 100), power=2),  # standard deviation, grey levels
-    "resolution": Factor(1.0, 1.0, 0.55, limits=(0.1, 1), power=3),  # share of the size
+    "background_second": Factor(0.6, 0.05, 0.95, limits=(0, 1)),
+    "background_edge": Factor(4.0, -4.0, 4.0, limits=(-9, 9)),  # where the second wall begins
+    "background_slope": Factor(0.1, -0.5, 0.5, limits=(-1, 1)),
+    "blur": Factor(0.0, 0.0, 0.5, limits=(0, 8), power=2),  # sigma, pixels of a 48-pixel crop
+    "noise": Factor(0.0, 0.0, 5.0, limits=(0, 100), power=2),  # standard deviation, grey levels
+    "resolution": Factor(1.0, 1.0, 0.7, limits=(0.1, 1), power=3),  # share of the size
     "noise_seed": Factor(0, 0, 2**31),
 }
 IDENTITY = tuple(FACTORS)[: tuple(FACTORS).index("yaw")]
-_INTENSITY = Factor(1.0, 0.2, 1.0, limits=(0, 1))
-_UNIT = Factor(0.0)
+_INTENSITY = Factor(1.0, 0.35, 1.0, limits=(0, 1))
+_ALL = {"intensity": _INTENSITY, **FACTORS, **dict.fromkeys(ACTION_UNITS, Factor(0.0))}
 _COLUMNS = 128  # random numbers a face; more than are used, so that new factors change no old ones
 _INTENSITY_COLUMN, _STRENGTH_COLUMN, _STRAY_COLUMN = 64, 65, 96
 
@@ -154,10 +156,9 @@ def check_value(name: str, values: np.ndarray) -> None:
 
 
 def _known(name: str) -> Factor:
-    known = {"intensity": _INTENSITY, **dict.fromkeys(ACTION_UNITS, _UNIT), **FACTORS}
-    if name not in known:
-        raise ValueError(f"Expected factors among {', '.join(known)}. Received: {name!r}")
-    return known[name]
+    if name not in _ALL:
+        raise ValueError(f"Expected factors among {', '.join(_ALL)}. Received: {name!r}")
+    return _ALL[name]
 
 
 def sample_factors(
@@ -170,7 +171,7 @@ def sample_factors(
 
     Face `i` of a class has its own row of random numbers, `PCG64([seed, class, 0])`, and each
     factor its own column of them. So a larger set begins with the smaller one, and fixing one
-    factor leaves all others as they were.
+    factor leaves the others as they were.
 
     Args:
         counts: Faces of each class, by name.
@@ -179,7 +180,7 @@ def sample_factors(
         overrides: As `factors` of `fer_lib.datasets.make_faces`.
 
     Returns:
-        One row a face: `emotion`, `person`, `intensity`, the action units, and `FACTORS`.
+        One row a face: `emotion`, `person`, `intensity`, `FACTORS` and `ACTION_UNITS`.
 
     Raises:
         ValueError: A factor is unknown or a value out of its range.
@@ -187,56 +188,51 @@ def sample_factors(
     overrides = dict(overrides or {})
     for name in overrides:
         _known(name)
-    uniform, parts = [], []
-    for emotion, count in counts.items():
-        stream = np.random.PCG64([seed, EMOTIONS_8.index(emotion), 0])
-        uniform.append(np.random.Generator(stream).random((count, _COLUMNS)))
-        parts.append(pd.DataFrame({"emotion": emotion, "index": np.arange(count)}))
-    table = pd.concat(parts, ignore_index=True)
-    order = np.argsort(table["index"].to_numpy(), kind="stable")
-    table, uniform = table.iloc[order].reset_index(drop=True), np.concatenate(uniform)[order]
-    if people is None:
-        rows = zip(table["emotion"], table["index"], strict=True)
-        table["person"] = [f"{seed}-{emotion}-{index}" for emotion, index in rows]
-    else:
-        person = table["index"].to_numpy() % people
-        stream = np.random.PCG64([seed, len(EMOTIONS_8), 0])
-        identity = np.random.Generator(stream).random((people, _COLUMNS))
-        uniform[:, : len(IDENTITY)] = identity[person, : len(IDENTITY)]
-        table["person"] = [f"{seed}-{index}" for index in person]
-    table = table.drop(columns="index")
-
-    columns = {name: i for i, name in enumerate(FACTORS)}
-    natural = {name: factor.draw(uniform[:, columns[name]]) for name, factor in FACTORS.items()}
-    natural["noise_seed"] = natural["noise_seed"].astype(np.int64)
-    natural["intensity"] = _INTENSITY.draw(uniform[:, _INTENSITY_COLUMN])
-    values: dict[str, np.ndarray] = {}
-
-    def settle(name: str, column: int) -> None:
-        values[name] = natural[name]
-        if name in overrides and not callable(overrides[name]):
-            values[name] = _override(
-                name, _known(name), overrides[name], table, uniform[:, column], natural[name]
-            )
-
-    settle("intensity", _INTENSITY_COLUMN)
-    for name in FACTORS:
-        settle(name, columns[name])
+    table, uniform = _rows(counts, seed, people)
+    columns = {"intensity": _INTENSITY_COLUMN, **{name: i for i, name in enumerate(FACTORS)}}
+    values = {name: _ALL[name].draw(uniform[:, column]) for name, column in columns.items()}
+    values["noise_seed"] = values["noise_seed"].astype(np.int64)
+    _apply(values, overrides, columns, table, uniform)
     _natural_colors(values, overrides)
     units = _action_units(table["emotion"].to_numpy(), values["intensity"], uniform)
-    for i, name in enumerate(ACTION_UNITS):
-        natural[name] = units[name]
-        settle(name, _STRENGTH_COLUMN + i)
-    table = table.assign(**{name: values[name] for name in values})
+    columns = {name: _STRENGTH_COLUMN + i for i, name in enumerate(ACTION_UNITS)}
+    _apply(units, overrides, columns, table, uniform)
+    table = table.assign(**values, **units)
     for name, value in overrides.items():
         if callable(value):
-            table[name] = _override(name, _known(name), value(table), table, None, None)
+            table[name] = _override(name, value(table), table, None, None)
     return table
 
 
+def _rows(
+    counts: Mapping[str, int], seed: int, people: int | None
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Returns who shows what in each row, and the row's random numbers, `(n, _COLUMNS)`."""
+    parts, uniform = [], []
+    for emotion, count in counts.items():
+        parts.append(pd.DataFrame({"emotion": emotion, "index": np.arange(count)}))
+        uniform.append(_random([seed, EMOTIONS_8.index(emotion), 0], count))
+    table = pd.concat(parts, ignore_index=True)
+    order = np.argsort(table["index"].to_numpy(), kind="stable")
+    table, uniform = table.iloc[order].reset_index(drop=True), np.concatenate(uniform)[order]
+    index = table.pop("index").to_numpy()
+    if people is None:
+        faces = zip(table["emotion"], index, strict=True)
+        table["person"] = [f"{seed}-{emotion}-{i}" for emotion, i in faces]
+        return table, uniform
+    identity = _random([seed, len(EMOTIONS_8), 0], people)[index % people]
+    uniform[:, : len(IDENTITY)] = identity[:, : len(IDENTITY)]
+    table["person"] = [f"{seed}-{i}" for i in index % people]
+    return table, uniform
+
+
+def _random(seed: list[int], rows: int) -> np.ndarray:
+    return np.random.Generator(np.random.PCG64(seed)).random((rows, _COLUMNS))
+
+
 def _natural_colors(values: dict[str, np.ndarray], overrides: Mapping[str, Any]) -> None:
-    """Greys the hair of the old, and keeps dark hair and eyes where they go with the skin."""
-    dark, age = values["skin_tone"].astype(int) >= 6, values["age"].astype(float)
+    """Greys the hair of the old, and gives dark skin dark hair and eyes, unless asked otherwise."""
+    dark, age = values["skin_tone"] >= 6, values["age"]
     if "hair_color" not in overrides:
         hair = values["hair_color"]
         hair = np.where(dark & np.isin(hair, ("blond", "red")), "black", hair)
@@ -253,53 +249,60 @@ def _action_units(
     units = {}
     for i, name in enumerate(ACTION_UNITS):
         varied = uniform[:, _STRENGTH_COLUMN + i]
-        stray = np.maximum(uniform[:, _STRAY_COLUMN + i] - 0.6, 0) * 0.4
+        stray = np.maximum(uniform[:, _STRAY_COLUMN + i] - 0.7, 0) * 0.4
         weight = np.array([EMOTION_ACTION_UNITS[emotion].get(name, 0.0) for emotion in emotions])
         strength = weight * intensity * (0.75 + 0.35 * varied)
-        if name == "AU25":  # every second smile and some anger shows teeth, once it is strong
-            happy = (emotions == "happy") & (varied < 0.5)
-            angry = (emotions == "angry") & (varied < 0.2)
-            strength = np.maximum(intensity - 0.25, 0) * np.where(happy | angry, 1.0, 0.0)
+        if name == "AU25":
+            # Half of the smiles and a fifth of the anger show teeth once they are strong.
+            parts = (emotions == "happy") & (varied < 0.5) | (emotions == "angry") & (varied < 0.2)
+            strength = np.maximum(intensity - 0.25, 0) * parts
         units[name] = np.minimum(np.maximum(strength, stray), 1.0)
     return units
 
 
+def _apply(
+    values: dict[str, np.ndarray],
+    overrides: Mapping[str, Any],
+    columns: Mapping[str, int],
+    table: pd.DataFrame,
+    uniform: np.ndarray,
+) -> None:
+    """Replaces the values that an argument overrules; functions wait for the whole table."""
+    for name in columns:
+        if name in overrides and not callable(overrides[name]):
+            column = uniform[:, columns[name]]
+            values[name] = _override(name, overrides[name], table, column, values[name])
+
+
 def _override(
     name: str,
-    factor: Factor,
     value: Any,
     table: pd.DataFrame,
     uniform: np.ndarray | None,
     natural: np.ndarray | None,
 ) -> np.ndarray:
     """Returns the values that an argument asks for; see `make_faces` for the forms."""
-    count = len(table)
+    factor = _known(name)
     if isinstance(value, Mapping):
-        emotions = table["emotion"].to_numpy()
-        result = natural.astype(object)
+        result, emotions = natural.astype(object), table["emotion"].to_numpy()
         for emotion, part in value.items():
-            if emotion not in set(emotions):
-                raise ValueError(
-                    f"Expected the classes of factor {name!r} among {sorted(set(emotions))}. "
-                    f"Received: {emotion!r}"
-                )
-            rows = emotions == emotion
-            result[rows] = _override(name, factor, part, table[rows], uniform[rows], natural[rows])
+            rows = emotions == canonical_emotion(emotion)
+            result[rows] = _override(name, part, table[rows], uniform[rows], natural[rows])
         return np.array(result.tolist())
-    if isinstance(value, tuple) and len(value) == 2 and not factor.choices:
-        factor.check(name, np.array(value))
-        return value[0] + (value[1] - value[0]) * uniform
     if isinstance(value, list | tuple):
         values = np.array(value)
+        if not len(values):
+            raise ValueError(f"Expected factor {name!r} with something to choose. Received: []")
         factor.check(name, values)
-        return values[np.minimum((uniform * len(values)).astype(int), len(values) - 1)]
+        if isinstance(value, tuple) and len(value) == 2 and not factor.choices:
+            return value[0] + (value[1] - value[0]) * uniform
+        return values[(uniform * len(values)).astype(int)]
     values = np.asarray(value)
-    if values.ndim == 0:
-        values = np.full(count, values)
-    if values.shape != (count,):
+    values = np.full(len(table), values) if values.ndim == 0 else values
+    if values.shape != (len(table),):
         raise ValueError(
-            f"Expected factor {name!r} as one value or an array of {count}, one a face. "
-            f"Received an array of shape {values.shape}"
+            f"Expected factor {name!r} as one value or an array of {len(table)}, one a face. "
+            f"Received: an array of shape {values.shape}"
         )
     factor.check(name, values)
     return values

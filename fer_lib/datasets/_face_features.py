@@ -27,7 +27,7 @@ def eye_lines(canvas: Canvas, face: FaceGeometry) -> None:
     au6, au9, age = face["AU6"], face["AU9"], face.age
     lines = np.zeros_like(canvas.v)
     for top in (-0.16, 0.04, 0.24):
-        lines += 0.60 * au9 * canvas.line((0.03, top - 0.06), (0.34, top + 0.16), 0.026, 0.04)
+        lines += 0.50 * au9 * canvas.line((0.03, top - 0.06), (0.34, top + 0.16), 0.032, 0.04)
     feet = np.minimum(0.45 * au6 + 0.30 * age, 0.6)
     for turn in (-0.20, 0.04, 0.28):
         lines += feet * canvas.line((1.52, 0.05 + 0.2 * turn), (1.98, 0.02 + turn), 0.024)
@@ -62,7 +62,7 @@ def _crease(canvas: Canvas, lines: np.ndarray) -> None:
 
 def nose(canvas: Canvas, face: FaceGeometry, colors: Colors) -> None:
     """Ridge, tip and wings as relief; nostrils and the shadow below them as paint."""
-    canvas = canvas.strip(-1.0, 2.0)
+    canvas = canvas.strip(-1.0, 2.3)
     shift_u, shift_v = face.nose_shift()
     v, tip, wide = canvas.v, face.nose_v + shift_v, face.nose_width
     u = canvas.u - shift_u * smoothstep((v + 0.4) / 1.5)
@@ -84,7 +84,7 @@ def nose(canvas: Canvas, face: FaceGeometry, colors: Colors) -> None:
 
 def eyes(canvas: Canvas, face: FaceGeometry, colors: Colors) -> None:
     """White, iris and pupil between the lids; lashes, and the fold of the upper lid."""
-    canvas = canvas.strip(-0.7, 0.45)
+    canvas = canvas.strip(-1.0, 0.5)
     v, au5 = canvas.v, face["AU5"]
     frown = face["AU4"] * (1 - 0.75 * face["AU1"])
     canvas.darken(0.30 * frown * canvas.blob(0.75, -0.32, 0.35, 0.14))
@@ -131,7 +131,7 @@ def brows(canvas: Canvas, face: FaceGeometry, colors: Colors) -> None:
 
 def mouth(canvas: Canvas, face: FaceGeometry, colors: Colors) -> None:
     """Lips, and between them the opening with teeth and tongue."""
-    canvas = canvas.strip(1.3, 3.7)
+    canvas = canvas.strip(1.2, 4.0)
     v, drop, stretch, lowered = canvas.v, face["AU26"], face["AU20"], face["AU16"]
     t = canvas.u / face.mouth_width
     a = np.minimum(np.abs(t), 2.0)

@@ -89,13 +89,13 @@ class FaceGeometry:
         stretch, tight = self["AU20"], self["AU23"]
         self.mouth_v = 2.09 + 0.06 * self["mouth_height"] + 0.04 * drop
         width = 0.80 + 0.06 * self["mouth_width"] + 0.22 * smile + 0.24 * stretch
-        width += 0.05 * self["AU15"] - 0.05 * tight - 0.06 * self["AU9"]
+        width += 0.05 * self["AU15"] - 0.05 * tight - 0.08 * self["AU9"]
         self.mouth_width = width - 0.22 * drop * (1 - stretch)
-        self.corner = 0.26 * self["AU15"] - 0.34 * smile + 0.13 * stretch
+        self.corner = 0.30 * self["AU15"] - 0.36 * smile + 0.13 * stretch
         self.corner_right = -0.34 * self["AU14"]  # a dimple on the viewer"s right only
         self.open_lower = 0.68 * drop + part * (0.14 + 0.18 * smile) + 0.17 * self["AU16"]
         self.open_upper = 0.20 * drop + 0.08 * part
-        self.lip_raise = 0.17 * self["AU9"] + 0.03 * smile
+        self.lip_raise = 0.20 * self["AU9"] + 0.03 * smile
         full = 1 + 0.35 * self["lip_fullness"]
         thin = (1 - 0.62 * tight) * (1 - 0.20 * smile) * (1 - 0.25 * stretch)
         self.lip_upper = 0.15 * full * thin

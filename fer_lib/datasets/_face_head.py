@@ -53,14 +53,19 @@ class Colors:
         self.black = canvas.tone((20, 18, 20))
         wall = factors["background"].astype(np.float32)[:, None]
         self.wall = canvas.tone(wall * np.array([242, 248, 255]))
+        second = factors["background_second"].astype(np.float32)[:, None]
+        self.second_wall = canvas.tone(second * np.array([255, 246, 232]))
         self.cloth = canvas.tone((1 - wall) * np.array([150, 165, 195]) + 20)
 
 
 def background(canvas: Canvas, face: FaceGeometry, colors: Colors) -> None:
-    """A wall with a gradient, then what of the person lies behind the face."""
+    """Two walls with a gradient, then what of the person lies behind the face."""
     u, v, s = canvas.u, canvas.v, canvas.s
-    wall = 1 + face["background_slope"] * (0.35 * u + 0.12 * (v - 0.6))
-    canvas.color += colors.wall * np.maximum(wall, 0.05)[:, None]
+    slope = face["background_slope"]
+    canvas.color += colors.wall
+    edge = smoothstep(2 * (u - face["background_edge"] + 0.5 * slope * v) + 0.5)
+    canvas.paint(edge, colors.second_wall)
+    canvas.color *= np.maximum(1 + slope * (0.35 * u + 0.25 * (v - 0.6)), 0.05)[:, None]
     long = face.has("hair", "long")
     if long.any():
         behind = canvas.inside(face.head_width + 0.36 + 0.06 * np.sin(2.1 * v) - s)
@@ -154,7 +159,7 @@ def beard(canvas: Canvas, face: FaceGeometry, colors: Colors) -> None:
     mouth = square(s / (face.mouth_width + 0.14))
     mouth += square((v - middle) / (0.36 + 0.5 * face.open_lower))
     jaw = smoothstep((v - cheek) / 0.22) * smoothstep((mouth - 0.9) / 0.5)
-    grain = 0.86 + 0.14 * canvas.strands(0.8 * s + 0.3 * v + 0.1 * np.sin(5 * v), 53.0)
+    grain = 0.90 + 0.10 * canvas.strands(0.9 * s + 0.3 * v + 0.02 * np.sin(5 * v), 61.0)
     whole = canvas.head * np.maximum(jaw, moustache)
     canvas.paint(0.30 * whole * face.has("beard", "stubble"), colors.shadow)
     thick = whole * face.has("beard", "full") + moustache * face.has("beard", "moustache")

@@ -1,0 +1,290 @@
+"""The synthetic faces: the same everywhere, true to their table, and neither trivial nor chance."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fer_lib.datasets.synthetic import (
+    ACTION_UNITS,
+    EMOTION_ACTION_UNITS,
+    FACTORS,
+    draw_face,
+    draw_faces,
+    make_faces,
+)
+from fer_lib.labels import EMOTIONS, EMOTIONS_8
+
+LANDMARK_COLUMNS = [
+    f"{point}_{axis}"
+    for point in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+    for axis in "xy"
+]
+
+# Of `make_faces(12, seed=7)`: another drawing is another data set than people have trained on.
+TABLE_SHA256 = "76508a023410e520d70dfc2f1ccd3ce265627586ae00aa2768efd6a9873bfde5"
+MEANS = [64.12, 76.69, 193.09, 87.97, 122.35, 123.98, 105.05]
+SPREADS = [37.73, 33.23, 39.86, 36.55, 54.75, 52.3, 46.8]
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return make_faces(12, seed=7)
+
+
+def factors_of(dataset) -> pd.DataFrame:
+    return dataset.metadata.drop(columns=LANDMARK_COLUMNS)
+
+
+def test_what_comes_back(faces):
+    assert faces.images.shape == (84, 48, 48, 1) and faces.images.dtype == np.uint8
+    assert faces.class_names == EMOTIONS and faces.labels.dtype == np.int64
+    assert np.array_equal(np.bincount(faces.labels), [12] * 7)
+    assert [EMOTIONS[label] for label in faces.labels] == faces.metadata["emotion"].tolist()
+    expected = {"emotion", "person", "intensity", *FACTORS, *ACTION_UNITS, *LANDMARK_COLUMNS}
+    assert set(faces.metadata.columns) == expected
+    assert len(set(faces.subjects)) == 84
+    assert faces.images.std(axis=(1, 2, 3)).min() > 8
+
+
+def test_color_sizes_classes_and_uneven_counts():
+    colored = make_faces({"happy": 3, "sadness": 1}, image_size=30, color=True)
+    assert colored.images.shape == (4, 30, 30, 3)
+    assert colored.counts().to_numpy().sum() == 4
+    assert not np.array_equal(colored.images[..., 0], colored.images[..., 2])
+    eight = make_faces(1, class_names=EMOTIONS_8)
+    assert eight.class_names == EMOTIONS_8 and len(eight) == 8
+    assert np.array_equal(eight.images[:7], make_faces(1).images)
+
+
+def test_grey_is_the_grey_of_the_colors():
+    factors = {"noise": 0.0}
+    grey = make_faces(4, factors=factors).images[..., 0].astype(float)
+    color = make_faces(4, factors=factors, color=True).images @ [0.299, 0.587, 0.114]
+    assert np.mean(np.abs(grey - color) < 2) > 0.98  # but for clipped highlights
+
+
+def test_the_table_is_the_same_everywhere(faces):
+    text = factors_of(faces).to_csv(index=False, float_format="%.9f", lineterminator="\n")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    assert digest == TABLE_SHA256
+
+
+def test_the_pixels_are_the_same_everywhere(faces):
+    means = faces.images[:7].mean(axis=(1, 2, 3))
+    spreads = faces.images[:7].std(axis=(1, 2, 3))
+    np.testing.assert_allclose(means, MEANS, atol=0.05)
+    np.testing.assert_allclose(spreads, SPREADS, atol=0.05)
+
+
+def test_the_same_seed_draws_the_same_faces_and_another_seed_others(faces):
+    again = make_faces(12, seed=7)
+    assert again.content_hash == faces.content_hash
+    pd.testing.assert_frame_equal(again.metadata, faces.metadata)
+    assert make_faces(12, seed=8).content_hash != faces.content_hash
+
+
+def test_a_larger_set_begins_with_the_smaller_one(faces):
+    small = make_faces(5, seed=7)
+    assert np.array_equal(small.images, faces.images[: len(small)])
+
+
+def test_the_table_draws_its_faces_again(faces):
+    assert np.array_equal(draw_faces(faces.metadata), faces.images)
+    assert np.array_equal(draw_faces(faces.metadata[3:9]), faces.images[3:9])
+    large = draw_faces(faces.metadata[:2], image_size=96)
+    shrunk = large.reshape(2, 48, 2, 48, 2).mean(axis=(2, 4))
+    for small, big in zip(faces.images[:2, ..., 0], shrunk, strict=True):
+        assert np.corrcoef(small.ravel(), big.ravel())[0, 1] > 0.95
+
+
+def test_fixing_one_factor_leaves_all_others(faces):
+    fixed = make_faces(12, seed=7, factors={"glasses": True})
+    assert fixed.metadata["glasses"].all() and not faces.metadata["glasses"].all()
+    pd.testing.assert_frame_equal(
+        factors_of(fixed).drop(columns="glasses"), factors_of(faces).drop(columns="glasses")
+    )
+    same = faces.metadata["glasses"].to_numpy()
+    assert np.array_equal(fixed.images[same], faces.images[same])
+    assert not np.array_equal(fixed.images[~same], faces.images[~same])
+
+
+def test_a_factor_can_be_skewed_in_every_way():
+    values = np.linspace(-5, 5, 42)
+    table = make_faces(
+        6,
+        factors={
+            "skin_tone": {"happy": 2, "sad": [9, 10]},
+            "yaw": (3, 6),
+            "hair": ["none", "long"],
+            "roll": values,
+            "AU12": {"happiness": (0.9, 1.0)},
+            "age": lambda table: np.where(table["glasses"], 70.0, 20.0),
+        },
+    ).metadata
+    tones = table.groupby("emotion")["skin_tone"]
+    assert tones.get_group("happy").eq(2).all() and tones.get_group("sad").isin([9, 10]).all()
+    assert tones.get_group("fear").nunique() > 1
+    assert table["yaw"].between(3, 6).all() and table["yaw"].nunique() == 42
+    assert set(table["hair"]) == {"none", "long"}
+    assert np.array_equal(table["roll"], values)
+    assert table.loc[table["emotion"] == "happy", "AU12"].between(0.9, 1.0).all()
+    assert table["age"].eq(np.where(table["glasses"], 70.0, 20.0)).all()
+
+
+def test_intensity_drives_the_action_units():
+    strong = make_faces(3, factors={"intensity": 1.0}).metadata
+    weak = make_faces(3, factors={"intensity": 0.0}).metadata
+    for emotion, units in EMOTION_ACTION_UNITS.items():
+        if emotion in EMOTIONS:
+            for name, weight in units.items():
+                rows = strong["emotion"] == emotion
+                assert strong.loc[rows, name].ge(0.7 * weight).all()
+    assert weak[list(ACTION_UNITS)].to_numpy().max() < 0.15
+
+
+def test_people_show_every_expression():
+    dataset = make_faces(6, seed=2, people=3)
+    assert len(set(dataset.subjects)) == 3
+    identity = list(FACTORS)[: list(FACTORS).index("yaw")]
+    assert dataset.metadata.groupby("person")[identity].nunique().eq(1).all(axis=None)
+    assert dataset.metadata.groupby("person")["emotion"].nunique().eq(7).all()
+    assert len({image.tobytes() for image in dataset.images}) == 42
+
+
+def test_landmarks_lie_where_fer2013_has_them():
+    table = make_faces(60, seed=3).metadata[LANDMARK_COLUMNS]
+    template = [15.0, 18.5, 33.0, 18.5, 23.7, 28.7, 16.7, 37.3, 31.3, 37.3]
+    np.testing.assert_allclose(table.mean(), template, atol=0.6)
+    assert table.std().between(0.8, 3.5).all()
+
+
+@pytest.mark.parametrize("size", [48, 120])
+def test_landmarks_lie_on_what_they_name(size):
+    clean = {"noise": 0.0, "blur": 0.0, "resolution": 1.0, "glasses": False, "gaze_x": 0.0}
+    clean |= {"gaze_y": 0.0, "hair": "short", "light_contrast": 0.4, "skin_tone": 4}
+    dataset = make_faces(4, seed=4, image_size=size, factors=clean)
+    for image, row in zip(dataset.images[..., 0], dataset.metadata.itertuples(), strict=True):
+        for x, y in ((row.left_eye_x, row.left_eye_y), (row.right_eye_x, row.right_eye_y)):
+            x, y, reach = round(x), round(y), size // 16
+            eye = image[y - reach : y + reach + 1, x - reach : x + reach + 1]
+            pupil = image[y - 1 : y + 2, x - 1 : x + 2]
+            assert pupil.mean() < eye.mean() and pupil.min() < eye.max() - 25
+
+
+@pytest.mark.parametrize(
+    ("unit", "rows"),
+    [("AU1", (0, 26)), ("AU4", (0, 26)), ("AU5", (10, 26)), ("AU15", (30, 48)), ("AU26", (28, 48))],
+)
+def test_an_action_unit_moves_its_part_of_the_face_only(unit, rows):
+    change = np.abs(draw_face({unit: 1.0}, 96).astype(int) - draw_face(None, 96)).mean(axis=2)
+    part = change[2 * rows[0] : 2 * rows[1]]
+    assert part.sum() > 0.97 * change.sum() and part.max() > 40
+
+
+def test_a_smile_raises_the_corners_of_the_mouth():
+    level, smile = (
+        make_faces(3, class_names=["neutral"], factors={"AU12": amount}).metadata
+        for amount in (0.0, 1.0)
+    )
+    assert (smile["mouth_left_y"] < level["mouth_left_y"] - 1.5).all()
+    assert (smile["mouth_left_x"] < level["mouth_left_x"] - 1).all()
+
+
+def test_fear_is_nearest_to_surprise_and_weak_faces_are_nearly_neutral():
+    strong = {name: draw_face({"emotion": name}, 48).astype(float) for name in EMOTIONS}
+    weak = draw_face({"emotion": "fear", "intensity": 0.2}, 48).astype(float)
+
+    def distance(a, b):
+        return np.sqrt(np.mean((a - b) ** 2))
+
+    assert distance(weak, strong["neutral"]) < 0.5 * distance(strong["fear"], strong["neutral"])
+    for other in ("happy", "disgust", "angry"):
+        units = {name: set(EMOTION_ACTION_UNITS[name]) for name in ("fear", "surprise", other)}
+        assert len(units["fear"] & units["surprise"]) > len(units["fear"] & units[other])
+
+
+def test_skin_tones_darken_from_1_to_10():
+    light = [draw_face({"skin_tone": tone}, 48)[28:34, 10:14].mean() for tone in range(1, 11)]
+    assert light[0] > light[4] + 20 > light[9] + 60
+    assert np.all(np.diff(light) < 12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_any_allowed_face_can_be_drawn(data):
+    row = {}
+    for name, factor in FACTORS.items():
+        if factor.choices:
+            row[name] = data.draw(st.sampled_from(factor.choices))
+        elif name == "noise_seed":
+            row[name] = data.draw(st.integers(0, 2**31))
+        else:
+            row[name] = data.draw(st.floats(*(factor.limits or (factor.low, factor.high))))
+    row |= {name: data.draw(st.floats(0, 1)) for name in ACTION_UNITS}
+    with np.errstate(all="raise", under="ignore"):
+        assert draw_face(row, 24).shape == (24, 24, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_per_class": -1}, "num_per_class of angry` from 0"),
+        ({"num_per_class": 2.5}, "whole number. Received: 2.5"),
+        ({"num_per_class": 0}, "at least 1"),
+        ({"num_per_class": {"contempt": 2}}, "Expected classes among"),
+        ({"num_per_class": {"glad": 2}}, "Received: 'glad'"),
+        ({"seed": -1}, "`seed` from 0"),
+        ({"seed": None}, "`seed` as a whole number"),
+        ({"image_size": 8}, "`image_size` from 16 to 1024. Received: 8"),
+        ({"people": 0}, "`people` from 1"),
+        ({"factors": {"shoe_size": 43}}, "Expected factors among .*Received: 'shoe_size'"),
+        ({"factors": {"skin_tone": 11}}, "'skin_tone' to be one of 1, 2.*Received: 11"),
+        ({"factors": {"yaw": 80}}, "'yaw' to be a number from -35 to 35. Received: 80"),
+        ({"factors": {"yaw": float("nan")}}, "Received: nan"),
+        ({"factors": {"yaw": (0, 90)}}, "Received: 90"),
+        ({"factors": {"hair": "blue"}}, "'hair' to be one of none, short"),
+        ({"factors": {"hair": []}}, "something to choose"),
+        ({"factors": {"glasses": {"glad": True}}}, "Received: 'glad'"),
+        ({"factors": {"age": np.array([20, 30])}}, "array of 14, one a face"),
+        ({"factors": {"AU12": lambda table: 2.0}}, "'AU12' to be a number from 0 to 1"),
+    ],
+)
+def test_wrong_arguments_are_named_in_one_line(arguments, message):
+    with pytest.raises(ValueError, match=message) as error:
+        make_faces(**{"num_per_class": 2, **arguments})
+    assert "\n" not in str(error.value)
+
+
+def test_draw_face_names_wrong_factors():
+    with pytest.raises(ValueError, match="Received: 'smile'"):
+        draw_face({"smile": 1})
+    with pytest.raises(ValueError, match="'intensity' to be a number from 0 to 1"):
+        draw_face({"emotion": "happy", "intensity": 3})
+    with pytest.raises(ValueError, match="'AU12' to be a number"):
+        draw_faces(pd.DataFrame({"AU12": [0.5, 1.5]}))
+
+
+def test_drawing_needs_no_image_library():
+    code = "import sys, fer_lib.datasets.synthetic as s; s.draw_face(); print('cv2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_linear_model_finds_them_neither_trivial_nor_hopeless():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    train, test = make_faces(100, seed=0), make_faces(50, seed=1)
+    pixels = [part.images.reshape(len(part), -1).astype("float32") for part in (train, test)]
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=1e-3, max_iter=200))
+    accuracy = model.fit(pixels[0], train.labels).score(pixels[1], test.labels)
+    assert 0.35 < accuracy < 0.70
