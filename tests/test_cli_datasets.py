@@ -17,7 +17,7 @@ from fer_lib.cli import main
 class Report(str):
     """What `check_dataset` returns, as far as the command line uses it."""
 
-    is_serious = False
+    findings: tuple[types.SimpleNamespace, ...] = ()
 
 
 @pytest.fixture
@@ -28,7 +28,8 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list:
     def check_dataset(dataset, model=None):
         seen.append((dataset, model))
         report = Report(f"{len(dataset)} pictures checked")
-        report.is_serious = "bad" in dataset.name
+        severity = "error" if "bad" in dataset.name else "warning"
+        report.findings = (types.SimpleNamespace(severity=severity),)
         return report
 
     doctor = types.SimpleNamespace(check_dataset=check_dataset)

@@ -81,7 +81,7 @@ def _check(arguments: argparse.Namespace) -> int:
         model = load_pretrained(arguments.model)
     report = check_dataset(_load(arguments.path, arguments.set), model)
     print(report)
-    return 1 if report.is_serious else 0
+    return 1 if any(finding.severity == "error" for finding in report.findings) else 0
 
 
 def _load(path: Path, key: str | None):
