@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
-_CHECKOUT = _PACKAGE.parent
+# In an installed wheel the package's parent is site-packages, whose `datasets` is not ours.
+_CHECKOUT = _PACKAGE.parent if (_PACKAGE.parent / "pyproject.toml").is_file() else None
 
 
 def cache_dir() -> Path:
@@ -29,13 +30,13 @@ def models_dirs() -> list[Path]:
     """
     own = os.environ.get("FER_LIB_MODELS")
     folders = [Path(own).expanduser()] if own else []
-    folders += [_PACKAGE / "saved_models", _CHECKOUT / "saved_models"]
+    folders += [root / "saved_models" for root in (_PACKAGE, _CHECKOUT) if root is not None]
     return [folder for folder in folders if folder.is_dir()]
 
 
 def datasets_dirs() -> list[Path]:
     """Returns the existing folders where data sets are looked for: first the checkout's."""
-    folders = [_CHECKOUT / "datasets", cache_dir() / "datasets"]
+    folders = [root / "datasets" for root in (_CHECKOUT, cache_dir()) if root is not None]
     return [folder for folder in folders if folder.is_dir()]
 
 
