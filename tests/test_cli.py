@@ -221,5 +221,3 @@ def test_benchmark_prints_ours_beside_the_plain_way(capsys):
     assert status == 0
     for row in ("1 face, fer_lib", "1 face, model.predict", "mtcnn alone", "import fer_lib"):
         assert row in out
-
-
