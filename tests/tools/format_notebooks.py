@@ -11,6 +11,8 @@ runs nothing and changes nothing: it exits with 1 if a stored notebook is not in
 from __future__ import annotations
 
 import argparse
+import base64
+import io
 import os
 import sys
 import time
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import nbformat
 import notebook_form
+from PIL import Image
 
 CELL_TIMEOUT_S = 180
 
@@ -46,8 +49,22 @@ def clean(notebook: nbformat.NotebookNode) -> None:
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = count
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = _shrink_png(output.data["image/png"])
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k == "tags"})
+
+
+def _shrink_png(encoded: str) -> str:
+    """Returns a figure in 256 colours, which takes a quarter of the space and looks the same."""
+    picture = Image.open(io.BytesIO(base64.b64decode(encoded)))
+    if picture.mode == "P":  # shrunk before
+        return encoded
+    stream = io.BytesIO()
+    white = Image.new("RGBA", picture.size, "white")
+    flat = Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
+    flat.quantize(256).save(stream, "PNG", optimize=True)
+    return base64.b64encode(stream.getvalue()).decode()
 
 
 def _merge_stdout(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
