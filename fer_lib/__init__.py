@@ -55,6 +55,7 @@ _ROOM_OF: dict[str, str] = {
     "plot_predictions": "plotting",
     "plot_reliability": "plotting",
     "plot_risk_coverage": "plotting",
+    "check_dataset": "doctor",
     "TrainingConfig": "training",
     "train": "training",
     "EmotionRecognizer": "recognition",

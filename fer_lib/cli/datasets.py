@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which set it is; else FER2013, a file of FaceDataset.save, or class-named folders",
     )
     checking.add_argument("--model", metavar="MODEL", help="compare the order of the labels with")
+    checking.add_argument("--votes", type=Path, metavar="FILE", help="FER+ votes of a FER2013 copy")
+    checking.add_argument("--json", type=Path, metavar="FILE", help="write the figures, too")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -79,8 +81,15 @@ def _check(arguments: argparse.Namespace) -> int:
         from fer_lib.pretrained import load_pretrained
 
         model = load_pretrained(arguments.model)
-    report = check_dataset(_load(arguments.path, arguments.set), model)
+    dataset = _load(arguments.path, arguments.set)
+    if arguments.votes is not None:
+        from fer_lib.datasets import load_ferplus
+
+        dataset = load_ferplus(arguments.votes, dataset)
+    report = check_dataset(dataset, model)
     print(report)
+    if arguments.json is not None:
+        report.to_json(arguments.json)
     return 1 if any(finding.severity == "error" for finding in report.findings) else 0
 
 

@@ -171,7 +171,16 @@ class FaceDataset:
         return self[keep]
 
     def without(self, indices: Any) -> FaceDataset:
-        """Returns the data set less the pictures at `indices` (a list of indices or a mask)."""
+        """Returns the data set less some pictures.
+
+        Args:
+            indices: A list of indices or a mask; or what `check_dataset` found in this very data
+                set: its report, a finding, or a list of findings.
+        """
+        if hasattr(indices, "indices"):
+            indices = indices.indices
+        elif isinstance(indices, (list, tuple)) and all(hasattr(i, "indices") for i in indices):
+            indices = np.concatenate([np.zeros(0, np.int64), *(i.indices for i in indices)])
         keep = np.ones(len(self), bool)
         keep[_checked_key(indices, len(self))] = False
         return self[keep]

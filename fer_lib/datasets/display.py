@@ -48,7 +48,7 @@ def to_html(dataset: FaceDataset) -> str:
     rows = []
     for label, name in enumerate(dataset.class_names):
         numbers = "".join(f"<td>{count}</td>" for count in counts.loc[name])
-        strip = _data_uri(sheet[label * _CELL : (label + 1) * _CELL])
+        strip = data_uri(sheet[label * _CELL : (label + 1) * _CELL])
         rows.append(
             f"<tr><th>{html.escape(name)}</th>{numbers}"
             f'<td><img alt="{html.escape(name)}" src="{strip}"></td></tr>'
@@ -61,7 +61,8 @@ def to_html(dataset: FaceDataset) -> str:
     )
 
 
-def _data_uri(image: np.ndarray) -> str:
+def data_uri(image: np.ndarray) -> str:
+    """Returns a picture, `uint8 (height, width, 3)`, as the address of an HTML image."""
     # JPEG, and without colour where there is none: a notebook that shows a few sheets stays small.
     picture = Image.fromarray(image)
     if (image == image[..., :1]).all():

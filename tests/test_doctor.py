@@ -1,0 +1,262 @@
+"""The data doctor: nothing found where nothing is wrong, and exactly what was planted."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import fer_lib
+from fer_lib.datasets import FaceDataset, concatenate, make_faces
+from fer_lib.datasets.ferplus import VOTE_COLUMNS
+from fer_lib.doctor import check_dataset
+from fer_lib.doctor.duplicates import find_copies
+from fer_lib.doctor.labels import find_permutation
+from fer_lib.labels import EMOTIONS
+
+
+@pytest.fixture(scope="module")
+def faces() -> FaceDataset:
+    drawn = make_faces(20, seed=5)
+    split = np.where(np.arange(len(drawn)) % 5 == 0, "PublicTest", "Training")
+    return dataclasses.replace(drawn, split=split)
+
+
+def names(report) -> list[str]:
+    return [finding.name for finding in report.findings]
+
+
+def jpeg(image: np.ndarray, quality: int = 60) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0]).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))[..., None]
+
+
+def add(dataset: FaceDataset, index: int, change=lambda image: image, **fields) -> FaceDataset:
+    """Adds a changed copy of one picture at the end."""
+    copy = dataset[[index]]
+    images = np.stack([change(image) for image in copy.images])
+    return concatenate([dataset, dataclasses.replace(copy, images=images, **fields)])
+
+
+CHANGES = {
+    "the same": lambda image: image,
+    "jpeg": jpeg,
+    "brighter": lambda image: np.clip(image * 1.15 + 8, 0, 255).astype(np.uint8),
+    "mirrored": lambda image: image[:, ::-1],
+    "noisy": lambda image: np.clip(
+        image + np.random.default_rng(0).normal(0, 4, image.shape), 0, 255
+    ).astype(np.uint8),
+}
+
+
+def test_nothing_is_found_in_drawn_faces(faces):
+    report = fer_lib.check_dataset(faces)
+    assert report.findings == ()
+    assert not report.is_serious
+    assert len(report.indices) == 0
+    assert "Nothing found" in str(report)
+    assert len(faces.without(report)) == len(faces)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"people": 25}, {"color": True}, {"image_size": 96}])
+def test_nothing_is_found_in_many_drawn_faces(options):
+    assert check_dataset(make_faces(250, seed=11, **options)).findings == ()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_planted_leak_is_exactly_what_is_found(faces, change):
+    source = int(np.flatnonzero(faces.split == "Training")[9])
+    leaky = add(faces, source, CHANGES[change], split="PublicTest")
+    report = check_dataset(leaky)
+    assert names(report) == ["identical_leak" if change == "the same" else "near_leak"]
+    finding = report.findings[0]
+    assert finding.severity == "error"
+    assert report.is_serious
+    assert finding.count == 1
+    assert finding.indices.tolist() == [len(faces)]
+    assert finding.groups == ((source, len(faces)),)
+    for what in (report, report.findings, list(report.findings), finding):
+        assert leaky.without(what).content_hash == faces.content_hash
+    assert finding.title.startswith("1 PublicTest picture is")
+    assert finding.title.endswith("a picture of Training")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_copy_in_the_same_split_of_another_person(faces, change):
+    twins = add(faces, 3, CHANGES[change], subjects=np.array(["somebody else"]))
+    report = check_dataset(twins)
+    assert names(report) == ["identical_copies" if change == "the same" else "near_copies"]
+    assert report.findings[0].indices.tolist() == [len(faces)]
+
+
+def test_near_pictures_of_one_person_in_one_split_are_no_finding(faces):
+    assert check_dataset(add(faces, 3, jpeg)).findings == ()
+
+
+@pytest.mark.parametrize(("change", "kind"), [("the same", "identical"), ("jpeg", "near")])
+def test_conflicting_labels(faces, change, kind):
+    other = (faces.labels[[3]] + 1) % 7
+    report = check_dataset(add(faces, 3, CHANGES[change], labels=other, subjects=np.array(["x"])))
+    assert names(report) == [f"{kind}_conflict"]
+    assert report.findings[0].indices.tolist() == [3, len(faces)]
+
+
+def test_a_conflicting_leak_is_both(faces):
+    other = (faces.labels[[3]] + 1) % 7
+    report = check_dataset(add(faces, 3, labels=other, split="PublicTest"))
+    assert names(report) == ["identical_leak", "identical_conflict"]
+    assert report.figures["identical"]["conflicting_groups"] == 1
+    assert report.figures["identical"]["by_split"]["PublicTest"]["in_a_larger_split"] == 1
+
+
+def test_people_in_several_splits():
+    drawn = make_faces(10, seed=2, people=20)
+    split = np.where(np.arange(len(drawn)) % 5 == 0, "PublicTest", "Training")
+    report = check_dataset(dataclasses.replace(drawn, split=split))
+    assert "subject_leak" in report
+    clean = dataclasses.replace(drawn, split=split).without(report)
+    assert "subject_leak" not in check_dataset(clean)
+
+
+def test_near_copies_miss_nothing_that_correlates():
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (40, 48, 48, 1), dtype=np.uint8)
+    noisy = np.clip(images + generator.normal(0, 15, images.shape), 0, 255).astype(np.uint8)
+    copies = find_copies(np.concatenate([images, noisy, noisy[:, :, ::-1]]))
+    found = {tuple(pair) for pair in copies.near.tolist()}
+    assert found == {(i + a, i + b) for i in range(40) for a, b in ((0, 40), (0, 80), (40, 80))}
+    flat = images.reshape(40, -1).astype(float)
+    wanted = [np.corrcoef(flat[i], noisy.reshape(40, -1)[i])[0, 1] for i in range(40)]
+    straight = copies.correlations[~copies.mirrored]
+    np.testing.assert_allclose(straight, wanted, atol=1e-4)
+
+
+def test_constant_nearly_constant_and_tiny_pictures(faces):
+    images = faces.images.copy()
+    images[4] = 127
+    images[9] = 127 + (np.arange(48) % 2)[:, None, None]
+    metadata = pd.DataFrame({"width": np.full(len(faces), 60), "height": 60})
+    metadata.loc[17, "height"] = 20
+    report = check_dataset(dataclasses.replace(faces, images=images, metadata=metadata))
+    assert names(report) == ["constant", "nearly_constant", "tiny"]
+    assert [finding.indices.tolist() for finding in report.findings] == [[4], [9], [17]]
+    small = check_dataset(make_faces(3, image_size=24))
+    assert names(small) == ["tiny"]
+    assert len(small.indices) == 0
+
+
+def test_missing_and_rare_classes():
+    report = check_dataset(make_faces({"happy": 40, "sad": 5, "fear": 20}))
+    assert names(report) == ["empty_class", "imbalance"]
+    assert "angry, disgust, surprise, neutral" in report["empty_class"].title
+    assert "happy has 40 pictures, sad 5" in report["imbalance"].title
+    with pytest.raises(KeyError, match="found were"):
+        report["constant"]
+
+
+def test_votes_find_what_is_no_face_and_how_far_people_agree(faces):
+    votes = np.zeros((len(faces), len(VOTE_COLUMNS)), int)
+    votes[np.arange(len(faces)), faces.labels] = 10
+    agreeing = dataclasses.replace(faces, metadata=pd.DataFrame(votes, columns=[*VOTE_COLUMNS]))
+    report = check_dataset(agreeing)
+    assert report.findings == ()
+    assert report.figures["votes"]["agreement"] == 1
+    votes[5] = 0
+    votes[5, VOTE_COLUMNS.index("votes_not_face")] = 10
+    sad = faces.labels == EMOTIONS.index("sad")
+    votes[sad] = 0
+    votes[np.ix_(sad, [VOTE_COLUMNS.index("votes_fear"), VOTE_COLUMNS.index("votes_sad")])] = 5
+    report = check_dataset(
+        dataclasses.replace(faces, metadata=pd.DataFrame(votes, columns=[*VOTE_COLUMNS]))
+    )
+    assert names(report) == ["not_a_face", "votes_disagree"]
+    assert report["not_a_face"].indices.tolist() == [5]
+    assert report.figures["votes"]["by_class"]["sad"] == 0
+    assert report.figures["votes"]["no_single_favourite"] == 21
+
+
+class Oracle:
+    """Answers with the true class, in its own order of classes, except for every tenth picture."""
+
+    def __init__(self, dataset: FaceDataset, class_names=EMOTIONS) -> None:
+        self.name = "oracle"
+        self.class_names = class_names
+        truth = [class_names.index(dataset.class_names[label]) for label in dataset.labels]
+        self._answers = np.full((len(dataset), 7), 0.05)
+        self._answers[np.arange(len(dataset)), truth] = 0.7
+        self._answers[::10] = 1 / 7
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        assert len(images) == len(self._answers)
+        return self._answers
+
+
+def test_a_model_finds_permuted_labels(faces):
+    model = Oracle(faces)
+    assert check_dataset(faces, model).findings == ()
+    alphabetical = np.array([sorted(EMOTIONS).index(name) for name in EMOTIONS])
+    report = check_dataset(dataclasses.replace(faces, labels=alphabetical[faces.labels]), model)
+    assert names(report) == ["permuted_labels"]
+    assert report.findings[0].count == 3
+    for pair in ("sad is neutral", "surprise is sad", "neutral is surprise"):
+        assert pair in report.findings[0].title
+    assert len(report.indices) == 0
+
+
+def test_classes_in_another_order_are_fine_where_both_say_so(faces):
+    model = Oracle(faces, tuple(sorted(EMOTIONS)))
+    report = check_dataset(faces, model)
+    assert report.findings == ()
+    assert report.figures["model"]["accuracy"] > 0.85
+
+
+def test_a_model_of_other_classes_is_refused(faces):
+    with pytest.raises(ValueError, match="Expected a model of the data set's classes"):
+        check_dataset(dataclasses.replace(faces, class_names=tuple("abcdefg")), Oracle(faces))
+
+
+def test_a_weak_model_permutes_nothing():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 7, 700)
+    assert find_permutation(labels, generator.integers(0, 7, 700), 7) == {}
+    assert find_permutation(labels, np.full(700, 3), 7) == {}
+    weak = np.where(generator.random(700) < 0.3, labels, generator.integers(0, 7, 700))
+    assert find_permutation(labels, weak, 7) == {}
+    weak = np.where(weak == 1, 2, np.where(weak == 2, 1, weak))
+    assert find_permutation(labels, weak, 7) == {1: 2, 2: 1}
+
+
+def test_the_report_is_text_html_and_json_without_pixels(faces, tmp_path):
+    metadata = faces.metadata.assign(row=np.arange(len(faces)) + 1000)
+    leaky = add(dataclasses.replace(faces, metadata=metadata), 3, split="PublicTest")
+    report = check_dataset(leaky)
+    assert max(map(len, str(report).splitlines())) <= 80
+    page = report._repr_html_()
+    assert page.count("<img") == 2
+    assert "identical_leak" in page
+    values = json.loads(report.to_json(tmp_path / "audit.json"))
+    assert values == json.loads((tmp_path / "audit.json").read_text())
+    assert values["findings"][0]["indices"] == [len(faces)]
+    assert values["findings"][0]["rows"] == [1003]
+    assert values["n"] == len(leaky)
+    assert "base64" not in report.to_json()
+    assert "identical_leak" in repr(report)
+
+
+def test_pictures_of_any_size_and_colour_are_shown_and_compared():
+    drawn = make_faces(2, seed=1, image_size=300, color=True)
+    report = check_dataset(concatenate([drawn, drawn[[2]]]))
+    assert names(report) == ["identical_copies"]
+    assert report._repr_html_().count("<img") == 2
+
+
+def test_an_empty_set_is_refused(faces):
+    with pytest.raises(ValueError, match="at least one picture"):
+        check_dataset(faces[[]])
