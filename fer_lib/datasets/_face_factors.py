@@ -125,8 +125,8 @@ FACTORS: dict[str, Factor] = {
     "pitch": Factor(0.0, -8.0, 8.0, limits=(-20, 20)),
     "roll": Factor(0.0, -9.0, 9.0, limits=(-180, 180)),
     "scale": Factor(1.0, 0.9, 1.12, limits=(0.3, 3)),
-    "shift_x": Factor(0.0, -2.8, 2.8, limits=(-24, 24)),
-    "shift_y": Factor(0.0, -2.8, 2.8, limits=(-24, 24)),
+    "shift_x": Factor(0.0, -2.5, 2.5, limits=(-24, 24)),
+    "shift_y": Factor(0.0, -2.5, 2.5, limits=(-24, 24)),
     "gaze_x": _SHAPE,
     "gaze_y": _SHAPE,
     # Light from -1 (left, above) to 1, relative to the face; the rest is the wall and the camera.
@@ -144,7 +144,7 @@ FACTORS: dict[str, Factor] = {
     "noise_seed": Factor(0, 0, 2**31),
 }
 IDENTITY = tuple(FACTORS)[: tuple(FACTORS).index("yaw")]
-_INTENSITY = Factor(1.0, 0.35, 1.0, limits=(0, 1))
+_INTENSITY = Factor(1.0, 0.4, 1.0, limits=(0, 1))
 _ALL = {"intensity": _INTENSITY, **FACTORS, **dict.fromkeys(ACTION_UNITS, Factor(0.0))}
 _COLUMNS = 128  # random numbers a face; more than are used, so that new factors change no old ones
 _INTENSITY_COLUMN, _STRENGTH_COLUMN, _STRAY_COLUMN = 64, 65, 96
@@ -249,7 +249,7 @@ def _action_units(
     units = {}
     for i, name in enumerate(ACTION_UNITS):
         varied = uniform[:, _STRENGTH_COLUMN + i]
-        stray = np.maximum(uniform[:, _STRAY_COLUMN + i] - 0.7, 0) * 0.4
+        stray = np.maximum(uniform[:, _STRAY_COLUMN + i] - 0.7, 0) * 0.3
         weight = np.array([EMOTION_ACTION_UNITS[emotion].get(name, 0.0) for emotion in emotions])
         strength = weight * intensity * (0.75 + 0.35 * varied)
         if name == "AU25":

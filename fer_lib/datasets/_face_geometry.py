@@ -57,10 +57,10 @@ class FaceGeometry:
         self.brow_in = 0.40 + 0.05 * self["eye_distance"] - 0.15 * au4
         self.brow_out = 1.70 + 0.06 * self["face_width"]
         height = -0.70 - 0.08 * self["brow_height"] + 0.14 * au9 + 0.04 * self["AU6"]
-        slant = 0.06 * self["brow_slant"]
+        slant = 0.04 * self["brow_slant"]
         # The frown yields to the raised inner corner where both pull, as in sadness and fear.
-        self.brow_v_in = height + 0.08 + slant - 0.44 * au1 - 0.12 * au2 + 0.16 * au9
-        self.brow_v_in += 0.38 * au4 * (1 - 0.78 * au1)
+        self.brow_v_in = height + 0.08 + slant - 0.46 * au1 - 0.12 * au2 + 0.16 * au9
+        self.brow_v_in += 0.42 * au4 * (1 - 0.80 * au1)
         self.brow_v_mid = height - 0.10 - 0.14 * au1 - 0.42 * au2
         self.brow_v_mid += 0.30 * au4 * (1 - 0.5 * au1)
         self.brow_v_out = height + 0.12 - slant - 0.38 * au2 + 0.15 * au4
