@@ -91,7 +91,7 @@ def make_faces(
 
     Example:
         >>> faces = make_faces(2, seed=1, factors={"skin_tone": {"angry": 9}})
-        >>> faces.images.shape, faces.metadata["skin_tone"][0]
+        >>> faces.images.shape, int(faces.metadata["skin_tone"][0])
         ((14, 48, 48, 1), 9)
     """
     class_names = tuple(canonical_emotion(name) for name in class_names)
