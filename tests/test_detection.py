@@ -181,7 +181,9 @@ def test_boxes_return_to_the_pixels_of_the_picture(use_backend):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    corners=hnp.arrays(float, (6, 4), elements=st.floats(-90, 190)),
+    corners=hnp.arrays(
+        float, (6, 4), elements=st.floats(-90, 190) | st.sampled_from([np.nan, np.inf])
+    ),
     shape=st.tuples(st.integers(1, 120), st.integers(1, 120)),
     limit=st.floats(10, 50),
 )

@@ -133,12 +133,13 @@ class FaceDetector:
         # Both backends count from the centre of the first pixel, measured on pictures in two sizes.
         corners = (found.corners.reshape(-1, 2, 2) + 0.5) * factor - 0.5
         landmarks = (found.landmarks + 0.5) * factor - 0.5
-        wanted = (corners[:, 1] - corners[:, 0]).max(axis=1) >= limit
+        # A network overflows on an odd picture now and then: what is not finite is no face.
+        finite = np.isfinite(corners).all(axis=(1, 2)) & np.isfinite(landmarks).all(axis=(1, 2))
+        corners, scores, landmarks = corners[finite], found.scores[finite], landmarks[finite]
         edges = np.rint(np.clip(corners, 0, (width, height))).astype(int)
+        wanted = (corners[:, 1] - corners[:, 0]).max(axis=1) >= limit
         wanted &= (edges[:, 1] > edges[:, 0]).all(axis=1)
-        faces = [
-            _make_face(edges[i], found.scores[i], landmarks[i]) for i in np.flatnonzero(wanted)
-        ]
+        faces = [_make_face(edges[i], scores[i], landmarks[i]) for i in np.flatnonzero(wanted)]
         return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
     def detect_batch(self, images: Iterable[PictureSource]) -> list[list[Face]]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pooch
-from cv2.utils import logging
 
 from fer_lib.detection.detector import Detections
 from fer_lib.paths import cache_dir
@@ -20,6 +19,7 @@ WEIGHTS_URL = (
     + WEIGHTS_NAME
 )
 WEIGHTS_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+_LOG_ERRORS = 2
 
 
 def fetch_weights() -> Path:
@@ -52,9 +52,10 @@ class YunetBackend:
             raise FileNotFoundError(
                 f"Expected the weights of YuNet ({WEIGHTS_NAME}). {str(path)!r} is no file."
             )
-        level = logging.getLogLevel()
-        # OpenCV 5 warns about a target that nobody asked for.
-        logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+        # OpenCV 5 warns about a target that nobody asked for; 4 has the same functions elsewhere.
+        log = getattr(cv2.utils, "logging", cv2)
+        level = log.getLogLevel()
+        log.setLogLevel(_LOG_ERRORS)
         try:
             self._net = cv2.FaceDetectorYN.create(
                 str(path), "", (320, 320), score_threshold=score_threshold
@@ -64,7 +65,7 @@ class YunetBackend:
                 f"Cannot read {str(path)!r} as the weights of YuNet; download {WEIGHTS_URL}."
             ) from error
         finally:
-            logging.setLogLevel(level)
+            log.setLogLevel(level)
 
     def find(self, image: np.ndarray) -> Detections:
         """Returns the faces of an RGB `uint8 (height, width, 3)` picture."""
