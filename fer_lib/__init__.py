@@ -18,6 +18,8 @@ _ROOM_OF: dict[str, str] = {
     "read_image": "images",
     "FaceDataset": "datasets",
     "dataset_info": "datasets",
+    "draw_face": "datasets",
+    "draw_faces": "datasets",
     "fetch_dataset": "datasets",
     "fetch_fer2013": "datasets",
     "fetch_ferplus": "datasets",

@@ -12,6 +12,8 @@ _MODULE_OF: dict[str, str] = {
     "FaceDataset": "base",
     "concatenate": "base",
     "dataset_info": "catalogue",
+    "draw_face": "synthetic",
+    "draw_faces": "synthetic",
     "fetch_dataset": "fetch",
     "fetch_fer2013": "fetch",
     "fetch_ferplus": "fetch",
