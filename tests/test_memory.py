@@ -1,0 +1,42 @@
+"""A long list of large photographs fits into the memory of a small laptop."""
+
+import os
+import subprocess
+import sys
+
+import cv2
+import pytest
+import skimage.data
+
+pytestmark = pytest.mark.slow
+
+COUNT = 100
+MEGABYTES = 1500
+
+
+def test_a_hundred_photographs_of_12_megapixels_stay_under_1500_megabytes(tmp_path):
+    pytest.importorskip("resource", reason="Windows does not tell a peak of memory")
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    # Ten sizes, for what a network keeps for every new shape would add up.
+    for index in range(10):
+        size = (4000 - 16 * index, 3000 + 8 * index)
+        picture = cv2.resize(skimage.data.astronaut()[..., ::-1], size)
+        cv2.imwrite(str(folder / f"{index}_0.jpg"), picture)
+        for copy in range(1, COUNT // 10):
+            os.link(folder / f"{index}_0.jpg", folder / f"{index}_{copy}.jpg")
+    script = (
+        "import resource, sys\n"
+        "from fer_lib.cli import main\n"
+        "status = main(['predict', sys.argv[1], '--json'])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
+        "sys.exit(status)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, str(folder)], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count('"emotion"') == COUNT
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes on Linux
+    peak = int(result.stderr.split()[-1]) * unit / 1e6
+    assert peak < MEGABYTES, f"{peak:.0f} MB"
