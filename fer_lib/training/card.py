@@ -18,6 +18,7 @@ def build_card(
     trained: Pretrained,
     config: TrainingConfig,
     train_set: FaceDataset,
+    whole_set: FaceDataset,
     validation_set: FaceDataset,
     history: list[dict],
 ) -> dict:
@@ -29,6 +30,7 @@ def build_card(
         trained: The model as read back from its file, with a temperature of 1.
         config: The recipe.
         train_set: What it was trained on.
+        whole_set: The same with the constant pictures that were left out.
         validation_set: What its epoch was selected on.
         history: One row of figures an epoch.
 
@@ -39,7 +41,7 @@ def build_card(
     trained.temperature = round(
         evaluation.fit_temperature(before.predictions.probabilities, validation_set.labels), 4
     )
-    report = evaluation.evaluate(trained, validation_set, training_images=train_set)
+    report = evaluation.evaluate(trained, validation_set, training_images=whole_set)
     ten_views = evaluation.evaluate(
         trained.predict(validation_set.images, views=10), validation_set
     )
@@ -61,7 +63,10 @@ def build_card(
         "selected_epoch": best["epoch"],
         "training_seconds": round(sum(row["seconds"] for row in history)),
         "data": {
-            "training": _describe_data(train_set),
+            "training": {
+                **_describe_data(train_set),
+                "constant_pictures_left_out": len(whole_set) - len(train_set),
+            },
             "selection": _describe_data(validation_set),
         },
         "scores": {

@@ -62,8 +62,8 @@ def train(
     """
     output = Path(output)
     _check_data(train_set, validation_set)
-    kept = train_set.images.std(axis=(1, 2, 3)) >= _CONSTANT_BELOW
-    train_set = train_set[kept]
+    whole_set = train_set
+    train_set = whole_set[whole_set.images.std(axis=(1, 2, 3)) >= _CONSTANT_BELOW]
     state_file = output / CHECKPOINT_DIR / checkpoint.STATE_FILE
     if not resume and state_file.exists():
         raise FileExistsError(
@@ -102,7 +102,7 @@ def train(
             verbose=0,
             callbacks=[callback],
         )
-    return _finish(config, train_set, validation_set, output, history, int((~kept).sum()))
+    return _finish(config, train_set, whole_set, validation_set, output, history)
 
 
 def steps_per_epoch(config: TrainingConfig, num_images: int) -> int:
@@ -177,10 +177,10 @@ def _build_trainer(config: TrainingConfig, network: keras.Model, steps: int) -> 
 def _finish(
     config: TrainingConfig,
     train_set: FaceDataset,
+    whole_set: FaceDataset,
     validation_set: FaceDataset,
     output: Path,
     history: list[dict],
-    num_constant: int,
 ) -> pretrained.Pretrained:
     """Writes the best epoch as a model folder, scored as it is read back from disk."""
     network = _build_network(config, train_set, precision="float32")
@@ -190,8 +190,7 @@ def _finish(
     draft = {"class_names": list(train_set.class_names)}
     pretrained.save_pretrained(output, network, draft, history_csv)
     trained = pretrained.load_pretrained(output)
-    card = build_card(trained, config, train_set, validation_set, history)
-    card["data"]["training"]["constant_pictures_left_out"] = num_constant
+    card = build_card(trained, config, train_set, whole_set, validation_set, history)
     predictions = {
         "probabilities": trained.predict(validation_set.images),
         "labels": validation_set.labels,

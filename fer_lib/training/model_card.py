@@ -60,7 +60,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         _weak_points(one),
         "## Data and training",
         f"Trained on {data['training']['pictures']:,} faces of {_name_data(data['training'])} "
-        f"({data['training'].get('constant_pictures_left_out', 0)} constant pictures left out), "
+        f"({data['training']['constant_pictures_left_out']} constant pictures left out), "
         f"sha256 `{data['training']['sha256']}`; selected on {data['selection']['pictures']:,} "
         f"faces of {selected_on}, sha256 `{data['selection']['sha256']}`. Epoch "
         f"{card['selected_epoch']} of {recipe['epochs']}, seed {recipe['seed']}, "
@@ -94,7 +94,7 @@ def _clean_part(scores: Mapping[str, Any]) -> list[str]:
     if not clean:
         return []
     return [
-        f"On the {clean['n']:,} faces that are not also among the training pictures the accuracy "
+        f"On the {clean['n']:,} faces that are not also in the training split the accuracy "
         f"with one view is {_with_interval(clean, 'accuracy')}."
     ]
 
