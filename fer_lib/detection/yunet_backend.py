@@ -20,6 +20,8 @@ WEIGHTS_URL = (
 )
 WEIGHTS_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 _LOG_ERRORS = 2
+# With a side of 32 pixels or less, OpenCV 4.10 reads memory that nobody wrote and finds faces there.
+_SMALLEST_INPUT = 64
 
 
 def fetch_weights() -> Path:
@@ -69,9 +71,11 @@ class YunetBackend:
 
     def find(self, image: np.ndarray) -> Detections:
         """Returns the faces of an RGB `uint8 (height, width, 3)` picture."""
-        height, width = image.shape[:2]
-        self._net.setInputSize((width, height))
-        _, rows = self._net.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        below, beside = (max(0, _SMALLEST_INPUT - side) for side in image.shape[:2])
+        bgr = cv2.copyMakeBorder(bgr, 0, below, 0, beside, cv2.BORDER_CONSTANT)
+        self._net.setInputSize(bgr.shape[1::-1])
+        _, rows = self._net.detect(bgr)
         if rows is None:
             rows = np.empty((0, 15), np.float32)
         # A row is: left, top, width, height, five (x, y), score. The eye and the mouth corner that
