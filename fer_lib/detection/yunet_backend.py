@@ -20,7 +20,7 @@ WEIGHTS_URL = (
 )
 WEIGHTS_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 _LOG_ERRORS = 2
-# With a side of 32 pixels or less, OpenCV 4.10 reads memory that nobody wrote and finds faces there.
+# With a side of 32 pixels or less OpenCV 4.10 reads unwritten memory and finds faces in it.
 _SMALLEST_INPUT = 64
 
 
