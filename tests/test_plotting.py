@@ -272,7 +272,8 @@ def test_predictions_of_a_crowd_say_that_some_bars_are_missing():
     faces = [make_face((5 + 20 * (k % 14), 5 + 60 * (k // 14), 15, 20)) for k in range(40)]
     ax = plotting.plot_predictions(PICTURE, faces)
     assert len(boxes_of(ax)) == 40
-    assert ax.figure.axes[1].get_title() == "the first 30 of 40 faces"
+    legend = ax.figure.axes[1].get_legend()
+    assert legend.get_title().get_text() == "the first 30 of 40 faces"
     assert_nothing_is_cut(ax.figure)
 
 

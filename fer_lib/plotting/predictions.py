@@ -253,9 +253,10 @@ def _draw_divided_bars(ax: Axes, faces: Sequence[Any]) -> None:
     ax.set_ylim(len(shown) - 0.4, -0.6)
     ax.set_xlim(0, 1)
     _finish_bars(ax)
-    if len(faces) > len(shown):
-        ax.set_title(f"the first {len(shown)} of {len(faces)} faces", fontsize=style.SMALL)
+    left_out = len(faces) > len(shown)
     ax.legend(
+        title=f"the first {len(shown)} of {len(faces)} faces" if left_out else None,
+        title_fontsize=style.SMALL,
         ncols=3,
         frameon=False,
         fontsize=style.SMALL,
