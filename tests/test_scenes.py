@@ -13,6 +13,7 @@ import pytest
 from fer_lib.alignment import align_face
 from fer_lib.detection import FaceDetector, yunet_backend
 from fer_lib.images import read_image
+from fer_lib.recognition import EmotionRecognizer
 
 SCENES = (
     "Luciano.png",
@@ -98,3 +99,17 @@ def test_both_detectors_give_the_same_crops(scenes, weights, name):
             assert distance < 0.2 * max(face.box[2:]), name_
         crops = [align_face(image, one).astype(float).ravel() for one in (face, twin)]
         assert np.corrcoef(*crops)[0, 1] > 0.5
+
+
+@needs_tensorflow
+@pytest.mark.parametrize("detector", ["mtcnn", "yunet"])
+def test_the_shipped_network_names_posed_expressions_first_or_second(scenes, weights, detector):
+    found = make_mtcnn() if detector == "mtcnn" else make_yunet(weights=weights)
+    recognizer = EmotionRecognizer(detector=found)
+    with (scenes / "scenes.csv").open() as table:
+        posed = {row["file"]: row["expression"] for row in csv.DictReader(table)}
+    for name, expression in posed.items():
+        if expression:
+            nearest, *_ = recognizer.predict(scenes / name)  # the largest face
+            chances = nearest.to_dict()["probabilities"]
+            assert expression in sorted(chances, key=chances.get)[-2:], (name, chances)
