@@ -1,7 +1,9 @@
 """Clean-up of poor pictures as plain functions, to be called where they help and nowhere else.
 
 The recogniser does not call them: its networks are trained on pictures as they come and
-standardise each crop themselves.
+standardise each crop themselves, so a good picture only loses. The accuracies below are those of
+the shipped `cnn` on every fourth face of FER2013's PublicTest, spoilt and then cleaned, as
+`tests/benchmarks/enhancement.py` prints them.
 """
 
 from __future__ import annotations
@@ -12,14 +14,19 @@ import numpy as np
 from fer_lib.images import PictureSource, read_image, to_gray
 
 
-def equalize_contrast(image: PictureSource, clip_limit: float = 2.0, tiles: int = 4) -> np.ndarray:
+def equalize_contrast(image: PictureSource, clip_limit: float = 2.0, tiles: int = 2) -> np.ndarray:
     """Returns a picture with its local contrast evened out (contrast-limited, adaptive).
+
+    Helps where a part of the face lies in deep shadow: with one half of each face at a fifth of
+    its brightness, accuracy rises from 59 % to 64 %. Shallow shadows gain a point or two, faces
+    that are dark or pale all over nothing. Good pictures lose (72 % to 71 %), noisy ones more.
 
     Args:
         image: A grey array `(height, width)`, or any picture that `read_image` takes.
         clip_limit: How much contrast may rise, in multiples of a flat histogram; 1 changes
             little, beyond 4 or so noise and skin texture come out.
-        tiles: The picture is equalised in `tiles x tiles` parts, blended into each other.
+        tiles: The picture is equalised in `tiles x tiles` parts, blended into each other. 2 suits
+            the crop of a face, 8 a whole photograph.
 
     Returns:
         `uint8` of the same height and width: `(height, width)` for a grey array, else RGB
@@ -44,10 +51,14 @@ def equalize_contrast(image: PictureSource, clip_limit: float = 2.0, tiles: int 
 def denoise(image: PictureSource, strength: float = 10.0) -> np.ndarray:
     """Returns a picture with its noise averaged away over similar patches (non-local means).
 
+    Helps where grain is plainly visible and `strength` fits it: with noise of 10 grey levels on
+    each face, accuracy rises from 52 % to 63 %, with 20 from 29 % to 52 %. It takes the lines of a
+    clean face for noise: 72 % falls to 66 % at strength 10 and to 55 % at 20.
+
     Args:
         image: A grey array `(height, width)`, or any picture that `read_image` takes.
-        strength: About the standard deviation of the noise in grey levels; more removes
-            wrinkles with the noise. 0 returns the picture unchanged.
+        strength: About the standard deviation of the noise in grey levels (two thirds of it in
+            colour); less does nothing, more removes wrinkles too. 0 changes nothing.
 
     Returns:
         `uint8` of the same height and width: `(height, width)` for a grey array, else RGB.

@@ -96,3 +96,29 @@ def test_wrong_arguments(face):
     for function in FUNCTIONS:
         with pytest.raises(ValueError, match="shape"):
             function(np.zeros((0, 4)))
+
+
+@pytest.mark.slow
+def test_the_accuracies_that_the_docstrings_claim(fer2013_npz):
+    from fer_lib.datasets import load_fer2013
+    from fer_lib.pretrained import load_pretrained
+
+    model = load_pretrained("cnn")
+    test_set = load_fer2013(fer2013_npz, splits="PublicTest")
+    faces, labels = test_set.images[::4, ..., 0], test_set.labels[::4]
+
+    def accuracy(pictures, clean=lambda picture: picture) -> float:
+        predicted = model.predict(np.stack([clean(picture) for picture in pictures])).argmax(axis=1)
+        return float(np.mean(predicted == labels))
+
+    def add_noise(deviation: float) -> np.ndarray:
+        noise = np.random.default_rng(0).normal(0, deviation, faces.shape)
+        return np.clip(faces + noise, 0, 255).round().astype(np.uint8)
+
+    shadow = np.where(np.arange(48) < 24, faces * 0.2, faces).astype(np.uint8)
+    assert accuracy(shadow, equalize_contrast) > accuracy(shadow) + 0.03
+    assert accuracy(add_noise(10), denoise) > accuracy(add_noise(10)) + 0.07
+    noisy = add_noise(20)
+    assert accuracy(noisy, lambda picture: denoise(picture, 20)) > accuracy(noisy) + 0.15
+    assert accuracy(faces, equalize_contrast) < accuracy(faces) + 0.01
+    assert accuracy(faces, denoise) < accuracy(faces) - 0.03
