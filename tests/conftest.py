@@ -19,9 +19,14 @@ os.environ["FER_LIB_DATASET"] = "synthetic"
 os.environ["FER_LIB_HOME"] = _cache.name
 os.environ.pop("FER_LIB_MODELS", None)
 
+import hypothesis
 import network_guard
 import numpy as np
 import pytest
+
+# The same examples on every run: a failure belongs to the change under test, not to chance.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA_VARIABLE = "FER_LIB_TEST_DATA"
