@@ -80,7 +80,7 @@ class Pretrained:
         if views == 1:
             probabilities = self._predict_once(crops)
         elif views == 10:
-            probabilities = _mean_of_logs([self._predict_once(v) for v in _ten_views(crops)])
+            probabilities = mean_of_logs([self._predict_once(v) for v in _ten_views(crops)])
         else:
             raise ValueError(f"Expected `views` to be 1 or 10. Received: {views}")
         return apply_temperature(probabilities, self.temperature)
@@ -146,8 +146,8 @@ def _ten_views(crops: np.ndarray) -> Iterator[np.ndarray]:
         yield view[:, :, ::-1]
 
 
-def _mean_of_logs(views: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the normalised geometric mean of probabilities `(n, num_classes)`."""
+def mean_of_logs(views: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the normalised geometric mean of several arrays `(n, num_classes)`."""
     logs = [np.log(np.maximum(view, np.finfo(np.float32).tiny)) for view in views]
     return _softmax(np.mean(logs, axis=0))
 
