@@ -290,11 +290,20 @@ def save_pretrained(
     save_model(model, folder / MODEL_FILE)
     if history_csv is not None:
         write_text(folder / HISTORY_FILE, history_csv)
+    write_results(folder, card, predictions)
+    return folder
+
+
+def write_results(
+    folder: Path, card: Mapping[str, object], predictions: Mapping[str, np.ndarray] | None = None
+) -> None:
+    """Writes what is known of the model in a folder: its predictions, then its card.
+
+    The card comes last: a folder is a model only once it is there.
+    """
     if predictions is not None:
         np.savez_compressed(folder / PREDICTIONS_FILE, **predictions)
-    # The card comes last: a folder is a model only once it is there.
     write_text(folder / CARD_FILE, json.dumps(card, indent=2) + "\n")
-    return folder
 
 
 def write_text(file: Path, text: str) -> None:

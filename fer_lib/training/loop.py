@@ -115,11 +115,12 @@ def train(
         _choose_trainable(config, network, head_only=last <= config.head_epochs)
         _compile_trainer(config, trainer, len(batches), first, last)
         weights, optimizer_state = run_variables(trainer)
-        if len(history) > first:
+        if values and len(history) > first:
             checkpoint.restore([*weights, *optimizer_state], values)
-        elif history:
+        elif values:
             # The state is the last of the phase before, whose optimizer ended with it.
             checkpoint.restore(weights, values[: len(weights)])
+        values = []
         callback = EpochCallback(
             network,
             config,
