@@ -36,6 +36,7 @@ class TrainingConfig:
         dropout_rate: Of the embedding; the variant's own where it is None.
         squeeze_excite: See `models.build_cnn`.
         resolution: See `models.build_resnet50`; of no meaning to the others.
+        weights: The same: where the backbone's weights come from.
         head_epochs: So many of the epochs train the head alone, the first ones.
         unfreeze_from: Afterwards the layers from this one on are trained; all where it is None.
         freeze_batch_norm: Whether batch normalisation keeps the statistics that it came with.
@@ -64,6 +65,7 @@ class TrainingConfig:
     dropout_rate: float | None = None
     squeeze_excite: bool = False
     resolution: int = 96
+    weights: str | None = None
     head_epochs: int = 0
     unfreeze_from: str | None = None
     freeze_batch_norm: bool = False

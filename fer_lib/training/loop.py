@@ -88,7 +88,9 @@ def train(
     targets = build_targets(config, train_set, teacher)
 
     keras.utils.set_random_seed(config.seed)
-    network = _build_network(config, train_set)
+    # What a checkpoint or another model brings replaces the backbone's first weights.
+    first_weights = None if resume or start is not None else config.weights
+    network = _build_network(config, train_set, config.precision, first_weights)
     if start is not None:
         _copy_weights(start, network, train_set.class_names)
     facts = {
@@ -160,9 +162,9 @@ def _check_data(train_set: FaceDataset, validation_set: FaceDataset) -> None:
 
 
 def _build_network(
-    config: TrainingConfig, dataset: FaceDataset, precision: str | None = None
+    config: TrainingConfig, dataset: FaceDataset, precision: str, weights: str | None = None
 ) -> keras.Model:
-    """Builds the network under the recipe's precision, and leaves the global policy as it was."""
+    """Builds the network under a precision, and leaves the global policy as it was."""
     arguments = {
         "num_classes": len(dataset.class_names),
         "input_shape": dataset.images.shape[1:],
@@ -170,10 +172,11 @@ def _build_network(
     if config.dropout_rate is not None:
         arguments["dropout_rate"] = config.dropout_rate
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision or config.precision)
+    keras.config.set_dtype_policy(precision)
     try:
         if config.variant == "resnet50":
-            return models.build_resnet50(resolution=config.resolution, **arguments)
+            arguments |= {"resolution": config.resolution, "weights": weights}
+            return models.build_resnet50(**arguments)
         return models.build_cnn(config.variant, squeeze_excite=config.squeeze_excite, **arguments)
     finally:
         keras.config.set_dtype_policy(policy)
@@ -263,7 +266,7 @@ def _finish(
     start: pretrained.Pretrained | None,
 ) -> pretrained.Pretrained:
     """Writes the best epoch as a model folder, scored as it is read back from disk."""
-    network = _build_network(config, train_set, precision="float32")
+    network = _build_network(config, train_set, "float32")
     values, _ = checkpoint.read(output / CHECKPOINT_DIR / checkpoint.BEST_FILE)
     checkpoint.restore(network.variables, values)
     history_csv = pd.DataFrame(history).to_csv(index=False, float_format="%.6g")
