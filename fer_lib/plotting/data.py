@@ -36,7 +36,7 @@ def plot_faces(
     Raises:
         ValueError: No picture, a picture of another shape, or not one title a picture.
     """
-    images = [_displayable(np.asarray(image)) for image in images]
+    images = [displayable(np.asarray(image)) for image in images]
     if not images:
         raise ValueError("Expected at least one picture. Received: none")
     if titles is not None and len(titles) != len(images):
@@ -102,7 +102,7 @@ def plot_class_counts(
     return ax
 
 
-def _displayable(image: np.ndarray) -> np.ndarray:
+def displayable(image: np.ndarray) -> np.ndarray:
     """Returns a picture as imshow takes it: 0 to 255, grey without a channel axis."""
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
