@@ -69,6 +69,7 @@ _ROOM_OF: dict[str, str] = {
     "occlusion_map": "explain",
     "region_energy": "explain",
     "sanity_check": "explain",
+    "write_report": "report",
     "check_dataset": "doctor",
     "TrainingConfig": "training",
     "load_recipe": "training",

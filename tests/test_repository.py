@@ -36,7 +36,7 @@ ROOMS = (
     ("pretrained",),
     ("evaluation",),
     ("plotting",),
-    ("explain",),
+    ("explain", "report"),
     ("training", "export", "recipes"),
     ("doctor",),
     ("recognition",),
