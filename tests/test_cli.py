@@ -186,19 +186,22 @@ def test_evaluate_compares_and_writes_one_page(capsys, fer2013_file, second_mode
 
 
 def test_evaluate_scores_a_folder_of_ones_own(capsys, tmp_path):
-    for name in ("Happiness", "sad"):
-        (tmp_path / name).mkdir()
+    for folder in ("train/sad", "test/Happiness", "test/sad"):
+        (tmp_path / folder).mkdir(parents=True)
         for index in range(3):
-            pixels = np.random.default_rng(index).integers(0, 256, (60, 50), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
-    words = ["evaluate", "--model", "small", "--folder", "--data", tmp_path, "--json"]
+            seed = [index, folder.startswith("test")]
+            pixels = np.random.default_rng(seed).integers(0, 256, (60, 50), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{index}.png")
+    words = ["evaluate", "--model", "small", "--data", tmp_path, "--detector", "none", "--json"]
     status, out, err = run(capsys, *words)
     scores = json.loads(out)
-    assert (status, scores["n"]) == (0, 6)
+    assert (status, scores["n"], scores["num_twins"]) == (0, 6, 0)
     assert scores["per_class"]["happy"]["support"] == 3
     assert scores["per_class"]["angry"]["recall"] is None
-    status, out, err = run(capsys, *words, "--votes", "votes.csv")
-    assert status == 1
+    status, out, err = run(capsys, *words, "--split", "train")
+    assert (status, json.loads(out)["n"]) == (0, 3)
+    status, out, err = run(capsys, *words, "--split", "PublicTest")
+    assert (status, out) == (1, "")
     assert_one_line(err, "evaluate")
 
 

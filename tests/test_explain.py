@@ -314,3 +314,14 @@ def test_the_shipped_network_looks_at_the_face_and_passes_the_sanity_check(faces
     energy = explain.region_energy(explain.grad_cam(model, faces)).mean()
     assert energy["rest"] < UNIFORM["rest"] - 0.1
     assert np.abs(explain.sanity_check(model, faces).mean()) < 0.4
+
+
+@pytest.mark.slow
+def test_the_resnet_is_explained_at_any_of_its_stages(faces):
+    from fer_lib.models import build_resnet50
+
+    network = build_resnet50(resolution=96)
+    for layer in ("last_map", "conv4_block6_out"):
+        maps = explain.grad_cam(network, faces.images[:2], classes=3, layer=layer)
+        assert maps.shape == (2, 48, 48)
+        assert np.isfinite(maps).all()

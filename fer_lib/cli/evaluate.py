@@ -17,16 +17,23 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="cnn", help="a shipped model's name, or a model folder")
-    parser.add_argument("--data", required=True, help="FER2013 in any published layout")
     parser.add_argument(
-        "--folder",
-        action="store_true",
-        help="--data is a folder of your own faces in folders named after the emotions",
+        "--data",
+        required=True,
+        help="FER2013 in any published layout, or class-named folders of pictures",
     )
     parser.add_argument(
-        "--split", help="Training, PublicTest (the default), PrivateTest; of a folder, all of it"
+        "--split",
+        help="the part to score: of FER2013 Training, PublicTest or PrivateTest; by default "
+        "PublicTest, or the part of your own folders that is for testing, or all",
     )
     parser.add_argument("--votes", metavar="FILE", help="FER+ votes (fer2013new.csv), for FER2013")
+    parser.add_argument(
+        "--detector",
+        default="mtcnn",
+        choices=("mtcnn", "yunet", "none"),
+        help="finds the faces in folders of pictures; none: they are faces already",
+    )
     parser.add_argument("--views", type=int, default=1, choices=(1, 10), help="views of each face")
     parser.add_argument(
         "--compare",
@@ -46,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     _check(arguments)
     model = pretrained.load_pretrained(arguments.model)
-    dataset, training = _load(arguments, model)
+    dataset, training, split = _load(arguments, model)
     report = _score(arguments, model, dataset, training)
     others = [
         _score(arguments, pretrained.load_pretrained(name), dataset, training)
@@ -60,14 +67,14 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(values, indent=2, allow_nan=False))
     else:
         views = "one view" if arguments.views == 1 else f"{arguments.views} views"
-        print(f"{model.name} on {dataset.name} {arguments.split or ''}".rstrip() + f", {views}")
+        print(f"{model.name} on {dataset.name} {split}".rstrip() + f", {views}")
         print(report)
         if comparison is not None:
             print(f"\n{comparison}\n\n{_comparison_table(comparison)}")
     if arguments.report:
         from fer_lib.report import write_report
 
-        details = {"split": arguments.split or "all", "views of each face": str(arguments.views)}
+        details = {"split": split or "all of it", "views of each face": str(arguments.views)}
         write_report(arguments.report, report, others=others, card=model.card, details=details)
         print(f"The report is in {arguments.report}", file=sys.stderr if arguments.json else None)
     return 0
@@ -75,10 +82,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Refuses what cannot work before anything slow begins."""
-    if arguments.folder and arguments.votes:
-        raise ValueError("Expected --votes with FER2013 only. Received: --folder as well")
-    if not arguments.folder and arguments.split is None:
-        arguments.split = "PublicTest"
     if arguments.report is not None:
         if arguments.report.suffix.lower() not in (".html", ".htm"):
             raise ValueError(f"Expected --report with a file .html. Received: {arguments.report}")
@@ -89,25 +92,32 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _load(
     arguments: argparse.Namespace, model: Pretrained
-) -> tuple[FaceDataset, FaceDataset | None]:
-    """Returns the faces to score, and the training faces where the data set has them."""
+) -> tuple[FaceDataset, FaceDataset | None, str]:
+    """Returns the faces to score, the training faces where they are at hand, and the split."""
     from fer_lib import datasets
+    from fer_lib.cli.data import holds_crops, load_path
+    from fer_lib.detection import FaceDetector
+    from fer_lib.images import find_images
 
-    if arguments.folder:
-        everything = datasets.load_folder(
-            arguments.data,
-            class_names=model.class_names,
-            image_size=model.image_size[0],
-            color=model.model.input_shape[-1] == 3,
-        )
-        return (everything.subset(split=arguments.split) if arguments.split else everything), None
-    everything = datasets.load_fer2013(arguments.data)
+    path = Path(arguments.data).expanduser()
+    detector = None
+    # A detector takes seconds to load: only photographs need one.
+    if arguments.detector != "none" and path.is_dir() and find_images(path):
+        detector = None if holds_crops(path) else FaceDetector(arguments.detector)
+    everything = load_path(path, detector=detector)
+    if everything.class_names != model.class_names:
+        everything = everything.with_classes(model.class_names)
     if arguments.votes:
         everything = datasets.load_ferplus(arguments.votes, everything)
-    training = everything[everything.split == "Training"]
+    splits = sorted(set(everything.split.tolist()))
+    tests = [name for name in splits if name.lower().startswith("test")]
+    split = arguments.split or ("PublicTest" if "PublicTest" in splits else "".join(tests[:1]))
+    dataset = everything.subset(split=split) if split else everything
     # With the training pictures at hand, the report has a part without those that are among them.
-    has_training = len(training) > 0 and arguments.split != "Training"
-    return everything.subset(split=arguments.split), training if has_training else None
+    is_training = [name.lower().startswith("train") for name in everything.split]
+    training = everything[[index for index, taken in enumerate(is_training) if taken]]
+    has_training = bool(split) and len(training) > 0 and not split.lower().startswith("train")
+    return dataset, training if has_training else None, split
 
 
 def _score(
