@@ -46,9 +46,7 @@ def plot_faces(
     cell = min(style.WIDTH / columns, 2.0)
     lines = 0
     if titles is not None:
-        letters = max(int(cell * 72 / (0.55 * style.SMALL)), 6)
-        titles = [textwrap.fill(str(title), letters) for title in titles]
-        lines = max(title.count("\n") + 1 for title in titles)
+        titles, lines = wrap_titles(titles, cell)
     row_height = cell + lines * 1.3 * style.SMALL / 72
     axes = style.many_axes(ax, len(images), columns, columns * cell, row_height)
     for index, (place, image) in enumerate(zip(axes, images, strict=True)):
@@ -100,6 +98,13 @@ def plot_class_counts(
     ax.tick_params(axis="y", length=0)
     style.remove_frame(ax)
     return ax
+
+
+def wrap_titles(titles: Sequence[Any], width: float) -> tuple[list[str], int]:
+    """Returns titles broken into lines of a width in inches, and the most lines that one has."""
+    letters = max(int(width * 72 / (0.55 * style.SMALL)), 6)
+    wrapped = [textwrap.fill(str(title), letters) for title in titles]
+    return wrapped, max(title.count("\n") + 1 for title in wrapped)
 
 
 def displayable(image: np.ndarray) -> np.ndarray:

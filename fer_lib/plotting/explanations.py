@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from fer_lib.plotting import style
-from fer_lib.plotting.data import displayable
+from fer_lib.plotting.data import displayable, wrap_titles
 
 # Even in lightness and told apart by people with any common colour blindness; the face shows
 # through where a map is low.
@@ -64,9 +63,7 @@ def plot_explanations(
     cell = min(style.WIDTH / columns, 1.6)
     lines = 0
     if titles is not None:
-        letters = max(int(cell * 72 / (0.55 * style.SMALL)), 6)
-        titles = [textwrap.fill(str(title), letters) for title in titles]
-        lines = max(title.count("\n") + 1 for title in titles)
+        titles, lines = wrap_titles(titles, cell)
     bands = -(-len(images) // columns)
     height = cell + lines * 0.65 * style.SMALL / 72
     # Each band of the grid holds a row of faces and, below it, a row of the same under their maps.

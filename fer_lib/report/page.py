@@ -127,7 +127,8 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 def points(value: float) -> str:
     """Writes a difference of shares in percentage points, with its sign."""
-    return f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
+    text = f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return "0.0" if text[1:] == "0.0" else text
 
 
 def number(value: float | None) -> str:
