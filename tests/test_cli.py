@@ -153,6 +153,70 @@ def test_evaluate_prints_scores_and_json(capsys, fer2013_file):
     assert wanted <= set(scores)
 
 
+@pytest.fixture(scope="module")
+def second_model(small_model):
+    """Another untrained model beside `small`, called `second`."""
+    keras.utils.set_random_seed(1)
+    network = models.build_cnn("lesson")
+    pretrained.save_pretrained(
+        small_model.with_name("second"), network, {"class_names": list(EMOTIONS)}
+    )
+
+
+def test_evaluate_compares_and_writes_one_page(capsys, fer2013_file, second_model, tmp_path):
+    page = tmp_path / "new" / "report.html"
+    words = ["evaluate", "--model", "small", "--data", fer2013_file, "--compare", "second"]
+    with pytest.warns(UserWarning, match="published"):
+        status, out, err = run(capsys, *words, "--report", page)
+    assert status == 0
+    assert "small and second" in out or "better than" in out or "difference between" in out
+    assert "small less second: " in out and "right alone" in out
+    assert str(page) in out
+    text = page.read_text(encoding="utf-8")
+    assert "<title>small on fer2013: evaluation</title>" in text
+    assert "PublicTest" in text and "second" in text
+    with pytest.warns(UserWarning, match="published"):
+        status, out, err = run(capsys, *words, "--compare", "second", "--report", page, "--json")
+    values = json.loads(out)
+    assert values["model"] == "small"
+    pairs = values["comparison"]["differences"]
+    names = [(pair["first"], pair["second"]) for pair in pairs]
+    assert names[0] == ("small", "second 2") and len(names) == 3
+    assert str(page) in err
+
+
+def test_evaluate_scores_a_folder_of_ones_own(capsys, tmp_path):
+    for folder in ("train/sad", "test/Happiness", "test/sad"):
+        (tmp_path / folder).mkdir(parents=True)
+        for index in range(3):
+            seed = [index, folder.startswith("test")]
+            pixels = np.random.default_rng(seed).integers(0, 256, (60, 50), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{index}.png")
+    words = ["evaluate", "--model", "small", "--data", tmp_path, "--detector", "none", "--json"]
+    status, out, err = run(capsys, *words)
+    scores = json.loads(out)
+    assert (status, scores["n"], scores["num_twins"]) == (0, 6, 0)
+    assert scores["per_class"]["happy"]["support"] == 3
+    assert scores["per_class"]["angry"]["recall"] is None
+    status, out, err = run(capsys, *words, "--split", "train")
+    assert (status, json.loads(out)["n"]) == (0, 3)
+    status, out, err = run(capsys, *words, "--split", "PublicTest")
+    assert (status, out) == (1, "")
+    assert_one_line(err, "evaluate")
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "folder.html", "file/report.html"])
+def test_evaluate_refuses_a_page_that_cannot_be_written_at_once(capsys, tmp_path, name):
+    (tmp_path / "folder.html").mkdir()
+    (tmp_path / "file").write_text("")
+    status, out, err = run(
+        capsys, "evaluate", "--model", "none", "--data", "none.csv", "--report", tmp_path / name
+    )
+    assert (status, out) == (1, "")
+    assert_one_line(err, "evaluate")
+    assert name.split("/")[0] in err
+
+
 def test_evaluate_names_a_missing_data_set(capsys, tmp_path):
     status, out, err = run(
         capsys, "evaluate", "--model", "small", "--data", tmp_path / "fer2013.csv"

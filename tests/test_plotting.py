@@ -58,6 +58,9 @@ BINS = pd.DataFrame(
         "count": [10, 30],
     }
 )
+MAP = np.linspace(0, 1, 30 * 20).reshape(1, 20, 30)
+ENERGY = pd.DataFrame({"eyes": [0.2, 0.4], "mouth": [0.1, 0.1], "rest": [0.7, 0.5]})
+CHANCE = pd.DataFrame({"eyes": [0.1], "mouth": [0.1], "rest": [0.8]})
 CURVE = pd.DataFrame({"coverage": [0.1, 0.5, 1.0], "risk": [0.0, 0.1, 0.3]})
 
 ONE_AXES = {
@@ -66,10 +69,13 @@ ONE_AXES = {
     "predictions": lambda ax: plotting.plot_predictions(
         PICTURE, [make_face((20, 20, 60, 70))], ax=ax
     ),
+    "region_energy": lambda ax: plotting.plot_region_energy(ENERGY, CHANCE, ax=ax),
     "reliability": lambda ax: plotting.plot_reliability(BINS, ax=ax),
     "risk_coverage": lambda ax: plotting.plot_risk_coverage(CURVE, ax=ax),
 }
 MANY_AXES = {
+    "explanations": lambda ax: plotting.plot_explanations([PICTURE], MAP, ["a"], ax=ax).ravel(),
+    "mean_saliency": lambda ax: plotting.plot_mean_saliency({"sad": MAP[0], "b": MAP[0]}, ax=ax),
     "faces": lambda ax: plotting.plot_faces([PICTURE, PICTURE], ["a", "b"], ax=ax),
     "history": lambda ax: plotting.plot_history(HISTORY, ax=ax),
 }
@@ -330,3 +336,44 @@ def test_colours():
     assert not set(style.SERIES_COLORS) & set(EMOTION_COLORS.values())
     assert style.text_color("#ffffff") == style.text_color(EMOTION_COLORS["happy"]) == "black"
     assert style.text_color("#000000") == style.text_color(EMOTION_COLORS["sad"]) == "white"
+
+
+def test_explanations_show_each_face_above_the_same_face_under_its_map():
+    maps = np.concatenate([MAP, -MAP, 0 * MAP] * 3)
+    axes = plotting.plot_explanations([PICTURE] * 9, maps, [f"face {i}" for i in range(9)])
+    assert axes.shape == (2, 9)
+    assert_nothing_is_cut(axes[0, 0].figure)
+    for plain, overlaid in axes.T:
+        above, below = plain.get_position(), overlaid.get_position()
+        assert above.y0 > below.y0 and above.x0 == pytest.approx(below.x0)
+        assert len(plain.images) == 1 and len(overlaid.images) == 2
+        np.testing.assert_array_equal(plain.images[0].get_array(), PICTURE)
+        assert overlaid.images[1].get_extent() == overlaid.images[0].get_extent()
+    opacities = [overlaid.images[1].get_alpha() for overlaid in axes[1, :3]]
+    assert opacities[0].argmax() == MAP.argmax() and opacities[0].max() > 0.5
+    assert not opacities[1].any() and not opacities[2].any()
+
+
+def test_region_bars_are_the_means_in_the_colours_of_the_emotions():
+    ax = plotting.plot_region_energy({"happy": ENERGY, "sad": ENERGY * 0.5}, CHANCE)
+    heights = [[bar.get_height() for bar in bars] for bars in ax.containers]
+    np.testing.assert_allclose(heights, [[0.3, 0.1, 0.6], [0.15, 0.05, 0.3]])
+    for bars, name in zip(ax.containers, ("happy", "sad"), strict=True):
+        assert colors.same_color(bars[0].get_facecolor(), EMOTION_COLORS[name])
+    lines = ax.collections[-1].get_segments()
+    np.testing.assert_allclose([line[0][1] for line in lines], [0.1, 0.1, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: plotting.plot_explanations([], MAP), "at least one picture"),
+        (lambda: plotting.plot_explanations([PICTURE], MAP[0]), r"\(1, height, width\)"),
+        (lambda: plotting.plot_explanations([PICTURE], MAP, ["a", "b"]), "1 titles"),
+        (lambda: plotting.plot_mean_saliency({}), "at least one class"),
+        (lambda: plotting.plot_region_energy(ENERGY[:0]), "at least one map"),
+    ],
+)
+def test_explanations_that_do_not_fit_are_refused(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()

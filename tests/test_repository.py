@@ -36,7 +36,7 @@ ROOMS = (
     ("pretrained",),
     ("evaluation",),
     ("plotting",),
-    ("explain",),
+    ("explain", "report"),
     ("training", "export", "recipes"),
     ("doctor",),
     ("recognition",),
@@ -236,11 +236,13 @@ def test_versions_agree() -> None:
     assert f"## [{fer_lib.__version__}]" in changelog
 
 
-def test_readme_links_lead_somewhere() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", readme)
-    links += re.findall(r"<img [^>]*src=\"(?!https?:)([^\"]+)\"", readme)
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("name", ["README.md", "notebooks/RESPONSIBLE_USE.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    page = (ROOT / name).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page)
+    links += re.findall(r"<img [^>]*src=\"(?!https?:)([^\"]+)\"", page)
+    assert links
+    assert [link for link in links if not ((ROOT / name).parent / link).exists()] == []
 
 
 def test_makefile_help_names_every_command() -> None:

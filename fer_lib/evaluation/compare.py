@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from fer_lib.evaluation import bootstrap, calibration
@@ -93,6 +94,24 @@ class Comparison:
             values = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
             pairs.append({**values, "real": difference.real, "sentence": difference.sentence()})
         return {"differences": pairs}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Returns one row a pair: `first, second, n, only_first, only_second`, the differences.
+
+        Each difference has the ends of its 95 % interval beside it, such as `accuracy`,
+        `accuracy_low`, `accuracy_high`; then `p_value, p_adjusted, real`.
+        """
+        rows = []
+        for difference in self.differences:
+            row: dict[str, Any] = {}
+            for name, value in dataclasses.asdict(difference).items():
+                if name.endswith("_ci95"):
+                    score = name.removesuffix("_ci95")
+                    row[f"{score}_low"], row[f"{score}_high"] = value
+                else:
+                    row[name] = value
+            rows.append({**row, "real": difference.real})
+        return pd.DataFrame(rows)
 
     def __str__(self) -> str:
         return "\n".join(difference.sentence() for difference in self.differences)

@@ -6,6 +6,11 @@ the same colour in every figure (`labels.EMOTION_COLORS`).
 """
 
 from fer_lib.plotting.data import plot_class_counts, plot_faces
+from fer_lib.plotting.explanations import (
+    plot_explanations,
+    plot_mean_saliency,
+    plot_region_energy,
+)
 from fer_lib.plotting.history import plot_history
 from fer_lib.plotting.predictions import plot_predictions
 from fer_lib.plotting.scores import (
@@ -17,9 +22,12 @@ from fer_lib.plotting.scores import (
 __all__ = [
     "plot_class_counts",
     "plot_confusion_matrix",
+    "plot_explanations",
     "plot_faces",
     "plot_history",
+    "plot_mean_saliency",
     "plot_predictions",
+    "plot_region_energy",
     "plot_reliability",
     "plot_risk_coverage",
 ]
