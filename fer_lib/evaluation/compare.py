@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from fer_lib.evaluation import bootstrap, calibration
+from fer_lib.evaluation import bootstrap, calibration, tables
 from fer_lib.evaluation.report import EvaluationReport
 
 _LEVEL = 0.05
@@ -69,7 +69,7 @@ class Difference:
         low, high = sorted(100 * sign * end for end in self.accuracy_ci95)
         gap = (
             f"{100 * abs(self.accuracy):.1f} points of accuracy (95 % interval {low:.1f} to "
-            f"{high:.1f}, McNemar p {_p_text(self.p_adjusted)})"
+            f"{high:.1f}, McNemar p {tables.p_text(self.p_adjusted)})"
         )
         if self.real:
             return f"{ahead} is better than {behind} by {gap}."
@@ -139,7 +139,7 @@ def compare(
         )
         for i, j in itertools.combinations(range(len(reports)), 2)
     ]
-    adjusted = _holm([pair.p_value for pair in pairs])
+    adjusted = holm([pair.p_value for pair in pairs])
     return Comparison(
         tuple(
             dataclasses.replace(pair, p_adjusted=value)
@@ -193,7 +193,7 @@ def _compare_pair(
     )
 
 
-def _holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float]) -> list[float]:
     """Corrects for the number of tests (Holm, 1979); one test stays as it is."""
     adjusted = [1.0] * len(p_values)
     highest = 0.0
@@ -225,7 +225,3 @@ def _check_same_samples(
             "Expected reports on the same samples in the same order, with the same classes. "
             f"Received: {first_name} on {first.n:,} samples and {name} on {other.n:,}"
         )
-
-
-def _p_text(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"

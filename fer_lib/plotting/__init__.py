@@ -8,11 +8,13 @@ the same colour in every figure (`labels.EMOTION_COLORS`).
 from fer_lib.plotting.data import plot_class_counts, plot_faces
 from fer_lib.plotting.history import plot_history
 from fer_lib.plotting.predictions import plot_predictions
+from fer_lib.plotting.robustness import plot_robustness
 from fer_lib.plotting.scores import (
     plot_confusion_matrix,
     plot_reliability,
     plot_risk_coverage,
 )
+from fer_lib.plotting.slices import plot_slices
 
 __all__ = [
     "plot_class_counts",
@@ -22,4 +24,6 @@ __all__ = [
     "plot_predictions",
     "plot_reliability",
     "plot_risk_coverage",
+    "plot_robustness",
+    "plot_slices",
 ]
