@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from fer_lib.evaluation.bootstrap import wilson
 from fer_lib.evaluation.compare import holm
 from fer_lib.evaluation.group_report import SliceReport
 from fer_lib.evaluation.grouping import group_samples
@@ -122,8 +122,8 @@ def _share(name: str, right: int, total: int, min_size: int) -> dict[str, float]
     """Returns a share and the ends of its interval, NaN below the size that allows a claim."""
     if total < min_size:
         return {name: np.nan, f"{name}_low": np.nan, f"{name}_high": np.nan}
-    low, high = stats.binomtest(int(right), int(total)).proportion_ci(method="wilson")
-    return {name: float(right / total), f"{name}_low": float(low), f"{name}_high": float(high)}
+    low, high = wilson(right, total)
+    return {name: float(right / total), f"{name}_low": low, f"{name}_high": high}
 
 
 def _score(
