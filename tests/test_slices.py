@@ -1,4 +1,4 @@
-"""Slices: counts and shares equal fairlearn's, the test equals scipy's, small groups stay silent."""
+"""Slices: shares equal fairlearn's, the test equals scipy's, small groups stay silent."""
 
 from __future__ import annotations
 

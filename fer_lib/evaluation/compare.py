@@ -72,7 +72,8 @@ class Difference:
         if self.accuracy_ci95 is not None:
             low, high = sorted(100 * sign * end for end in self.accuracy_ci95)
             ends = f"95 % interval {low:.1f} to {high:.1f}"
-        gap = f"{100 * abs(self.accuracy):.1f} points of accuracy ({ends}, McNemar p {tables.p_text(self.p_adjusted)})"
+        ends += f", McNemar p {tables.p_text(self.p_adjusted)}"
+        gap = f"{100 * abs(self.accuracy):.1f} points of accuracy ({ends})"
         if self.real:
             return f"{ahead} is better than {behind} by {gap}."
         return (
