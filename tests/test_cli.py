@@ -141,7 +141,7 @@ def test_evaluate_writes_the_robustness(capsys, fer2013_file, tmp_path):
         status, out, err = run(capsys, *words, "--robustness-step", "2")
     assert status == 0
     report = evaluation.RobustnessReport.read_json(file)
-    assert report.n == 7 and report.dataset == "fer2013 PublicTest, every 2. face"
+    assert report.n == 7 and report.dataset == "fer2013 PublicTest, 1 face in 2"
     assert str(report) in out
     status, out, err = run(capsys, *words[:-1], tmp_path / "missing" / "robustness.json")
     assert status == 1

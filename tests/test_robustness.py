@@ -54,8 +54,9 @@ def test_a_corruption_grows_with_its_strength_and_leaves_its_input_alone(name):
     assert (np.diff(changes) > 0).all()
 
 
-# Noise belongs to pixels and JPEG to blocks of eight, whatever the size of the face.
-@pytest.mark.parametrize("name", sorted(set(CORRUPTIONS) - {"noise", "jpeg"}))
+@pytest.mark.parametrize(
+    "name", ["blur", "resolution", "rotation", "shift", "scale", "eyes", "mouth", "glasses", "mask"]
+)
 def test_a_corruption_treats_a_large_picture_as_a_small_one(name):
     large = make_faces(4, seed=0, image_size=144).images
     spoilt = corrupt(large, name, 4, seed=1).reshape(len(large), 48, 3, 48, 3).mean(axis=(2, 4))

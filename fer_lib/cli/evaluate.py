@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     robustness = None
     if arguments.robustness:
         step, name = arguments.robustness_step, f"{dataset.name} {arguments.split}"
-        name += f", every {step}. face" if step > 1 else ""
+        name += f", 1 face in {step}" if step > 1 else ""
         some = dataclasses.replace(dataset[::step], name=name)
         robustness = evaluation.robustness_suite(model, some)
         robustness.to_json(arguments.robustness)

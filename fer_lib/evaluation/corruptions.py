@@ -139,8 +139,7 @@ def _compress(images: np.ndarray, level: float, generator: np.random.Generator) 
 
 def _shrink(images: np.ndarray, level: float, generator: np.random.Generator) -> np.ndarray:
     """Averages each crop down to so many pixels a side and enlarges it again: a far face."""
-    side = images.shape[1]
-    small = max(1, round(level * _zoom(images)))
+    side, small = images.shape[1], int(level)  # a far face has few pixels, however large the crop
 
     def resize(image: np.ndarray) -> np.ndarray:
         image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
