@@ -295,8 +295,8 @@ def _summarize(
     notes = ()
     if table["drop_low"].isna().any():
         notes = (
-            "No interval of a drop where all bootstrap resamples are alike: no face's answer "
-            "turned wrong or right, or the faces are too few.",
+            "No interval of a drop where all bootstrap resamples are alike: all answers of a "
+            "class turned wrong or right or stayed, or the faces are too few.",
         )
     return RobustnessReport(
         model=clean.model,
