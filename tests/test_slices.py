@@ -23,7 +23,7 @@ def draw(count: int = 600, seed: int = 0, skill=(0.9, 0.6)):
     """A report on samples of two groups of which one is recognised less often, and the groups."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, 3, count)
-    groups = generator.choice(["no", "yes"], count, p=[0.7, 0.3])
+    groups = generator.choice(["no", "yes"], count, p=[0.7, 0.3]).astype(object)
     right = generator.random(count) < np.where(groups == "yes", skill[1], skill[0])
     answers = np.where(right, labels, (labels + 1) % 3)
     return evaluate(np.eye(3)[answers], labels, NAMES, num_resamples=20), groups
@@ -124,19 +124,19 @@ def test_the_mix_of_classes_is_not_taken_for_a_gap():
 
 def test_chance_is_called_real_in_one_case_of_twenty_at_most():
     called = 0
-    for seed in range(60):
+    for seed in range(40):
         report, groups = draw(200, seed, skill=(0.7, 0.7))
         found = slice_report(report, groups, num_permutations=199)
         called += found.worst_gap["p_adjusted"] < 0.05
-    assert called <= 7
+    assert called <= 5
 
 
 def test_sentences_say_what_is_known():
     report, groups = draw()
     found = slice_report(report, {"glasses": groups})
     first, second = found.sentences()
-    assert first.startswith("glasses: accuracy is 0.9") and "permutation p < 0.001" in first
-    assert "for no and" in first and "for yes, a gap of" in first
+    assert first.startswith("glasses: accuracy is 0.897 for no") and "permutation p < 0.001" in first
+    assert "and 0.621 for yes, a gap of 27.6 points" in first
     assert first.endswith("chance does not explain it.")
     assert second.startswith("glasses: recall of ")
     equal, groups = draw(skill=(0.7, 0.7), seed=3)
