@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from fer_lib import models, pretrained
+from fer_lib import evaluation, models, pretrained
 from fer_lib.cli import main
 from fer_lib.datasets import make_faces
 from fer_lib.labels import EMOTIONS
@@ -132,6 +132,24 @@ def test_wrong_usage_exits_with_two(capsys, words):
     except SystemExit as stop:
         status = stop.code
     assert status == 2
+
+
+def test_evaluate_writes_the_robustness(capsys, fer2013_file, tmp_path):
+    file = tmp_path / "robustness.json"
+    words = ("evaluate", "--model", "small", "--data", fer2013_file, "--robustness", file)
+    with pytest.warns(UserWarning, match="published"):
+        status, out, err = run(capsys, *words, "--robustness-step", "2")
+    assert status == 0
+    report = evaluation.RobustnessReport.read_json(file)
+    assert report.n == 7 and report.dataset == "fer2013 PublicTest, 1 face in 2"
+    assert str(report) in out
+    status, out, err = run(capsys, *words[:-1], tmp_path / "missing" / "robustness.json")
+    assert status == 1
+    assert_one_line(err, "evaluate")
+    assert "folder that exists" in err
+    status, out, err = run(capsys, *words, "--robustness-step", "0")
+    assert status == 1
+    assert_one_line(err, "evaluate")
 
 
 def test_evaluate_prints_scores_and_json(capsys, fer2013_file):

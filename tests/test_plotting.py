@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from matplotlib import colors
 from matplotlib.patches import Rectangle
 
-from fer_lib import plotting
+from fer_lib import evaluation, plotting
 from fer_lib.labels import EMOTION_COLORS, EMOTIONS
 from fer_lib.plotting import style
 
@@ -37,6 +37,32 @@ def make_face(box, emotion="happy", landmarks=True):
         confidence=0.7,
         probabilities=probabilities,
         class_names=EMOTIONS,
+    )
+
+
+def evaluation_reports():
+    """A report on robustness and one on groups, of a model that answers at random."""
+    generator = np.random.default_rng(0)
+
+    class Guess:
+        name = "guess"
+
+        def predict(self, images):
+            return generator.dirichlet(np.ones(7), len(images))
+
+    labels = np.arange(70) % 7
+    faces = np.full((70, 48, 48, 1), 90, np.uint8), labels
+    slices = {"light": np.arange(70) % 3, "age": np.linspace(18, 80, 70)}
+    answers = generator.dirichlet(np.ones(7), 70)
+    return (
+        evaluation.robustness_suite(Guess(), faces, num_resamples=20),
+        evaluation.slice_report(
+            evaluation.evaluate(answers, labels, num_resamples=20),
+            slices,
+            ["light", "age"],
+            bins={"age": [18, 30, 80]},
+            min_size=20,
+        ),
     )
 
 
@@ -63,6 +89,8 @@ ENERGY = pd.DataFrame({"eyes": [0.2, 0.4], "mouth": [0.1, 0.1], "rest": [0.7, 0.
 CHANCE = pd.DataFrame({"eyes": [0.1], "mouth": [0.1], "rest": [0.8]})
 CURVE = pd.DataFrame({"coverage": [0.1, 0.5, 1.0], "risk": [0.0, 0.1, 0.3]})
 
+REPORT, GROUPS = evaluation_reports()
+
 ONE_AXES = {
     "class_counts": lambda ax: plotting.plot_class_counts(COUNTS, ax=ax),
     "confusion_matrix": lambda ax: plotting.plot_confusion_matrix(MATRIX, ["a", "b"], ax=ax),
@@ -72,6 +100,7 @@ ONE_AXES = {
     "region_energy": lambda ax: plotting.plot_region_energy(ENERGY, CHANCE, ax=ax),
     "reliability": lambda ax: plotting.plot_reliability(BINS, ax=ax),
     "risk_coverage": lambda ax: plotting.plot_risk_coverage(CURVE, ax=ax),
+    "slices": lambda ax: plotting.plot_slices(GROUPS, ax=ax),
 }
 MANY_AXES = {
     "explanations": lambda ax: plotting.plot_explanations([PICTURE], MAP, ["a"], ax=ax).ravel(),
@@ -120,6 +149,18 @@ def assert_nothing_is_cut(figure):
     assert drawn.x0 >= -0.02 and drawn.x1 <= width + 0.02
     assert drawn.y0 >= -0.02 and drawn.y1 <= height + 0.02
     assert all(t.get_fontsize() >= 8 for t in figure.findobj(mpl.text.Text) if t.get_text())
+
+
+def test_robustness_draws_on_given_axes_and_fits_a_new_figure():
+    axes = plotting.plot_robustness(REPORT)
+    assert len(axes) == 14
+    assert_nothing_is_cut(axes[0].figure)
+    assert_nothing_is_cut(plotting.plot_robustness({"one": REPORT, "two": REPORT})[0].figure)
+    _, given_axes = plt.subplots(4, 4)
+    assert list(plotting.plot_robustness(REPORT, ax=given_axes)) == list(given_axes.ravel()[:14])
+    assert given_axes[0, 0].get_legend() is not None
+    with pytest.raises(ValueError, match="at least 14 Axes. Received: 1"):
+        plotting.plot_robustness(REPORT, ax=plt.figure().subplots())
 
 
 def test_faces_show_the_pictures_and_titles():

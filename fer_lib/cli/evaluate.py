@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import errno
 import json
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fer_lib.datasets import FaceDataset
-    from fer_lib.evaluation import Comparison, EvaluationReport
+    from fer_lib.evaluation import Comparison, EvaluationReport, RobustnessReport
     from fer_lib.pretrained import Pretrained
 
 
@@ -46,6 +47,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--report", type=Path, metavar="FILE.html", help="also write all of it as one web page"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--robustness",
+        type=Path,
+        metavar="FILE.json",
+        help="also score the model on spoilt pictures, one view, and write that to a file; "
+        "the model answers 72 times on each face",
+    )
+    parser.add_argument(
+        "--robustness-step",
+        type=int,
+        default=1,
+        metavar="K",
+        help="do so on every K-th face alone, K times as fast",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -60,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         for name in arguments.compare
     ]
     comparison = evaluation.compare(report, *others) if others else None
+    robustness = _spoil(arguments, model, dataset, split) if arguments.robustness else None
     if arguments.json:
         values = report.to_dict()
         if comparison is not None:
@@ -71,11 +87,20 @@ def run(arguments: argparse.Namespace) -> int:
         print(report)
         if comparison is not None:
             print(f"\n{comparison}\n\n{_comparison_table(comparison)}")
+        if robustness is not None:
+            print(f"\n{robustness}")
     if arguments.report:
         from fer_lib.report import write_report
 
         details = {"split": split or "all of it", "views of each face": str(arguments.views)}
-        write_report(arguments.report, report, others=others, card=model.card, details=details)
+        write_report(
+            arguments.report,
+            report,
+            others=others,
+            card=model.card,
+            robustness=robustness,
+            details=details,
+        )
         print(f"The report is in {arguments.report}", file=sys.stderr if arguments.json else None)
     return 0
 
@@ -88,6 +113,27 @@ def _check(arguments: argparse.Namespace) -> None:
         arguments.report.parent.mkdir(parents=True, exist_ok=True)
         if arguments.report.is_dir():
             raise IsADirectoryError(errno.EISDIR, "Is a directory", str(arguments.report))
+    if arguments.robustness is not None:
+        arguments.robustness.parent.mkdir(parents=True, exist_ok=True)
+        if arguments.robustness.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "Is a directory", str(arguments.robustness))
+    if arguments.robustness_step < 1:
+        raise ValueError(
+            f"Expected `--robustness-step` of 1 or more. Received: {arguments.robustness_step}"
+        )
+
+
+def _spoil(
+    arguments: argparse.Namespace, model: Pretrained, dataset: FaceDataset, split: str
+) -> RobustnessReport:
+    """Scores the model on spoilt pictures of every K-th face, and writes that to its file."""
+    from fer_lib import evaluation
+
+    step = arguments.robustness_step
+    name = f"{dataset.name} {split}".rstrip() + (f", 1 face in {step}" if step > 1 else "")
+    robustness = evaluation.robustness_suite(model, dataclasses.replace(dataset[::step], name=name))
+    robustness.to_json(arguments.robustness)
+    return robustness
 
 
 def _load(

@@ -17,7 +17,10 @@ from fer_lib.evaluation.conformal import (
     measure_conformal,
     prediction_sets,
 )
+from fer_lib.evaluation.corruptions import CORRUPTIONS, Corruption, corrupt
+from fer_lib.evaluation.group_report import SliceReport
 from fer_lib.evaluation.report import EvaluationReport
+from fer_lib.evaluation.robustness import RobustnessReport, robustness_suite
 from fer_lib.evaluation.scoring import evaluate
 from fer_lib.evaluation.selective import (
     OperatingPoint,
@@ -26,13 +29,18 @@ from fer_lib.evaluation.selective import (
     at_error,
     risk_coverage,
 )
+from fer_lib.evaluation.slices import slice_report
 from fer_lib.evaluation.twins import find_twins
 
 __all__ = [
+    "CORRUPTIONS",
     "Comparison",
     "ConformalResult",
+    "Corruption",
     "EvaluationReport",
     "OperatingPoint",
+    "RobustnessReport",
+    "SliceReport",
     "VoteAgreement",
     "adjust_priors",
     "agree_with_votes",
@@ -41,6 +49,7 @@ __all__ = [
     "at_error",
     "calibration_error",
     "compare",
+    "corrupt",
     "evaluate",
     "find_twins",
     "fit_conformal",
@@ -49,4 +58,6 @@ __all__ = [
     "prediction_sets",
     "reliability",
     "risk_coverage",
+    "robustness_suite",
+    "slice_report",
 ]

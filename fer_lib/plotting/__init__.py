@@ -13,11 +13,13 @@ from fer_lib.plotting.explanations import (
 )
 from fer_lib.plotting.history import plot_history
 from fer_lib.plotting.predictions import plot_predictions
+from fer_lib.plotting.robustness import plot_robustness
 from fer_lib.plotting.scores import (
     plot_confusion_matrix,
     plot_reliability,
     plot_risk_coverage,
 )
+from fer_lib.plotting.slices import plot_slices
 
 __all__ = [
     "plot_class_counts",
@@ -30,4 +32,6 @@ __all__ = [
     "plot_region_energy",
     "plot_reliability",
     "plot_risk_coverage",
+    "plot_robustness",
+    "plot_slices",
 ]
