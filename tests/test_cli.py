@@ -143,10 +143,10 @@ def test_evaluate_writes_the_robustness(capsys, fer2013_file, tmp_path):
     report = evaluation.RobustnessReport.read_json(file)
     assert report.n == 7 and report.dataset == "fer2013 PublicTest, 1 face in 2"
     assert str(report) in out
-    status, out, err = run(capsys, *words[:-1], tmp_path / "missing" / "robustness.json")
+    status, out, err = run(capsys, *words[:-1], tmp_path)
     assert status == 1
     assert_one_line(err, "evaluate")
-    assert "folder that exists" in err
+    assert "Is a directory" in err
     status, out, err = run(capsys, *words, "--robustness-step", "0")
     assert status == 1
     assert_one_line(err, "evaluate")
