@@ -61,7 +61,9 @@ _ROOM_OF: dict[str, str] = {
     "TrainingConfig": "training",
     "train": "training",
     "EmotionRecognizer": "recognition",
+    "EmotionStream": "recognition",
     "FaceEmotion": "recognition",
+    "TrackedEmotion": "recognition",
 }
 __all__ = ["__version__", *_ROOM_OF]
 
