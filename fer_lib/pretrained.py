@@ -80,7 +80,7 @@ class Pretrained:
         if views == 1:
             probabilities = self._predict_once(crops)
         elif views == 10:
-            probabilities = _mean_of_logs([self._predict_once(v) for v in _ten_views(crops)])
+            probabilities = mean_of_logs([self._predict_once(v) for v in _ten_views(crops)])
         else:
             raise ValueError(f"Expected `views` to be 1 or 10. Received: {views}")
         return apply_temperature(probabilities, self.temperature)
@@ -146,8 +146,8 @@ def _ten_views(crops: np.ndarray) -> Iterator[np.ndarray]:
         yield view[:, :, ::-1]
 
 
-def _mean_of_logs(views: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the normalised geometric mean of probabilities `(n, num_classes)`."""
+def mean_of_logs(views: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the normalised geometric mean of several arrays `(n, num_classes)`."""
     logs = [np.log(np.maximum(view, np.finfo(np.float32).tiny)) for view in views]
     return _softmax(np.mean(logs, axis=0))
 
@@ -290,11 +290,20 @@ def save_pretrained(
     save_model(model, folder / MODEL_FILE)
     if history_csv is not None:
         write_text(folder / HISTORY_FILE, history_csv)
+    write_results(folder, card, predictions)
+    return folder
+
+
+def write_results(
+    folder: Path, card: Mapping[str, object], predictions: Mapping[str, np.ndarray] | None = None
+) -> None:
+    """Writes what is known of the model in a folder: its predictions, then its card.
+
+    The card comes last: a folder is a model only once it is there.
+    """
     if predictions is not None:
         np.savez_compressed(folder / PREDICTIONS_FILE, **predictions)
-    # The card comes last: a folder is a model only once it is there.
     write_text(folder / CARD_FILE, json.dumps(card, indent=2) + "\n")
-    return folder
 
 
 def write_text(file: Path, text: str) -> None:

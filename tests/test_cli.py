@@ -11,6 +11,7 @@ from PIL import Image
 
 from fer_lib import models, pretrained
 from fer_lib.cli import main
+from fer_lib.datasets import make_faces
 from fer_lib.labels import EMOTIONS
 from fer_lib.recognition import EmotionStream
 
@@ -21,7 +22,8 @@ def small_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     keras.utils.set_random_seed(0)
     network = models.build_cnn("lesson")
-    pretrained.save_pretrained(folder / "small", network, {"class_names": list(EMOTIONS)})
+    card = {"class_names": list(EMOTIONS), "recipe": {"variant": "lesson"}}
+    pretrained.save_pretrained(folder / "small", network, card)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FER_LIB_MODELS", str(folder))
         yield folder / "small"
@@ -172,6 +174,24 @@ def test_train_writes_a_model_that_predict_takes(capsys, fer2013_file, photograp
     assert "--resume" in err
     status, out, err = run(
         capsys, "predict", photographs / "face.jpg", "--model", tmp_path / "mine"
+    )
+    assert status == 0
+
+
+def test_train_fine_tunes_on_a_folder_and_predict_takes_the_result(capsys, photographs, tmp_path):
+    for image, label in make_faces(10):
+        folder = tmp_path / "mine" / EMOTIONS[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(folder / f"{len(list(folder.iterdir()))}.png")
+    words = ["train", "--from", "small", "--data", tmp_path / "mine", "--epochs", "1"]
+    status, out, err = run(capsys, *words, "--output", tmp_path / "tuned")
+    assert status == 0, err
+    assert "a fifth of the pictures" in out
+    card = json.loads((tmp_path / "tuned" / "card.json").read_text())
+    assert card["start"]["name"] == "small"
+    assert card["data"]["training"]["pictures"] == 56
+    status, out, err = run(
+        capsys, "predict", photographs / "face.jpg", "--model", tmp_path / "tuned"
     )
     assert status == 0
 

@@ -24,6 +24,8 @@ _VERBS: dict[str, tuple[str, str]] = {
     "video": ("video", "recognise the expressions in a video, frame by frame"),
     "evaluate": ("evaluate", "score a model on a data set"),
     "train": ("train", "train a model on a data set"),
+    "teach": ("teach", "write a teacher's probabilities, for smaller models to learn from"),
+    "export": ("export", "write a model as an ONNX or LiteRT file"),
     "augment": ("augment", "write augmented copies of pictures, to look at or to train on"),
     "benchmark": ("benchmark", "measure the speed on this machine"),
     "datasets": ("datasets", "list the data sets, fetch one, check a copy"),

@@ -4,7 +4,12 @@ Nothing here needs Keras: probabilities are enough, wherever they come from.
 """
 
 from fer_lib.evaluation.agreement import VoteAgreement, agree_with_votes
-from fer_lib.evaluation.calibration import calibration_error, fit_temperature, reliability
+from fer_lib.evaluation.calibration import (
+    adjust_priors,
+    calibration_error,
+    fit_temperature,
+    reliability,
+)
 from fer_lib.evaluation.compare import Comparison, compare
 from fer_lib.evaluation.conformal import (
     ConformalResult,
@@ -29,6 +34,7 @@ __all__ = [
     "EvaluationReport",
     "OperatingPoint",
     "VoteAgreement",
+    "adjust_priors",
     "agree_with_votes",
     "area_under_risk_coverage",
     "at_coverage",
