@@ -257,20 +257,21 @@ def test_video_writes_a_table_a_film_and_a_timeline(capsys, film, tmp_path):
     lines = (tmp_path / "a" / "rows.csv").read_text().splitlines()
     assert len(lines) == 13
     assert lines[0].startswith("frame,time_s,face_id,x,y,width,height,detection_score,emotion,")
-    assert Image.open(tmp_path / "b" / "plot.png").width > 500
+    with Image.open(tmp_path / "b" / "plot.png") as plot:
+        assert plot.width > 500
     assert (tmp_path / "out.mp4").stat().st_size > 1000
 
 
 def test_video_says_what_was_lost(capsys, film, tmp_path):
-    data = film.read_bytes()
-    (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 7 // 10])
+    # Most of the bytes are the first frame; the others are moved copies of it.
+    (tmp_path / "cut.mp4").write_bytes(film.read_bytes()[:-600])
     status, out, err = run(
         capsys, "video", tmp_path / "cut.mp4", "--csv", tmp_path / "rows.csv", "--model", "small"
     )
     assert status == 0
     assert_one_line(err, "video")
     assert "damaged or cut off" in err
-    assert len((tmp_path / "rows.csv").read_text().splitlines()) > 2
+    assert 2 <= len((tmp_path / "rows.csv").read_text().splitlines()) < 13
 
 
 def test_video_without_a_video_is_one_line(capsys, tmp_path):
