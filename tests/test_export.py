@@ -37,7 +37,11 @@ def test_a_shipped_model_gives_the_same_on_a_thousand_faces(name, format, faces,
 
 @pytest.mark.parametrize(
     ("format", "name", "message"),
-    [("tflite", "m.tflite", "`format`"), ("onnx", "m.tflite", r"\.onnx"), ("litert", "m", "tflite")],
+    [
+        ("tflite", "m.tflite", "`format`"),
+        ("onnx", "m.tflite", r"\.onnx"),
+        ("litert", "m", "tflite"),
+    ],
 )
 def test_wrong_formats_and_endings_are_refused(format, name, message, untrained, tmp_path):
     with pytest.raises(ValueError, match=message):

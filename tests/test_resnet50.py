@@ -1,4 +1,4 @@
-"""ResNet50: its preprocessing is inside, its weights come from a file, and it is tuned in two phases."""
+"""ResNet50: preprocessing inside, weights from a file, tuning in two phases."""
 
 import keras
 import numpy as np

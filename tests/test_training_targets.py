@@ -10,7 +10,7 @@ import pytest
 from fer_lib import pretrained, training
 from fer_lib.datasets import FaceDataset
 from fer_lib.datasets.ferplus import VOTE_COLUMNS
-from fer_lib.training import targets, teacher
+from fer_lib.training import epochs, targets, teacher, throughput
 
 CONFIG = training.TrainingConfig(variant="lesson", label_smoothing=0.1)
 
@@ -180,18 +180,20 @@ def test_a_recipe_with_everything_trains_and_resumes_to_the_same_weights(
     class Interrupted(Exception):
         pass
 
-    original = training.loop.TrainingBatches.__getitem__
+    original = epochs.EpochCallback.on_epoch_begin
 
-    def interrupt(self, index):
-        if self.epoch == 1:  # before the first step of the second phase
+    def interrupt(self, epoch, logs=None):
+        if epoch == 1:  # before the first step of the second phase
             raise Interrupted
-        return original(self, index)
+        original(self, epoch, logs)
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(training.loop.TrainingBatches, "__getitem__", interrupt)
+        patch.setattr(epochs.EpochCallback, "on_epoch_begin", interrupt)
         training.train(config, *bars, tmp_path / "two", progress=False, teacher=opinions)
     training.train(config, *bars, tmp_path / "two", progress=False, teacher=opinions, resume=True)
-    for one, other in zip(weights_of(tmp_path / "whole"), weights_of(tmp_path / "two"), strict=True):
+    for one, other in zip(
+        weights_of(tmp_path / "whole"), weights_of(tmp_path / "two"), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
 
 
@@ -214,13 +216,23 @@ def test_the_first_phase_trains_the_head_alone_and_the_second_what_it_may(bars, 
 
 def test_a_start_with_other_classes_gives_its_features_and_not_its_head(bars, tmp_path):
     start = training.train(SHORT.replace(epochs=1), *bars, tmp_path / "start", progress=False)
-    two = [part.subset(emotion=("angry", "happy")).with_classes(("angry", "happy")) for part in bars]
+    names = ("angry", "happy")
+    two = [part.subset(emotion=names).with_classes(names) for part in bars]
     config = SHORT.replace(epochs=1, head_epochs=1)
     tuned = training.train(config, *two, tmp_path / "two", start=start, progress=False)
-    assert tuned.class_names == ("angry", "happy")
+    assert tuned.class_names == names
     np.testing.assert_array_equal(
         tuned.model.get_layer("stem_conv").get_weights()[0],
         start.model.get_layer("stem_conv").get_weights()[0],
     )
     with pytest.raises(ValueError, match="cnn_lesson like the recipe's"):
         training.train(SHORT.replace(variant="lesson"), *bars, tmp_path / "no", start=start)
+
+
+def test_throughput_is_measured_in_shares(bars):
+    measured = throughput.measure_training(SHORT.replace(variant="lesson"), steps=2)
+    assert measured["pictures_per_second"] > 0
+    assert 0 < measured["input_share"] < 1
+    assert measured["share"] == pytest.approx(
+        measured["gflops"] / measured["matmul_gflops"], abs=0.01
+    )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fer_lib.training import TrainingConfig
 
 # Drawn faces of each class, to learn from and to select on.
-_SYNTHETIC = (4000, 200)
+_SYNTHETIC = (3000, 200)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,9 +81,7 @@ def _choose_recipe(arguments: argparse.Namespace, start: Pretrained | None) -> T
     return config.replace(**{name: value for name, value in changes.items() if value is not None})
 
 
-def _read_data(
-    arguments: argparse.Namespace, seed: int
-) -> tuple[FaceDataset, FaceDataset, str]:
+def _read_data(arguments: argparse.Namespace, seed: int) -> tuple[FaceDataset, FaceDataset, str]:
     """Returns what to train on, what to select on, and the name of the latter."""
     from fer_lib import datasets
     from fer_lib.cli.data import load_path

@@ -41,7 +41,7 @@ def build_targets(
         softened = np.maximum(teacher, 1e-7) ** (1 / config.distillation_temperature)
         parts.append(softened / softened.sum(axis=1, keepdims=True))
     if config.votes:
-        names = [name for name in VOTE_COLUMNS[:NUM_VOTES]]
+        names = list(VOTE_COLUMNS[:NUM_VOTES])
         missing = [name for name in names if name not in dataset.metadata]
         if missing:
             raise ValueError(

@@ -67,9 +67,7 @@ def write_teacher(
     return card
 
 
-def load_teacher(
-    dataset: FaceDataset, folder: str | os.PathLike[str] | None = None
-) -> np.ndarray:
+def load_teacher(dataset: FaceDataset, folder: str | os.PathLike[str] | None = None) -> np.ndarray:
     """Returns the teacher's probabilities for the pictures of a data set.
 
     Args:
