@@ -77,6 +77,7 @@ _ROOM_OF: dict[str, str] = {
     "region_energy": "explain",
     "sanity_check": "explain",
     "write_report": "report",
+    "plot_timeline": "plotting",
     "check_dataset": "doctor",
     "TrainingConfig": "training",
     "load_recipe": "training",
@@ -85,7 +86,11 @@ _ROOM_OF: dict[str, str] = {
     "write_teacher": "training",
     "export_model": "export",
     "EmotionRecognizer": "recognition",
+    "EmotionStream": "recognition",
     "FaceEmotion": "recognition",
+    "TrackedEmotion": "recognition",
+    "analyze_video": "video",
+    "annotate_video": "video",
 }
 __all__ = ["__version__", *_ROOM_OF]
 

@@ -49,6 +49,11 @@ def list_models() -> dict[str, Path]:
     return found
 
 
+def stream_model() -> str:
+    """Returns the name of the model for videos and cameras: `cnn_tiny` where it is, else `cnn`."""
+    return "cnn_tiny" if "cnn_tiny" in list_models() else "cnn"
+
+
 def find_model(name: str | os.PathLike[str]) -> Path:
     """Returns the folder of a trained model.
 

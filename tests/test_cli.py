@@ -6,12 +6,14 @@ import keras
 import numpy as np
 import pytest
 import skimage.data
+from clips import write_clip
 from PIL import Image
 
 from fer_lib import evaluation, models, pretrained
 from fer_lib.cli import main
 from fer_lib.datasets import make_faces
 from fer_lib.labels import EMOTIONS
+from fer_lib.recognition import EmotionStream
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -318,8 +320,75 @@ def test_info_tells_what_a_bug_report_needs(capsys):
         assert word in out
 
 
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """Twelve frames of a photograph with one face, moved by a pixel each."""
+    photograph = Image.fromarray(skimage.data.astronaut()).resize((256, 256))
+    frames = [np.roll(np.asarray(photograph), step, axis=1) for step in range(12)]
+    options = {"movflags": "faststart"}
+    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", frames, options=options)
+
+
+def test_video_writes_a_table_a_film_and_a_timeline(capsys, film, tmp_path):
+    status, out, err = run(
+        capsys, "video", film, "--csv", tmp_path / "a" / "rows.csv", "--model", "small",
+        "--annotate", tmp_path / "out.mp4", "--plot", tmp_path / "b" / "plot.png",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    assert "12 frames, 1 face\n" in out and "face 1, in 12 frames" in out
+    lines = (tmp_path / "a" / "rows.csv").read_text().splitlines()
+    assert len(lines) == 13
+    assert lines[0].startswith("frame,time_s,face_id,x,y,width,height,detection_score,emotion,")
+    with Image.open(tmp_path / "b" / "plot.png") as plot:
+        assert plot.width > 500
+    assert (tmp_path / "out.mp4").stat().st_size > 1000
+
+
+def test_video_says_what_was_lost(capsys, film, tmp_path):
+    # Most of the bytes are the first frame; the others are moved copies of it.
+    (tmp_path / "cut.mp4").write_bytes(film.read_bytes()[:-600])
+    status, out, err = run(
+        capsys, "video", tmp_path / "cut.mp4", "--csv", tmp_path / "rows.csv", "--model", "small"
+    )
+    assert status == 0
+    assert_one_line(err, "video")
+    assert "damaged or cut off" in err
+    assert 2 <= len((tmp_path / "rows.csv").read_text().splitlines()) < 13
+
+
+def test_video_without_a_video_is_one_line(capsys, tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
+    for source in (tmp_path / "text.mp4", tmp_path / "none.mp4"):
+        status, _, err = run(
+            capsys, "video", source, "--csv", tmp_path / "rows.csv", "--model", "small"
+        )
+        assert status == 1
+        assert_one_line(err, "video")
+    assert not (tmp_path / "rows.csv").exists()
+
+
+def test_an_interrupted_video_keeps_its_rows_and_says_so(capsys, film, tmp_path, monkeypatch):
+    frames = []
+    follow = EmotionStream.update
+
+    def interrupted(stream, frame, time_s):
+        frames.append(time_s)
+        if len(frames) > 5:
+            raise KeyboardInterrupt
+        return follow(stream, frame, time_s)
+
+    monkeypatch.setattr(EmotionStream, "update", interrupted)
+    status, out, err = run(
+        capsys, "video", film, "--csv", tmp_path / "rows.csv", "--model", "small"
+    )
+    assert status == 130 and "interrupted" in err and "5 frames" in out
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 6
+
+
 def test_benchmark_prints_ours_beside_the_plain_way(capsys):
     status, out, err = run(capsys, "benchmark", "--model", "small", "--repeats", "3")
     assert status == 0
-    for row in ("1 face, fer_lib", "1 face, model.predict", "mtcnn alone", "import fer_lib"):
+    rows = ["1 face, fer_lib", "1 face, model.predict", "mtcnn alone", "import fer_lib"]
+    rows += ["frames with a detection", "frames without", "model.predict in every frame"]
+    for row in (*rows, "5 faces: all frames", "detecting in the background"):
         assert row in out

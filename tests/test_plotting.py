@@ -91,6 +91,22 @@ CURVE = pd.DataFrame({"coverage": [0.1, 0.5, 1.0], "risk": [0.0, 0.1, 0.3]})
 
 REPORT, GROUPS = evaluation_reports()
 
+
+def make_video_table(seen, frames=60, class_names=EMOTIONS):
+    """A table as `analyze_video` returns it; `seen` maps a face to the frames that show it."""
+    rows = []
+    for frame in range(frames):
+        ids = [face_id for face_id, shown in seen.items() if frame in shown] or [None]
+        for face_id in ids:
+            share = np.nan if face_id is None else 1 / len(class_names)
+            shares = [share] * (2 * len(class_names))
+            rows.append([frame, frame / 30, face_id, *shares])
+    raw = [f"raw_{name}" for name in class_names]
+    return pd.DataFrame(rows, columns=["frame", "time_s", "face_id", *class_names, *raw])
+
+
+TIMELINE = make_video_table({1: range(60), 2: [*range(10), *range(30, 50)]})
+
 ONE_AXES = {
     "class_counts": lambda ax: plotting.plot_class_counts(COUNTS, ax=ax),
     "confusion_matrix": lambda ax: plotting.plot_confusion_matrix(MATRIX, ["a", "b"], ax=ax),
@@ -107,6 +123,7 @@ MANY_AXES = {
     "mean_saliency": lambda ax: plotting.plot_mean_saliency({"sad": MAP[0], "b": MAP[0]}, ax=ax),
     "faces": lambda ax: plotting.plot_faces([PICTURE, PICTURE], ["a", "b"], ax=ax),
     "history": lambda ax: plotting.plot_history(HISTORY, ax=ax),
+    "timeline": lambda ax: plotting.plot_timeline(TIMELINE, ax=ax),
 }
 
 
@@ -418,3 +435,53 @@ def test_region_bars_are_the_means_in_the_colours_of_the_emotions():
 def test_explanations_that_do_not_fit_are_refused(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+def spans(ax):
+    """The stretches of time that are coloured, one for each stack of areas."""
+    boxes = {tuple(area.get_paths()[0].get_extents().intervalx.round(3)) for area in ax.collections}
+    return sorted(boxes)
+
+
+def test_timeline_shows_each_face_with_its_gaps(tmp_path):
+    first, second = plotting.plot_timeline(TIMELINE)
+    assert (first.get_ylabel(), second.get_ylabel()) == ("face 1", "face 2")
+    assert spans(first) == [(0, 2)]
+    assert spans(second) == [(0, 0.333), (1, 1.667)]
+    drawn = [colors.to_hex(area.get_facecolor()[0]) for area in first.collections]
+    assert drawn == [EMOTION_COLORS[name].lower() for name in EMOTIONS]
+    legend = [text.get_text() for text in first.get_legend().get_texts()]
+    assert legend == list(EMOTIONS) and second.get_legend() is None
+    assert second.get_xlabel() == "time in seconds"
+    TIMELINE.to_csv(tmp_path / "table.csv", index=False)
+    assert spans(plotting.plot_timeline(tmp_path / "table.csv")[1]) == spans(second)
+
+
+def test_timeline_draws_the_faces_seen_longest_and_says_so():
+    table = make_video_table({1: range(5), 2: range(60), 3: range(20), 4: [7]})
+    axes = plotting.plot_timeline(table, max_faces=2)
+    assert [ax.get_ylabel() for ax in axes] == ["face 2", "face 3"]
+    assert axes[0].get_legend().get_title().get_text() == "2 of 4 faces, those seen longest"
+    [once] = plotting.plot_timeline(table[table["face_id"] == 4])
+    assert spans(once)[0][1] > spans(once)[0][0]
+    assert_nothing_is_cut(axes[0].figure)
+
+
+def test_timeline_of_a_long_video_is_in_minutes():
+    table = make_video_table({1: range(60)})
+    [ax] = plotting.plot_timeline(table.assign(time_s=table["time_s"] * 90))
+    ax.figure.canvas.draw()
+    assert ax.get_xlabel() == "time in minutes"
+    assert "1:00" in [tick.get_text() for tick in ax.get_xticklabels()]
+
+
+def test_timeline_without_a_face_says_so():
+    [ax] = plotting.plot_timeline(make_video_table({}))
+    assert ax.get_title() == "no face found" and not ax.collections
+
+
+def test_timeline_needs_the_table_of_a_video():
+    with pytest.raises(ValueError, match="analyze_video"):
+        plotting.plot_timeline(pd.DataFrame(HISTORY))
+    with pytest.raises(ValueError, match="max_faces"):
+        plotting.plot_timeline(TIMELINE, max_faces=0)

@@ -39,8 +39,9 @@ ROOMS = (
     ("explain", "report"),
     ("training", "export", "recipes"),
     ("doctor",),
+    ("tracking",),  # below `recognition`, whose streams keep faces apart with it
     ("recognition",),
-    ("webcam", "video", "tracking"),
+    ("webcam", "video"),
     ("cli", "__main__", "benchmark"),
 )
 LEVEL_OF = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

@@ -21,6 +21,7 @@ import fer_lib
 _VERBS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "recognise the expressions in two photographs that come with the libraries"),
     "predict": ("predict", "recognise the expressions in your photographs"),
+    "video": ("video", "recognise the expressions in a video, frame by frame"),
     "evaluate": ("evaluate", "score a model on a data set"),
     "train": ("train", "train a model on a data set"),
     "teach": ("teach", "write a teacher's probabilities, for smaller models to learn from"),

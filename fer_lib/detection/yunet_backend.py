@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import cv2
@@ -49,6 +50,8 @@ class YunetBackend:
     smallest_face = 12.0
 
     def __init__(self, score_threshold: float, weights: str | os.PathLike[str] | None) -> None:
+        # One net keeps the size and the layers of one picture: threads take turns.
+        self._lock = threading.Lock()
         path = fetch_weights() if weights is None else Path(weights).expanduser()
         if not path.is_file():
             raise FileNotFoundError(
@@ -74,8 +77,9 @@ class YunetBackend:
         bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         below, beside = (max(0, _SMALLEST_INPUT - side) for side in image.shape[:2])
         bgr = cv2.copyMakeBorder(bgr, 0, below, 0, beside, cv2.BORDER_CONSTANT)
-        self._net.setInputSize(bgr.shape[1::-1])
-        _, rows = self._net.detect(bgr)
+        with self._lock:
+            self._net.setInputSize(bgr.shape[1::-1])
+            _, rows = self._net.detect(bgr)
         if rows is None:
             rows = np.empty((0, 15), np.float32)
         # A row is: left, top, width, height, five (x, y), score. The eye and the mouth corner that

@@ -20,6 +20,7 @@ from fer_lib.plotting.scores import (
     plot_risk_coverage,
 )
 from fer_lib.plotting.slices import plot_slices
+from fer_lib.plotting.timeline import plot_timeline
 
 __all__ = [
     "plot_class_counts",
@@ -34,4 +35,5 @@ __all__ = [
     "plot_risk_coverage",
     "plot_robustness",
     "plot_slices",
+    "plot_timeline",
 ]

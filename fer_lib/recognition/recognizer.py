@@ -6,16 +6,18 @@ The parts are `detection`, `alignment` and `pretrained`; here they are only put 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import numpy as np
 
 from fer_lib.alignment import align_face
 from fer_lib.detection import Face, FaceDetector
 from fer_lib.images import PictureSource, is_picture, read_image
+from fer_lib.paths import stream_model
 from fer_lib.pretrained import load_pretrained
+from fer_lib.recognition.faces import FaceEmotion, TrackedEmotion
+from fer_lib.recognition.stream import DETECT_EVERY, EmotionStream
 
 
 class Classifier(Protocol):
@@ -27,57 +29,13 @@ class Classifier(Protocol):
         """Returns `float32 (n, num_classes)` probabilities of `uint8 (n, 48, 48)` crops."""
 
 
-@dataclass(frozen=True)
-class FaceEmotion:
-    """One face of a picture and what its expression may be.
-
-    Attributes:
-        face: Where the face is.
-        probabilities: `float32 (num_classes,)`, in the order of `class_names`.
-        class_names: The names of the classes.
-    """
-
-    face: Face
-    probabilities: np.ndarray
-    class_names: tuple[str, ...]
-
-    @property
-    def emotion(self) -> str:
-        """The most probable class."""
-        return self.class_names[int(np.argmax(self.probabilities))]
-
-    @property
-    def confidence(self) -> float:
-        """The probability of `emotion`, in `[0, 1]`."""
-        return float(np.max(self.probabilities))
-
-    @property
-    def box(self) -> tuple[int, int, int, int]:
-        """The face's `(x, y, width, height)` in pixels of the picture."""
-        return self.face.box
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain values, ready for JSON.
-
-        The keys are `box`, `detection_score`, `landmarks` (or `None`), `emotion`, `confidence`
-        and `probabilities` (class name to probability).
-        """
-        return {
-            **self.face.to_dict(),
-            "emotion": self.emotion,
-            "confidence": self.confidence,
-            "probabilities": dict(
-                zip(self.class_names, map(float, self.probabilities), strict=True)
-            ),
-        }
-
-
 class EmotionRecognizer:
     """Recognises the expressions of all faces in pictures.
 
     Args:
         model: The name or folder of a trained model (see `load_pretrained`), or a loaded one: any
-            object with `class_names` and `predict(crops)`.
+            object with `class_names` and `predict(crops)`. None: `"cnn"` for pictures, and
+            for streams the small net of `stream_model`.
         detector: `"mtcnn"`, `"yunet"`, or a `FaceDetector` with settings of your own.
 
     Raises:
@@ -93,9 +51,12 @@ class EmotionRecognizer:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] | Classifier = "cnn",
+        model: str | os.PathLike[str] | Classifier | None = None,
         detector: str | FaceDetector = "mtcnn",
     ) -> None:
+        chosen = model
+        if model is None:
+            model = "cnn"
         if isinstance(model, (str, os.PathLike)):
             model = load_pretrained(model)
         if not (hasattr(model, "predict") and hasattr(model, "class_names")):
@@ -111,6 +72,7 @@ class EmotionRecognizer:
             )
         self.model = model
         self.detector = detector
+        self._stream_model = None if chosen is None else model
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -162,3 +124,78 @@ class EmotionRecognizer:
         if len(crops) == 0:
             return np.empty((0, len(self.class_names)), np.float32)
         return np.asarray(self.model.predict(crops), np.float32)
+
+    def start_stream(
+        self,
+        *,
+        detect_every: int = DETECT_EVERY,
+        smoothing_s: float = 0.25,
+        background: bool = True,
+    ) -> EmotionStream:
+        """Returns an engine for a video or a camera, which takes one frame after the other.
+
+        Args:
+            detect_every: Faces are detected in every so many-th frame and tracked in between.
+            smoothing_s: Time in seconds over which the probabilities of a face are averaged.
+            background: Detect in a thread of its own, so that no frame waits for it; for the same
+                answers on every run say False. See `EmotionStream`.
+
+        Raises:
+            ValueError: An argument is out of range.
+
+        Example:
+            >>> with EmotionRecognizer().start_stream() as stream:  # doctest: +SKIP
+            ...     faces = stream.update(frame, time_s=0.04)
+        """
+        return EmotionStream(
+            self._model_for_streams(),
+            self.detector,
+            detect_every=detect_every,
+            smoothing_s=smoothing_s,
+            background=background,
+        )
+
+    def stream(
+        self,
+        frames: Iterable[np.ndarray | tuple[float, np.ndarray]],
+        *,
+        fps: float = 30.0,
+        detect_every: int = DETECT_EVERY,
+        smoothing_s: float = 0.25,
+        background: bool = True,
+    ) -> Iterator[tuple[float, list[TrackedEmotion]]]:
+        """Yields the faces of each frame of a video, a camera, or any other source of frames.
+
+        Args:
+            frames: RGB `uint8 (height, width, 3)` frames, or pairs of a time in seconds and such
+                a frame. Taken one by one, as the results are asked for.
+            fps: Frames a second, where the frames come without a time.
+            detect_every: See `start_stream`, as for the other arguments.
+            smoothing_s: See `start_stream`.
+            background: See `start_stream`.
+
+        Yields:
+            The time in seconds and the list of `TrackedEmotion`, the largest face first, once a
+            frame.
+
+        Raises:
+            ValueError: A frame or an argument is not as it should be.
+
+        Example:
+            >>> for time_s, faces in EmotionRecognizer().stream(frames):  # doctest: +SKIP
+            ...     print(time_s, [(face.face_id, face.emotion) for face in faces])
+        """
+        if not 0 < fps < np.inf:
+            raise ValueError(f"Expected `fps` above 0. Received: {fps!r}")
+        with self.start_stream(
+            detect_every=detect_every, smoothing_s=smoothing_s, background=background
+        ) as engine:
+            for index, item in enumerate(frames):
+                time_s, frame = item if isinstance(item, tuple) else (index / fps, item)
+                yield float(time_s), engine.update(frame, time_s)
+
+    def _model_for_streams(self) -> Classifier:
+        if self._stream_model is None:
+            name = stream_model()
+            self._stream_model = self.model if name == "cnn" else load_pretrained(name)
+        return self._stream_model

@@ -1,0 +1,81 @@
+"""What is known of one face of a picture, or of a video: where it is and what it may express."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fer_lib.detection import Face
+
+
+@dataclass(frozen=True)
+class FaceEmotion:
+    """One face of a picture and what its expression may be.
+
+    Attributes:
+        face: Where the face is.
+        probabilities: `float32 (num_classes,)`, in the order of `class_names`.
+        class_names: The names of the classes.
+    """
+
+    face: Face
+    probabilities: np.ndarray
+    class_names: tuple[str, ...]
+
+    @property
+    def emotion(self) -> str:
+        """The most probable class."""
+        return self.class_names[int(np.argmax(self.probabilities))]
+
+    @property
+    def confidence(self) -> float:
+        """The probability of `emotion`, in `[0, 1]`."""
+        return float(np.max(self.probabilities))
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """The face's `(x, y, width, height)` in pixels of the picture."""
+        return self.face.box
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values, ready for JSON.
+
+        The keys are `box`, `detection_score`, `landmarks` (or `None`), `emotion`, `confidence`
+        and `probabilities` (class name to probability).
+        """
+        return {
+            **self.face.to_dict(),
+            "emotion": self.emotion,
+            "confidence": self.confidence,
+            "probabilities": self._by_name(self.probabilities),
+        }
+
+    def _by_name(self, probabilities: np.ndarray) -> dict[str, float]:
+        return dict(zip(self.class_names, map(float, probabilities), strict=True))
+
+
+@dataclass(frozen=True)
+class TrackedEmotion(FaceEmotion):
+    """One face in one frame of a stream; its expression is averaged over the last moments.
+
+    Attributes:
+        face: Where the face is, in pixels of the frame. Between two detections the box and the
+            landmarks are carried on by tracking, the score is that of the last detection.
+        probabilities: `float32 (num_classes,)`, smoothed over time.
+        class_names: The names of the classes.
+        face_id: A whole number from 1, the same for the same face in all frames.
+        raw_probabilities: `float32 (num_classes,)`, what this frame alone says.
+    """
+
+    face_id: int
+    raw_probabilities: np.ndarray
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values: those of `FaceEmotion`, `face_id` and `raw_probabilities`."""
+        return {
+            "face_id": int(self.face_id),
+            **super().to_dict(),
+            "raw_probabilities": self._by_name(self.raw_probabilities),
+        }

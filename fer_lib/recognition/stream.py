@@ -1,0 +1,189 @@
+"""The engine for videos and cameras: detect now and then, track in between, predict every frame."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fer_lib.alignment import align_face, crop_face
+from fer_lib.detection import Face, FaceDetector
+from fer_lib.images import read_image
+from fer_lib.recognition.faces import TrackedEmotion
+from fer_lib.tracking import FaceTracker, TrackedFace
+
+if TYPE_CHECKING:
+    from fer_lib.recognition.recognizer import Classifier
+
+DETECT_EVERY = 10
+"""A third of a second of an ordinary video: as long as a new face may stay unnoticed."""
+
+# A detection in the background is waited for once it lags so many seconds of the stream behind:
+# never with a camera, but frames from a file may come a hundred times faster.
+_LONGEST_LAG = 1.0
+
+
+class EmotionStream:
+    """Recognises the faces of one video or camera, frame by frame; `start_stream` makes one.
+
+    A detection takes about 150 ms with mtcnn, ten times as long as everything else. So faces are
+    detected only now and then, and carried on by optical flow in between (`FaceTracker`); every
+    face is aligned and classified in every frame, all faces of a frame in one pass. When a face
+    gets lost, the next detection does not wait for its turn.
+
+    With `background` the detector works in a thread beside the stream, on one frame at a time, and
+    its answer is carried on to the frame that is the newest by then. No frame but the first waits
+    for a detection (unless it lags a second behind), so a camera's picture does not stutter; but
+    when the answer comes depends on the machine. Without `background` every frame that has its
+    turn waits for its detection, and the same frames give the same answers.
+
+    Probabilities are smoothed by an exponential mean over time, not over frames, so that any
+    spacing of the frames does; a face that was out of sight begins anew the longer it was away.
+
+    One stream belongs to one thread at a time. `close` it, or use it in a `with` statement.
+
+    Args:
+        model: Returns probabilities of crops, see `Classifier`.
+        detector: Finds the faces.
+        detect_every: Faces are detected in every so many-th frame.
+        smoothing_s: Time constant of the mean in seconds; 0 leaves the probabilities as they are.
+        background: Whether the detector works beside the stream.
+        bridge_s: For how many seconds a face may be out of sight and keep its number.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        detector: FaceDetector,
+        *,
+        detect_every: int = DETECT_EVERY,
+        smoothing_s: float = 0.25,
+        background: bool = True,
+        bridge_s: float = 1.0,
+    ) -> None:
+        if isinstance(detect_every, bool) or detect_every != int(detect_every) or detect_every < 1:
+            raise ValueError(
+                f"Expected `detect_every` as a whole number of frames from 1. "
+                f"Received: {detect_every!r}"
+            )
+        if not 0 <= smoothing_s < math.inf:
+            raise ValueError(
+                f"Expected `smoothing_s` of 0 seconds or more. Received: {smoothing_s!r}"
+            )
+        self.model = model
+        self.detector = detector
+        self.detect_every = int(detect_every)
+        self.smoothing_s = float(smoothing_s)
+        self._size = getattr(model, "image_size", (48, 48))[0]
+        self._tracker = FaceTracker(bridge_s=bridge_s)
+        self._worker = ThreadPoolExecutor(1, "fer_lib-detector") if background else None
+        self._pending: Future[list[Face]] | None = None
+        self._asked_s = 0.0
+        self._frames_since_detection = 0
+        self._time_s = -math.inf
+        self._frame_shape: tuple[int, ...] | None = None
+        # face_id -> when its expression was seen last, and the mean until then.
+        self._means: dict[int, tuple[float, np.ndarray]] = {}
+        self.detected = False
+        """Whether the last frame took in the answer of a detection."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the probabilities."""
+        return tuple(self.model.class_names)
+
+    def update(self, frame: np.ndarray, time_s: float) -> list[TrackedEmotion]:
+        """Takes the next frame and returns its faces, the largest first; none is an empty list.
+
+        Args:
+            frame: RGB `uint8 (height, width, 3)`. Another size than before begins a new scene.
+            time_s: When it was taken, in seconds from any start. Where a stream's clock jumps
+                back, time stands still until it has caught up.
+
+        Raises:
+            ValueError: The frame is no picture, or the time is not finite.
+            RuntimeError: The stream is closed.
+        """
+        if self._tracker is None:
+            raise RuntimeError("Expected an open stream. Received: one that was closed.")
+        if not math.isfinite(time_s):
+            raise ValueError(f"Expected `time_s` in seconds. Received: {time_s!r}")
+        frame = read_image(frame)
+        self._time_s = max(self._time_s, float(time_s))
+        new_scene = frame.shape != self._frame_shape
+        self._frame_shape = frame.shape
+        self._frames_since_detection += 1
+        lost = self._tracker.follow(frame, self._time_s)
+        due = new_scene or lost or self._frames_since_detection >= self.detect_every
+        self.detected = self._detect(frame, due, new_scene)
+        return self._classify(frame, self._tracker.faces)
+
+    def close(self) -> None:
+        """Ends the thread of the detector; the stream takes no frame any more."""
+        if self._worker is not None:
+            self._worker.shutdown(wait=True, cancel_futures=True)
+        self._worker = self._pending = self._tracker = None
+
+    def __enter__(self) -> EmotionStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _detect(self, frame: np.ndarray, due: bool, new_scene: bool) -> bool:
+        """Detects or asks for it where it is due; returns whether an answer was taken in."""
+        if self._worker is None or new_scene:
+            self._pending = None  # What the detector says of another scene is of no use any more.
+            if due:
+                self._frames_since_detection = 0
+                self._tracker.match(self.detector.detect(frame), self._time_s)
+            return due
+        if self._pending is None and due:
+            self._frames_since_detection = 0
+            self._asked_s = self._time_s
+            self._tracker.mark()
+            # A copy: a camera may fill the same array with the next frame.
+            self._pending = self._worker.submit(self.detector.detect, frame.copy())
+        if self._pending is None:
+            return False
+        late = self._time_s - self._asked_s > _LONGEST_LAG
+        if not (late or self._pending.done()):
+            return False
+        pending, self._pending = self._pending, None
+        self._tracker.match(pending.result(), self._time_s)
+        return True
+
+    def _classify(self, frame: np.ndarray, tracked: list[TrackedFace]) -> list[TrackedEmotion]:
+        if not tracked:
+            return []
+        crops = np.array([self._crop(frame, face) for _, face in tracked])  # uint8 (n, 48, 48)
+        answers = np.asarray(self.model.predict(crops), np.float32)
+        names = self.class_names
+        faces = [
+            TrackedEmotion(face, self._smooth(face_id, raw), names, face_id, raw)
+            for (face_id, face), raw in zip(tracked, answers, strict=True)
+        ]
+        # What is so old that it does not count any more is not kept.
+        oldest = self._time_s - 10 * self.smoothing_s
+        self._means = {key: mean for key, mean in self._means.items() if mean[0] >= oldest}
+        return faces
+
+    def _crop(self, frame: np.ndarray, face: Face) -> np.ndarray:
+        try:
+            return align_face(frame, face, self._size)
+        except ValueError:
+            # Landmarks of a face turned away may lie on a line; no frame is lost for that.
+            return crop_face(frame, face.box, self._size)
+
+    def _smooth(self, face_id: int, raw: np.ndarray) -> np.ndarray:
+        before_s, mean = self._means.get(face_id, (-math.inf, raw))
+        passed = self._time_s - before_s
+        keep = math.exp(-passed / self.smoothing_s) if self.smoothing_s else 0.0
+        mean = (keep * mean + (1 - keep) * raw).astype(np.float32)
+        self._means[face_id] = (self._time_s, mean)
+        return mean
