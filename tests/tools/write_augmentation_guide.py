@@ -25,7 +25,7 @@ def make_guide(results: dict) -> str:
     pictures, seeds = results["training"]["pictures"], results["seeds"]
     reference = results["reference"]
     setting = (
-        f"The `tiny` network, {results['recipe']['epochs']} epochs on {pictures:,} Training "
+        f"The `tiny` network, {results['passes']} passes over {pictures:,} Training "
         f"pictures of FER2013 (every fourth), {len(seeds)} seeds, scored on PublicTest. The "
         f"reference has all of the usual augmentation (mirroring, 10 degrees, zoom 0.88 to 1.14, "
         f"shift 8 %, contrast 0.2, brightness 0.1, erasing 0.2) and reaches "
