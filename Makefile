@@ -26,7 +26,7 @@ help:
 	@echo "make lab             open the notebooks in JupyterLab"
 	@echo "make test            run the unit tests and the notebooks (12 minutes at most on two cores)"
 	@echo "make test-notebooks  run the notebooks and compare what they print"
-	@echo "make test-slow       run what takes longer: the built wheel, memory, solutions, the JAX backend"
+	@echo "make test-slow       run what takes longer: wheel, memory, solutions, the JAX backend, a browser"
 	@echo "make notebooks       run every notebook and store its outputs"
 	@echo "make lint            check the style of the code and the form of the notebooks"
 	@echo "make constraints     write the versions in .venv to constraints.txt"
@@ -69,8 +69,8 @@ clean:
 $(VENV)/.with-library: EXTRAS :=
 $(VENV)/.with-notebooks: EXTRAS := [notebooks]
 $(VENV)/.with-tests: EXTRAS := [test]
-$(VENV)/.with-slow-tests: EXTRAS := [test,jax]
-$(VENV)/.with-everything: EXTRAS := [dev,jax]
+$(VENV)/.with-slow-tests: EXTRAS := [test,jax,browser,onnx,litert]
+$(VENV)/.with-everything: EXTRAS := [dev,jax,browser,onnx,litert]
 $(VENV)/.with-%: pyproject.toml constraints.txt $(VENV)/.made
 	@echo "Installing fer-lib$(EXTRAS) into $(VENV) (the first time this downloads TensorFlow: some minutes)"
 	@$(INSTALL) -e ".$(EXTRAS)"
