@@ -7,7 +7,8 @@ the same pictures, for as many steps as the reference, and compared on PublicTes
 selected on: the difference of the accuracies, with a 95 % bootstrap interval over the pictures. A
 difference counts only where the interval leaves out zero and the difference exceeds what another
 seed makes of the reference. Runs that are stored are not repeated, so the command can be stopped
-and started again; with all of them it writes `recipe_experiments.json`. About 40 minutes on two quiet cores.
+and started again; with all of them it writes `recipe_experiments.json`. About
+half an hour on two quiet cores.
 """
 
 from __future__ import annotations
