@@ -64,6 +64,8 @@ _ROOM_OF: dict[str, str] = {
     "EmotionStream": "recognition",
     "FaceEmotion": "recognition",
     "TrackedEmotion": "recognition",
+    "WebcamWidget": "webcam",
+    "run_webcam": "webcam",
 }
 __all__ = ["__version__", *_ROOM_OF]
 

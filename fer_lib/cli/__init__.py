@@ -22,6 +22,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "recognise the expressions in two photographs that come with the libraries"),
     "predict": ("predict", "recognise the expressions in your photographs"),
     "evaluate": ("evaluate", "score a model on a data set"),
+    "webcam": ("webcam", "show the webcam in a window, with the faces' expressions"),
     "train": ("train", "train a model on a data set"),
     "augment": ("augment", "write augmented copies of pictures, to look at or to train on"),
     "benchmark": ("benchmark", "measure the speed on this machine"),
