@@ -1,4 +1,4 @@
-"""The results of a live session as a table: one row per face and frame, the columns of a video's."""
+"""The results of a live session as a table: a row a face and frame, with a video's columns."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class SessionRecord:
 
         Returns:
             A table with the columns `frame`, `time_s`, `face_id`, `x`, `y`, `width`, `height`,
-            `detection_score`, `emotion`, `confidence`, one per class, and one per class with the
-            ending `_raw` that holds the probabilities before smoothing.
+            `detection_score`, `emotion`, `confidence`, one per class, and `raw_angry` and so on:
+            what the frame alone says, before smoothing.
         """
         import pandas as pd
 
@@ -79,10 +79,11 @@ class SessionRecord:
         probabilities, raw = values[:, 8 : 8 + count], values[:, 8 + count :]
         found = ~np.isnan(probabilities[:, 0])
         names = np.array([*self.class_names, None], dtype=object)
-        table["emotion"] = names[np.where(found, probabilities.argmax(axis=1), count)]
+        emotions = names[np.where(found, probabilities.argmax(axis=1), count)]
+        table["emotion"] = pd.Series(emotions, dtype=object)  # None stays None
         table["confidence"] = probabilities.max(axis=1)
         for k, name in enumerate(self.class_names):
             table[name] = probabilities[:, k]
         for k, name in enumerate(self.class_names):
-            table[f"{name}_raw"] = raw[:, k]
+            table[f"raw_{name}"] = raw[:, k]
         return table

@@ -11,8 +11,8 @@ only when the answer to the last has come; so nothing can queue, however slow Py
 | `photo` (`snapshot`) and JPEG | `result` |
 | `stop` | nothing |
 
-A `result` holds `width`, `height`, `time_s` and `faces`, and `snapshots`, their number, when one was
-taken. The answer may also be `stopped` (the video is over, or another view took over) with a
+A `result` holds `width`, `height`, `time_s` and `faces`, and `snapshots`, their number, when one
+was taken. The answer may also be `stopped` (the video is over, or another view took over) with a
 `message` for the user. What raises here the widget sends as an `error`.
 """
 

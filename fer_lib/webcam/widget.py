@@ -52,9 +52,11 @@ class WebcamWidget(anywidget.AnyWidget):
         >>> widget.to_frame()  # doctest: +SKIP
     """
 
-    _esm = _FOLDER / "widget.js"
-    _css = _FOLDER / "widget.css"
+    # As text: of a path anywidget would keep every widget alive, to tell it of changes.
+    _esm = _FOLDER.joinpath("widget.js").read_text(encoding="utf-8")
+    _css = _FOLDER.joinpath("widget.css").read_text(encoding="utf-8")
     _settings = traitlets.Dict().tag(sync=True)
+    _session: WebcamSession | None = None  # also of a widget that could not be made
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class WebcamWidget(anywidget.AnyWidget):
         frame_width: int = 640,
         **stream_options: Any,
     ) -> None:
-        if not 64 <= frame_width:
+        if not frame_width >= 64:
             raise ValueError(
                 f"Expected `frame_width` of at least 64 pixels. Received: {frame_width}"
             )
@@ -116,7 +118,8 @@ class WebcamWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Stops the camera, removes the widget from the page and frees what it holds."""
-        self._session.stop()
+        if self._session is not None:
+            self._session.stop()
         super().close()
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: list[Any]) -> None:
