@@ -57,6 +57,7 @@ _ROOM_OF: dict[str, str] = {
     "plot_predictions": "plotting",
     "plot_reliability": "plotting",
     "plot_risk_coverage": "plotting",
+    "plot_timeline": "plotting",
     "check_dataset": "doctor",
     "TrainingConfig": "training",
     "train": "training",
@@ -64,6 +65,8 @@ _ROOM_OF: dict[str, str] = {
     "EmotionStream": "recognition",
     "FaceEmotion": "recognition",
     "TrackedEmotion": "recognition",
+    "analyze_video": "video",
+    "annotate_video": "video",
     "WebcamWidget": "webcam",
     "run_webcam": "webcam",
 }

@@ -21,6 +21,7 @@ import fer_lib
 _VERBS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "recognise the expressions in two photographs that come with the libraries"),
     "predict": ("predict", "recognise the expressions in your photographs"),
+    "video": ("video", "recognise the expressions in a video, frame by frame"),
     "evaluate": ("evaluate", "score a model on a data set"),
     "webcam": ("webcam", "show the webcam in a window, with the faces' expressions"),
     "train": ("train", "train a model on a data set"),

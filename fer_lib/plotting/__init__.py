@@ -13,6 +13,7 @@ from fer_lib.plotting.scores import (
     plot_reliability,
     plot_risk_coverage,
 )
+from fer_lib.plotting.timeline import plot_timeline
 
 __all__ = [
     "plot_class_counts",
@@ -22,4 +23,5 @@ __all__ = [
     "plot_predictions",
     "plot_reliability",
     "plot_risk_coverage",
+    "plot_timeline",
 ]

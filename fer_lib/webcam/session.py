@@ -20,13 +20,17 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from fer_lib.images import read_image
+from fer_lib.video import FaceRows
 from fer_lib.webcam.camera import Camera
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A browser that is closed tells nobody: the camera that Python reads then closes by itself.
 _IDLE_S = 10.0
@@ -34,13 +38,6 @@ _CAMERA_TIMEOUT_S = 5.0
 
 Answer = tuple[dict[str, Any], list[bytes]]
 """A message for the browser, and the binary parts that go with it."""
-
-
-class Record(Protocol):
-    """Where a session's rows go."""
-
-    def add(self, time_s: float, faces: list[Any]) -> None:
-        """Adds the faces of one frame."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +56,10 @@ class Snapshot:
 
 
 class WebcamSession:
-    """The state behind a widget: what runs, and the snapshots.
+    """The state behind a widget: what runs, the results so far, and the snapshots.
 
     Args:
         recognizer: An `EmotionRecognizer`.
-        record: Where the rows of each frame go.
         camera: What `Camera` takes, to read it in this process. `None`: the browser sends frames.
         frame_width: Pictures of that camera are made this narrow before anything else.
         stream_options: Arguments of `recognizer.start_stream`.
@@ -72,7 +68,6 @@ class WebcamSession:
     def __init__(
         self,
         recognizer: Any,
-        record: Record,
         *,
         camera: Any = None,
         frame_width: int = 640,
@@ -80,7 +75,8 @@ class WebcamSession:
     ) -> None:
         self.snapshots: list[Snapshot] = []
         self._recognizer = recognizer
-        self._record = record
+        self._rows = FaceRows(recognizer.class_names)
+        self._frames = 0
         self._source = camera
         self._frame_width = frame_width
         self._stream_options = stream_options or {}
@@ -92,6 +88,15 @@ class WebcamSession:
     def is_running(self) -> bool:
         """Whether a camera or a video was started and not stopped."""
         return self._stream is not None
+
+    def table(self) -> pd.DataFrame:
+        """Returns the results so far, as `analyze_video` does."""
+        return self._rows.table()
+
+    def clear(self) -> None:
+        """Forgets the results and the snapshots."""
+        self.snapshots.clear()
+        self._rows, self._frames = FaceRows(self._recognizer.class_names), 0
 
     def answer(self, content: dict[str, Any], buffers: list[Any]) -> Answer | None:
         """Returns the answer to one message of the browser, `None` where it wants none.
@@ -152,7 +157,8 @@ class WebcamSession:
 
     def _look(self, content: dict[str, Any], image: np.ndarray, time_s: float) -> dict[str, Any]:
         faces = self._stream.update(image, time_s)
-        self._record.add(time_s, faces)
+        self._rows.add(self._frames, time_s, faces)
+        self._frames += 1
         return self._result(content, image, faces, time_s)
 
     def _look_at_photo(self, content: dict[str, Any], image: np.ndarray) -> Answer:

@@ -13,7 +13,6 @@ import anywidget
 import traitlets
 
 from fer_lib.labels import EMOTION_COLORS
-from fer_lib.webcam.record import SessionRecord
 from fer_lib.webcam.session import Snapshot, WebcamSession
 
 if TYPE_CHECKING:
@@ -87,10 +86,8 @@ class WebcamWidget(anywidget.AnyWidget):
             }
         )
         self.error: BaseException | None = None
-        self._record = SessionRecord(recognizer.class_names)
         self._session = WebcamSession(
             recognizer,
-            self._record,
             camera=camera,
             frame_width=frame_width,
             stream_options=stream_options,
@@ -104,12 +101,11 @@ class WebcamWidget(anywidget.AnyWidget):
 
     def to_frame(self) -> pd.DataFrame:
         """Returns the results so far, one row per face and frame, as `analyze_video` does."""
-        return self._record.to_frame()
+        return self._session.table()
 
     def clear(self) -> None:
         """Forgets the results and the snapshots."""
-        self._record.clear()
-        self._session.snapshots.clear()
+        self._session.clear()
 
     def stop(self) -> None:
         """Stops the camera, in the browser or here, as the button does."""

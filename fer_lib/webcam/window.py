@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from fer_lib.detection import FaceDetector
 from fer_lib.images import write_image
-from fer_lib.webcam import desktop, overlay
+from fer_lib.video import FaceRows, annotate_frame
+from fer_lib.webcam import desktop
 from fer_lib.webcam.camera import Camera
-from fer_lib.webcam.record import SessionRecord
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _TITLE = "fer_lib webcam"
-_KEYS = "q quit   p pause   s save   d detector"
+_KEYS = "q quit  |  p pause  |  s save  |  d detector"
+_BAR_COLOR = (20, 22, 26)
 _DETECTORS = ("mtcnn", "yunet")
 # Seconds: how long a frame is waited for before keys are looked at again, and a notice is shown.
 _WAIT_S, _NOTICE_S = 0.03, 3.0
@@ -72,7 +74,7 @@ def run_webcam(
                         image = np.ascontiguousarray(image[:, ::-1])
                     viewer.show(image, frame.time_s)
                 viewer.handle_key()
-        return viewer.record.to_frame()
+        return viewer.rows.table()
 
 
 class _Viewer:
@@ -81,7 +83,8 @@ class _Viewer:
     def __init__(
         self, window: Any, recognizer: Any, output: Path, stream_options: dict[str, Any]
     ) -> None:
-        self.record = SessionRecord(recognizer.class_names)
+        self.rows = FaceRows(recognizer.class_names)
+        self._frames = 0
         self.paused = False
         self.quit = False
         self._window = window
@@ -101,9 +104,10 @@ class _Viewer:
     def show(self, image: np.ndarray, time_s: float) -> None:
         """Recognises one frame and shows it."""
         faces = self._stream.update(image, time_s)
-        self.record.add(time_s, faces)
+        self.rows.add(self._frames, time_s, faces)
+        self._frames += 1
         first = self._shown is None
-        self._shown = overlay.draw_faces(image, faces)
+        self._shown = annotate_frame(image, faces)
         self._times.append(time.monotonic())
         if first:
             self._window.resize(*_window_size(image))
@@ -164,8 +168,10 @@ class _Viewer:
         if not self.paused and len(self._times) > 1:
             seconds = self._times[-1] - self._times[0]
             rate = f"{(len(self._times) - 1) / max(seconds, 1e-6):.0f} frames/s"
-        line = self._notice if now < self._notice_until else f"{rate}   {self._detector}   {_KEYS}"
-        self._window.show(overlay.draw_status(self._shown, line))
+        line = (
+            self._notice if now < self._notice_until else f"{rate}  |  {self._detector}  |  {_KEYS}"
+        )
+        self._window.show(_add_line(self._shown, line))
 
 
 def _window_size(image: np.ndarray) -> tuple[int, int]:
@@ -173,3 +179,15 @@ def _window_size(image: np.ndarray) -> tuple[int, int]:
     height, width = image.shape[:2]
     factor = 2 if width < 480 else 1
     return width * factor, height * factor
+
+
+def _add_line(image: np.ndarray, text: str) -> np.ndarray:
+    """Returns a picture with a line of text below it; what is too long for it is cut."""
+    height, width = image.shape[:2]
+    font = ImageFont.load_default(max(12, round(min(height, width) / 32)))
+    bar = round(1.8 * font.size)
+    picture = Image.new("RGB", (width, height + bar), _BAR_COLOR)
+    picture.paste(Image.fromarray(image))
+    draw = ImageDraw.Draw(picture)
+    draw.text((font.size / 2, height + bar / 2), text, "white", font, anchor="lm")
+    return np.asarray(picture)

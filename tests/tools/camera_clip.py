@@ -1,4 +1,4 @@
-"""Short films that stand in for a camera: uncompressed for Chromium's, H.264 for everything else."""
+"""Short films that stand in for a camera: uncompressed for Chromium's, H.264 for all others."""
 
 from __future__ import annotations
 
