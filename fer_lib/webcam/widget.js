@@ -4,6 +4,7 @@
 
 const CHART_SECONDS = 10;
 const KERNEL_IS_SLOW_MS = 5000;
+const FILM_WAITS_MS = 150;
 const RATE_WINDOW_MS = 3000;
 const SPEECH_PAUSE_MS = 3000; // Screen readers hear of a change at most this often.
 const PHOTO_SIDE = 1600;
@@ -223,6 +224,7 @@ class WebcamView {
   stop(text = "", isProblem = false) {
     this.token += 1;
     clearInterval(this.watch);
+    clearTimeout(this.hold);
     const stream = this.video.srcObject;
     if (stream) {
       for (const track of stream.getTracks()) {
@@ -259,6 +261,8 @@ class WebcamView {
 
   send(content, buffers) {
     this.sentAt = performance.now();
+    // A camera goes on whatever happens; a film can wait for Python, so that none of it is missed.
+    if (this.source === "video") this.hold = setTimeout(() => this.video.pause(), FILM_WAITS_MS);
     this.model.send({ ...content, session: this.session }, undefined, buffers);
   }
 
@@ -296,7 +300,8 @@ class WebcamView {
   watchOver() {
     // A notebook takes cells that are out of sight out of the page, which pauses their videos.
     const { paused, ended, hidden, isConnected } = this.video;
-    if (paused && !ended && !hidden && isConnected) {
+    const waits = this.source === "video" && this.sentAt !== null;
+    if (paused && !ended && !hidden && isConnected && !waits) {
       this.video.play().catch(() => {}); // not yet possible: tried again in a second
     }
     if (this.sentAt !== null && performance.now() - this.sentAt > KERNEL_IS_SLOW_MS) {
@@ -312,6 +317,8 @@ class WebcamView {
     }
     if (content.session !== this.session || this.session === null) return;
     this.sentAt = null;
+    clearTimeout(this.hold);
+    if (this.source === "video") this.video.play().catch(() => {}); // it was stopped meanwhile
     if (content.type === "error") {
       if (this.source) this.stop(content.message, true);
       else this.say(content.message, true);
