@@ -19,6 +19,7 @@ was taken. The answer may also be `stopped` (the video is over, or another view 
 from __future__ import annotations
 
 import io
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,9 @@ class Snapshot:
 class WebcamSession:
     """The state behind a widget: what runs, the results so far, and the snapshots.
 
+    Jupyter may deliver messages in another thread than the one that runs the cells, so that the
+    picture goes on while a cell works; a lock keeps the two apart.
+
     Args:
         recognizer: An `EmotionRecognizer`.
         camera: What `Camera` takes, to read it in this process. `None`: the browser sends frames.
@@ -77,6 +81,7 @@ class WebcamSession:
         self._recognizer = recognizer
         self._rows = FaceRows(recognizer.class_names)
         self._frames = 0
+        self._lock = threading.RLock()
         self._source = camera
         self._frame_width = frame_width
         self._stream_options = stream_options or {}
@@ -91,12 +96,14 @@ class WebcamSession:
 
     def table(self) -> pd.DataFrame:
         """Returns the results so far, as `analyze_video` does."""
-        return self._rows.table()
+        with self._lock:
+            return self._rows.table()
 
     def clear(self) -> None:
         """Forgets the results and the snapshots."""
-        self.snapshots.clear()
-        self._rows, self._frames = FaceRows(self._recognizer.class_names), 0
+        with self._lock:
+            self.snapshots.clear()
+            self._rows, self._frames = FaceRows(self._recognizer.class_names), 0
 
     def answer(self, content: dict[str, Any], buffers: list[Any]) -> Answer | None:
         """Returns the answer to one message of the browser, `None` where it wants none.
@@ -104,6 +111,10 @@ class WebcamSession:
         Raises:
             ValueError, OSError: The message or its picture cannot be read, or the camera fails.
         """
+        with self._lock:
+            return self._answer(content, buffers)
+
+    def _answer(self, content: dict[str, Any], buffers: list[Any]) -> Answer | None:
         kind, name = content.get("type"), content.get("session")
         if kind == "start":
             return self._start(name)
@@ -128,11 +139,12 @@ class WebcamSession:
 
     def stop(self) -> None:
         """Forgets the stream and releases the camera, if any; a second call does nothing."""
-        parts = (self._stream, self._camera)
-        self._stream = self._camera = self._name = None
-        for part in parts:
-            if part is not None:
-                part.close()
+        with self._lock:
+            parts = (self._stream, self._camera)
+            self._stream = self._camera = self._name = None
+            for part in parts:
+                if part is not None:
+                    part.close()
 
     def _start(self, name: Any) -> Answer:
         self.stop()

@@ -4,6 +4,7 @@
 
 const CHART_SECONDS = 10;
 const KERNEL_IS_SLOW_MS = 5000;
+const KERNEL_IS_GONE_MS = 60000;
 const FILM_WAITS_MS = 150;
 const RATE_WINDOW_MS = 3000;
 const SPEECH_PAUSE_MS = 3000; // Screen readers hear of a change at most this often.
@@ -304,7 +305,10 @@ class WebcamView {
     if (paused && !ended && !hidden && isConnected && !waits) {
       this.video.play().catch(() => {}); // not yet possible: tried again in a second
     }
-    if (this.sentAt !== null && performance.now() - this.sentAt > KERNEL_IS_SLOW_MS) {
+    const silence = this.sentAt === null ? 0 : performance.now() - this.sentAt;
+    if (silence > KERNEL_IS_GONE_MS) {
+      this.stop("The kernel was silent for a minute, so the camera was stopped. Run the cell again.", true);
+    } else if (silence > KERNEL_IS_SLOW_MS) {
       this.say("The kernel is busy: it may be running another cell. Frames are left out until it answers.");
       this.rate.textContent = "";
     }

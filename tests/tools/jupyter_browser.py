@@ -177,13 +177,11 @@ def open_chromium(
         height: Of the window, in pixels.
         color_scheme: `"light"` or `"dark"`, what the system prefers.
     """
-    from playwright.sync_api import sync_playwright
-
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     flags += ["--use-fake-device-for-media-stream"]
     if camera is not None:
         flags += ["--use-fake-ui-for-media-stream", f"--use-file-for-fake-video-capture={camera}"]
-    with sync_playwright() as playwright:
+    with _playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=_chromium(), args=flags)
         try:
             context = chromium.new_context(
@@ -192,6 +190,26 @@ def open_chromium(
             yield Browser(context)
         finally:
             chromium.close()
+
+
+@contextlib.contextmanager
+def _playwright() -> Iterator[Any]:
+    """Lends the one Playwright that a thread can have; the last that gives it back ends it."""
+    if not _users:
+        from playwright.sync_api import sync_playwright
+
+        _users.append(sync_playwright().start())
+    playwright = _users[0]
+    _users.append(playwright)
+    try:
+        yield playwright
+    finally:
+        _users.pop()
+        if len(_users) == 1:
+            _users.pop().stop()
+
+
+_users: list[Any] = []
 
 
 class Notebook:
