@@ -6,6 +6,7 @@ import gc
 import io
 import json
 import re
+import threading
 import weakref
 
 import camera_clip
@@ -178,6 +179,23 @@ def test_a_second_view_takes_over_and_the_first_is_told(widget):
     assert second.send("frame", FRAME, time_s=0)["type"] == "result"
 
 
+def test_the_table_may_be_asked_for_while_frames_come(widget):
+    # Jupyter delivers messages in a thread of their own, beside the cells.
+    browser = Browser(widget)
+    browser.send("start")
+
+    def send_all():
+        for index in range(300):
+            browser.send("frame", FRAME, time_s=index / 10)
+
+    sender = threading.Thread(target=send_all)
+    sender.start()
+    while sender.is_alive():
+        frames = widget.to_frame()["frame"].tolist()
+        assert frames == list(range(len(frames)))
+    assert len(widget.to_frame()) == 300
+
+
 def test_stop_closes_the_stream():
     recognizer = ScriptedRecognizer()
     widget = WebcamWidget(recognizer, smoothing_s=0.5)
@@ -241,6 +259,7 @@ def test_no_camera_is_one_line_with_a_remedy():
     widget.close()
 
 
+@pytest.mark.slow
 def test_fifty_starts_leave_nothing_behind(video):
     recognizer = EmotionRecognizer()
     process = psutil.Process()
