@@ -1,9 +1,9 @@
-"""Makes the README's pictures of video and webcam, from drawn and public-domain faces only.
+"""Makes the README's pictures of video and webcam, from public-domain faces only.
 
     python tests/tools/make_readme_pictures.py [frame] [timeline] [widget]
 
-`frame.png`: a frame as `annotate_video` draws it. `timeline.png`: `plot_timeline` of a film of a
-drawn face. `widget.png`: `WebcamWidget` in JupyterLab; needs Chromium. Without a name all three.
+`frame.png`: a frame as `annotate_video` draws it. `timeline.png`: `plot_timeline` of a film of two
+photographs. `widget.png`: `WebcamWidget` in JupyterLab; needs Chromium. Without a name all three.
 """
 
 from __future__ import annotations
@@ -21,56 +21,63 @@ import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import skimage.data
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from fer_lib import EmotionRecognizer, analyze_video, draw_face, plot_timeline
+from fer_lib import EmotionRecognizer, analyze_video, plot_timeline
 from fer_lib.images import read_image
 from fer_lib.video import annotate_frame
 
 FOLDER = Path(__file__).resolve().parents[2] / ".github" / "assets"
 MAX_BYTES = 300_000
-# What the drawn face shows, and for how many seconds each.
-SCENES = ("neutral", "happy", "surprise", "neutral", "sad", "neutral", "happy")
-SCENE_S, RATE = 1.5, 12
+SIDE, RATE, SECONDS = 384, 12, 12
+# Of each photograph: from when to when it is there, and when it is out of focus, in seconds.
+SCENES = (
+    (((0, 5), (6.5, 10)), (2, 3)),
+    (((2.5, 12),), (8, 9.5)),
+)
 
 
 def make_frame() -> Image.Image:
     """Returns two photographs side by side in one frame, annotated."""
-    hopper = read_image(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
-    parts = [skimage.data.astronaut()[:384, 20:404], hopper[20:500, 16:496]]
-    parts = [np.asarray(Image.fromarray(part).resize((384, 384))) for part in parts]
-    frame = np.concatenate(parts, axis=1)
+    frame = np.concatenate(_photographs(), axis=1)
     with EmotionRecognizer().start_stream(background=False) as stream:
         return Image.fromarray(annotate_frame(frame, stream.update(frame, 0.0)))
 
 
 def make_timeline() -> Image.Image:
-    """Returns the timeline of a film of one drawn face that changes its expression."""
+    """Returns the timeline of a film of both photographs, which come and go."""
     with tempfile.TemporaryDirectory() as folder:
-        film = camera_clip.write_mp4(Path(folder, "film.mp4"), _drawn_film(), RATE)
+        film = camera_clip.write_mp4(Path(folder, "film.mp4"), _film(), RATE)
         table = analyze_video(film, progress=False)
-    [ax] = plot_timeline(table)
+    axes = plot_timeline(table)
     file = io.BytesIO()
-    ax.figure.savefig(file, dpi=110)
-    plt.close(ax.figure)
+    axes[0].figure.savefig(file, dpi=110)
+    plt.close(axes[0].figure)
     return Image.open(file).convert("RGB")
 
 
-def _drawn_film() -> list[np.ndarray]:
-    """Every expression comes and goes smoothly; in the middle nobody is there for a moment."""
-    look = {"skin_tone": 5, "hair": "short", "hair_color": "black", "background": 0.75}
-    look |= {"background_second": 0.7}
-    frames = []
-    steps = round(SCENE_S * RATE)
-    for index, emotion in enumerate(SCENES):
-        for step in range(steps):
-            intensity = min(1.0, 2 * np.sin(np.pi * step / steps))
-            sway = {"yaw": 6 * np.sin(len(frames) / 9), "roll": 3 * np.sin(len(frames) / 7)}
-            picture = draw_face({"emotion": emotion, "intensity": intensity, **look, **sway}, 320)
-            if index == 3 and 4 <= step < 14:
-                picture = np.full_like(picture, 190)
-            frames.append(np.pad(picture, ((20, 20), (160, 160), (0, 0)), mode="edge"))
-    return frames
+def _photographs() -> list[np.ndarray]:
+    """Returns an astronaut (NASA) and a rear admiral (US Navy), `uint8 (384, 384, 3)` each."""
+    hopper = read_image(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    parts = [skimage.data.astronaut()[:384, 20:404], hopper[20:500, 16:496]]
+    return [np.asarray(Image.fromarray(part).resize((SIDE, SIDE))) for part in parts]
+
+
+def _film() -> list[np.ndarray]:
+    """A camera sways over each photograph; a wall is shown where one is away."""
+    wall = np.full((SIDE, SIDE, 3), 150, np.uint8)
+    halves = []
+    for image, (times, blurred) in zip(_photographs(), SCENES, strict=True):
+        swaying = camera_clip.moving_photograph(image, RATE * 5, (SIDE, SIDE))
+        half = []
+        for index in range(RATE * SECONDS):
+            second = index / RATE
+            frame = swaying[index % len(swaying)]
+            if blurred[0] <= second < blurred[1]:
+                frame = np.asarray(Image.fromarray(frame).filter(ImageFilter.GaussianBlur(4)))
+            half.append(frame if any(a <= second < b for a, b in times) else wall)
+        halves.append(half)
+    return [np.concatenate(pair, axis=1) for pair in zip(*halves, strict=True)]
 
 
 def make_widget() -> Image.Image:
