@@ -91,6 +91,8 @@ _ROOM_OF: dict[str, str] = {
     "TrackedEmotion": "recognition",
     "analyze_video": "video",
     "annotate_video": "video",
+    "WebcamWidget": "webcam",
+    "run_webcam": "webcam",
 }
 __all__ = ["__version__", *_ROOM_OF]
 

@@ -79,8 +79,9 @@ def test_wheel_holds_the_library_and_the_models(wheel: Path) -> None:
     for path in (ROOT / "saved_models").rglob("*"):
         if path.is_file():
             assert f"fer_lib/{path.relative_to(ROOT).as_posix()}" in names
-    for path in (ROOT / "fer_lib").rglob("*.toml"):
-        assert path.relative_to(ROOT).as_posix() in names
+    for path in (ROOT / "fer_lib").rglob("*"):
+        if path.suffix in (".toml", ".js", ".css"):
+            assert path.relative_to(ROOT).as_posix() in names
 
 
 def test_predict_from_the_wheel(

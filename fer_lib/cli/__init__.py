@@ -23,6 +23,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "predict": ("predict", "recognise the expressions in your photographs"),
     "video": ("video", "recognise the expressions in a video, frame by frame"),
     "evaluate": ("evaluate", "score a model on a data set"),
+    "webcam": ("webcam", "show the webcam in a window, with the faces' expressions"),
     "train": ("train", "train a model on a data set"),
     "teach": ("teach", "write a teacher's probabilities, for smaller models to learn from"),
     "export": ("export", "write a model as an ONNX or LiteRT file"),

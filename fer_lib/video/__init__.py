@@ -2,10 +2,11 @@
 
 from fer_lib.video.drawing import annotate_frame
 from fer_lib.video.reading import VideoFrame, VideoSource
-from fer_lib.video.table import analyze_video, annotate_video, read_table
+from fer_lib.video.table import FaceRows, analyze_video, annotate_video, read_table
 from fer_lib.video.writing import VideoWriter
 
 __all__ = [
+    "FaceRows",
     "VideoFrame",
     "VideoSource",
     "VideoWriter",

@@ -88,7 +88,7 @@ def analyze_video(
                 detect_every=detect_every, smoothing_s=smoothing_s, background=False
             )
         )
-        rows = stack.enter_context(_Rows(stream.class_names, csv))
+        rows = stack.enter_context(FaceRows(stream.class_names, csv))
         writer = None
         if annotated is not None:
             writer = stack.enter_context(
@@ -172,10 +172,17 @@ def read_table(file: str | os.PathLike[str]) -> pd.DataFrame:
     return _with_types(table)
 
 
-class _Rows:
-    """The rows so far, in a file or in memory."""
+class FaceRows:
+    """The rows of a video or a camera so far, in a file or in memory.
 
-    def __init__(self, class_names: Sequence[str], file: str | os.PathLike[str] | None) -> None:
+    Args:
+        class_names: The names of the classes.
+        file: Where to write the rows as they come; None keeps them in memory.
+    """
+
+    def __init__(
+        self, class_names: Sequence[str], file: str | os.PathLike[str] | None = None
+    ) -> None:
         raw = [f"raw_{name}" for name in class_names]
         self.columns = ["frame", "time_s", *_FACE_COLUMNS, *class_names, *raw]
         self._path = None if file is None else Path(file).expanduser()
@@ -189,6 +196,7 @@ class _Rows:
             self._writer.writerow(self.columns)
 
     def add(self, index: int, time_s: float, faces: Sequence[TrackedEmotion]) -> None:
+        """Adds the faces of a frame, or a row with empty columns where there are none."""
         rows = [[index, round(time_s, _DIGITS), *values] for values in map(_values, faces)]
         rows = rows or [[index, round(time_s, _DIGITS), *[None] * (len(self.columns) - 2)]]
         if self._file is not None:
@@ -211,7 +219,7 @@ class _Rows:
         self._parts.append(_with_types(pd.DataFrame(self._recent, columns=self.columns)))
         self._recent = []
 
-    def __enter__(self) -> _Rows:
+    def __enter__(self) -> FaceRows:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,35 @@
+"""`webcam`: the webcam in a window, with the faces' expressions."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fer_lib.cli.predict import add_recognizer_arguments
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--camera", default="0", help="a camera's number, a stream's address or a video file"
+    )
+    add_recognizer_arguments(parser)
+    parser.set_defaults(model=None)  # the small network for streams, unless one is named
+    parser.add_argument(
+        "--output", type=Path, default=Path("outputs"), metavar="DIR", help="for saved pictures"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from fer_lib.detection import FaceDetector
+    from fer_lib.recognition import EmotionRecognizer
+    from fer_lib.webcam import desktop, run_webcam
+
+    desktop.check_display()  # before the seconds that the networks take
+    detector = FaceDetector(arguments.detector, min_face_size=arguments.min_face_size)
+    recognizer = EmotionRecognizer(model=arguments.model, detector=detector)
+    camera = int(arguments.camera) if arguments.camera.isdecimal() else arguments.camera
+    table = run_webcam(camera, recognizer, output=arguments.output)
+    frames = table["frame"].nunique()
+    seconds = table["time_s"].iloc[-1] - table["time_s"].iloc[0] if frames else 0.0
+    print(f"{frames} frames in {seconds:.1f} s")
+    return 0

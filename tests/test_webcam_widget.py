@@ -1,0 +1,297 @@
+"""The Python half of the webcam widget: messages in, answers out, no browser."""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import re
+import threading
+import weakref
+
+import camera_clip
+import numpy as np
+import psutil
+import pytest
+import skimage.data
+from PIL import Image
+from scripted import ScriptedRecognizer, scripted_face
+
+from fer_lib import EmotionRecognizer, WebcamWidget
+from fer_lib.labels import EMOTIONS
+from fer_lib.webcam import session as session_module
+
+
+def jpeg(image: np.ndarray) -> memoryview:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=95)
+    return memoryview(file.getvalue())
+
+
+FRAME = jpeg(np.full((120, 160, 3), 128, np.uint8))
+
+
+class Browser:
+    """Sends messages to a widget as the browser does, and keeps what comes back."""
+
+    def __init__(self, widget: WebcamWidget, session: str = "a") -> None:
+        self.widget = widget
+        self.session = session
+        self.answers: list[tuple[dict, list]] = []
+        widget.send = lambda content, buffers=None: self.answers.append((content, buffers or []))
+
+    def send(self, type: str, *buffers, **content) -> dict | None:
+        """Returns the answer, if there is one."""
+        before = len(self.answers)
+        message = {"type": type, "session": self.session, **content}
+        self.widget._receive(self.widget, message, list(buffers))
+        assert len(self.answers) <= before + 1, "one message has one answer at most"
+        return self.answers[-1][0] if len(self.answers) > before else None
+
+
+@pytest.fixture
+def widget():
+    widget = WebcamWidget(ScriptedRecognizer())
+    yield widget
+    widget.close()
+
+
+def test_frames_are_answered_one_by_one(widget):
+    browser = Browser(widget)
+    assert browser.send("start") == {"type": "started", "session": "a"}
+    answer = browser.send("frame", FRAME, time_s=0.5)
+    [face] = answer.pop("faces")
+    assert answer == {
+        "type": "result", "session": "a", "width": 160, "height": 120, "time_s": 0.5,
+    }  # fmt: skip
+    assert face["box"] == [10, 20, 40, 50]
+    assert (face["face_id"], face["emotion"], face["emotion_index"]) == (1, "happy", 3)
+    assert face["confidence"] == pytest.approx(0.76, abs=1e-4)
+    assert sum(face["probabilities"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_answers_are_json(widget):
+    browser = Browser(widget)
+    browser.send("start")
+    answer = browser.send("frame", FRAME, time_s=1, snapshot=True)
+    assert json.loads(json.dumps(answer)) == answer
+    assert json.loads(json.dumps(widget._settings)) == widget._settings
+
+
+def test_settings_name_classes_and_colours():
+    widget = WebcamWidget(ScriptedRecognizer(), frame_width=320)
+    settings = widget._settings
+    widget.close()
+    assert [entry["name"] for entry in settings["classes"]] == list(EMOTIONS)
+    assert all(re.fullmatch("#[0-9A-F]{6}", entry["color"]) for entry in settings["classes"])
+    assert settings["frame_width"] == 320
+    assert settings["kernel_camera"] is False
+
+
+def test_a_photo_needs_no_start(widget):
+    browser = Browser(widget)
+    answer = browser.send("photo", FRAME, snapshot=True)
+    assert [face["face_id"] for face in answer["faces"]] == [1]
+    assert answer["snapshots"] == 1
+    assert len(widget.to_frame()) == 0, "the record is of the live picture"
+
+
+def test_snapshots_are_kept_where_asked_and_nothing_else(widget):
+    browser = Browser(widget)
+    browser.send("start")
+    assert "snapshots" not in browser.send("frame", FRAME, time_s=0.0)
+    assert browser.send("frame", FRAME, time_s=0.1, snapshot=True)["snapshots"] == 1
+    [snapshot] = widget.snapshots
+    assert snapshot.image.shape == (120, 160, 3)
+    assert np.abs(snapshot.image.astype(int) - 128).max() <= 3
+    assert (snapshot.faces[0].emotion, snapshot.time_s) == ("happy", 0.1)
+    widget.clear()
+    assert widget.snapshots == []
+    assert len(widget.to_frame()) == 0
+
+
+def test_the_record_has_a_row_for_each_face_and_for_each_frame_without_one():
+    faces = iter([[scripted_face(1), scripted_face(2, "sad", left=90)], [], [scripted_face(2)]])
+    widget = WebcamWidget(ScriptedRecognizer(lambda frame, time_s: next(faces)))
+    browser = Browser(widget)
+    browser.send("start")
+    for time_s in (0.0, 0.1, 0.2):
+        browser.send("frame", FRAME, time_s=time_s)
+    table = widget.to_frame()
+    widget.close()
+    assert table["frame"].tolist() == [0, 0, 1, 2]
+    assert table["time_s"].tolist() == [0.0, 0.0, 0.1, 0.2]
+    assert table["face_id"].fillna(0).tolist() == [1, 2, 0, 2]
+    assert table["emotion"].tolist() == ["happy", "sad", None, "happy"]
+    assert table["x"].fillna(-1).tolist() == [10, 90, -1, 10]
+    assert table["happy"].tolist() == pytest.approx([0.76, 0.04, np.nan, 0.76], nan_ok=True)
+    assert table["raw_sad"].tolist() == pytest.approx([0.04, 0.04, np.nan, 0.04], nan_ok=True)
+    assert table["confidence"].tolist() == pytest.approx([0.76, 0.76, np.nan, 0.76], nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("message", "buffers", "error", "text"),
+    [
+        ({"type": "frame", "time_s": 0}, [b"no JPEG"], OSError, "holds no format"),
+        ({"type": "frame", "time_s": 0}, [bytes(FRAME)[:300]], OSError, "Cannot read"),
+        ({"type": "frame", "time_s": 0}, [b""], OSError, "empty"),
+        ({"type": "frame", "time_s": 0}, [], ValueError, "Expected one JPEG"),
+        ({"type": "photo"}, [], ValueError, "Expected one JPEG"),
+        ({"type": "dance"}, [], ValueError, "Expected a message of type"),
+    ],
+)
+def test_what_cannot_be_read_is_told_to_the_user_and_raised(widget, message, buffers, error, text):
+    browser = Browser(widget)
+    browser.send("start")
+    with pytest.raises(error, match=text):
+        browser.send(message.pop("type"), *buffers, **message)
+    answer = browser.answers[-1][0]
+    assert (answer["type"], answer["session"]) == ("error", "a")
+    assert re.search(text, answer["message"])
+    assert "\n" not in answer["message"]
+    assert isinstance(widget.error, error)
+    assert browser.send("start")["type"] == "started", "it can be started again"
+
+
+def test_an_interrupted_kernel_still_answers():
+    def interrupt(frame, time_s):
+        raise KeyboardInterrupt
+
+    widget = WebcamWidget(ScriptedRecognizer(interrupt))
+    browser = Browser(widget)
+    browser.send("start")
+    with pytest.raises(KeyboardInterrupt):
+        browser.send("frame", FRAME, time_s=0)
+    widget.close()
+    assert browser.answers[-1][0] == {
+        "type": "error", "session": "a", "message": "KeyboardInterrupt",
+    }  # fmt: skip
+
+
+def test_a_second_view_takes_over_and_the_first_is_told(widget):
+    first = Browser(widget, "a")
+    first.send("start")
+    second = Browser(widget, "b")
+    second.send("start")
+    first.answers = second.answers  # the widget sends to both
+    assert first.send("frame", FRAME, time_s=0)["type"] == "stopped"
+    first.send("stop")  # a view that was told to stop says so, too
+    assert second.send("frame", FRAME, time_s=0)["type"] == "result"
+
+
+def test_the_table_may_be_asked_for_while_frames_come(widget):
+    # Jupyter delivers messages in a thread of their own, beside the cells.
+    browser = Browser(widget)
+    browser.send("start")
+
+    def send_all():
+        for index in range(300):
+            browser.send("frame", FRAME, time_s=index / 10)
+
+    sender = threading.Thread(target=send_all)
+    sender.start()
+    while sender.is_alive():
+        frames = widget.to_frame()["frame"].tolist()
+        assert frames == list(range(len(frames)))
+    assert len(widget.to_frame()) == 300
+
+
+def test_stop_closes_the_stream():
+    recognizer = ScriptedRecognizer()
+    widget = WebcamWidget(recognizer, smoothing_s=0.5)
+    browser = Browser(widget)
+    browser.send("start")
+    assert recognizer.streams[-1].is_open
+    assert recognizer.streams[-1].smoothing_s == 0.5
+    assert browser.send("stop") is None
+    assert not any(stream.is_open for stream in recognizer.streams)
+    widget.stop()
+    assert browser.answers[-1][0] == {"type": "stop"}
+    widget.close()
+
+
+def test_wrong_settings_are_told_in_the_cell():
+    with pytest.raises(ValueError, match="frame_width"):
+        WebcamWidget(ScriptedRecognizer(), frame_width=10)
+    with pytest.raises(TypeError, match="no_such_option"):
+        WebcamWidget(ScriptedRecognizer(), no_such_option=1)
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    """A video file of one second that stands in for a camera."""
+    frames = [np.full((120, 160, 3), 10 * index, np.uint8) for index in range(15)]
+    return camera_clip.write_mp4(tmp_path_factory.mktemp("video") / "clip.mp4", frames)
+
+
+def test_python_reads_a_camera_itself(video):
+    widget = WebcamWidget(ScriptedRecognizer(), camera=video, frame_width=80)
+    browser = Browser(widget)
+    assert widget._settings["kernel_camera"] is True
+    browser.send("start")
+    answer = browser.send("next")
+    [picture] = browser.answers[-1][1]
+    assert Image.open(io.BytesIO(picture)).size == (answer["width"], answer["height"]) == (80, 60)
+    while answer["type"] == "result":
+        answer = browser.send("next")
+    assert answer == {"type": "stopped", "session": "a", "message": "The video has ended."}
+    widget.close()
+    assert widget.to_frame()["time_s"].is_monotonic_increasing
+
+
+def test_a_browser_that_went_away_does_not_keep_the_camera(video, monkeypatch):
+    monkeypatch.setattr(session_module, "_IDLE_S", 0.1)
+    widget = WebcamWidget(ScriptedRecognizer(), camera=video)
+    Browser(widget).send("start")
+    camera = widget._session._camera
+    camera._thread.join(2)
+    assert not camera._thread.is_alive()
+    assert not camera._capture.isOpened()
+    widget.close()
+
+
+def test_no_camera_is_one_line_with_a_remedy():
+    widget = WebcamWidget(ScriptedRecognizer(), camera=97)
+    browser = Browser(widget)
+    with pytest.raises(OSError, match="No camera answers at 97"):
+        browser.send("start")
+    assert "name another one" in browser.answers[-1][0]["message"]
+    widget.close()
+
+
+@pytest.mark.slow
+def test_fifty_starts_leave_nothing_behind(video):
+    recognizer = EmotionRecognizer()
+    process = psutil.Process()
+    face = jpeg(skimage.data.astronaut()[::2, ::2])
+    references = []
+
+    def use():
+        widget = WebcamWidget(recognizer)
+        references.append(weakref.ref(widget))
+        browser = Browser(widget)
+        browser.send("start")
+        assert browser.send("frame", face, time_s=0)["faces"]
+        browser.send("frame", face, time_s=0.1, snapshot=True)
+        browser.send("stop")
+        widget.close()
+        own = WebcamWidget(recognizer, camera=video)
+        browser = Browser(own)
+        browser.send("start")
+        browser.send("next")
+        own.close()
+
+    def measure():
+        gc.collect()
+        return process.num_threads(), process.num_fds(), process.memory_info().rss
+
+    for _ in range(5):  # what is loaded and cached at first use is no leak
+        use()
+    threads, handles, memory = measure()
+    for _ in range(50):
+        use()
+    threads_after, handles_after, memory_after = measure()
+    assert threads_after <= threads
+    assert handles_after <= handles
+    assert memory_after - memory < 20e6
+    assert [reference for reference in references if reference() is not None] == []

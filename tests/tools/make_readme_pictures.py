@@ -1,0 +1,141 @@
+"""Makes the README's pictures of video and webcam, from public-domain faces only.
+
+    python tests/tools/make_readme_pictures.py [frame] [timeline] [widget]
+
+`frame.png`: a frame as `annotate_video` draws it. `timeline.png`: `plot_timeline` of a film of two
+photographs. `widget.png`: `WebcamWidget` in JupyterLab; needs Chromium. Without a name all three.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import tempfile
+from pathlib import Path
+
+import camera_clip
+import jupyter_browser
+import matplotlib
+import matplotlib.cbook
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import skimage.data
+from PIL import Image, ImageFilter
+
+from fer_lib import EmotionRecognizer, analyze_video, plot_timeline
+from fer_lib.images import read_image
+from fer_lib.video import annotate_frame
+
+FOLDER = Path(__file__).resolve().parents[2] / ".github" / "assets"
+MAX_BYTES = 300_000
+SIDE, RATE, SECONDS = 384, 12, 12
+# Of each photograph: from when to when it is there, and when it is out of focus, in seconds.
+SCENES = (
+    (((0, 5), (6.5, 10)), (2, 3)),
+    (((2.5, 12),), (8, 9.5)),
+)
+
+
+def make_frame() -> Image.Image:
+    """Returns two photographs side by side in one frame, annotated."""
+    frame = np.concatenate(_photographs(), axis=1)
+    with EmotionRecognizer().start_stream(background=False) as stream:
+        return Image.fromarray(annotate_frame(frame, stream.update(frame, 0.0)))
+
+
+def make_timeline() -> Image.Image:
+    """Returns the timeline of a film of both photographs, which come and go."""
+    with tempfile.TemporaryDirectory() as folder:
+        film = camera_clip.write_mp4(Path(folder, "film.mp4"), _film(), RATE)
+        table = analyze_video(film, progress=False)
+    axes = plot_timeline(table)
+    file = io.BytesIO()
+    axes[0].figure.savefig(file, dpi=110)
+    plt.close(axes[0].figure)
+    return Image.open(file).convert("RGB")
+
+
+def _photographs() -> list[np.ndarray]:
+    """Returns an astronaut (NASA) and a rear admiral (US Navy), `uint8 (384, 384, 3)` each."""
+    hopper = read_image(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    parts = [skimage.data.astronaut()[:384, 20:404], hopper[20:500, 16:496]]
+    return [np.asarray(Image.fromarray(part).resize((SIDE, SIDE))) for part in parts]
+
+
+def _film() -> list[np.ndarray]:
+    """A camera sways over each photograph; a wall is shown where one is away."""
+    wall = np.full((SIDE, SIDE, 3), 150, np.uint8)
+    halves = []
+    for image, (times, blurred) in zip(_photographs(), SCENES, strict=True):
+        swaying = camera_clip.moving_photograph(image, RATE * 5, (SIDE, SIDE))
+        half = []
+        for index in range(RATE * SECONDS):
+            second = index / RATE
+            frame = swaying[index % len(swaying)]
+            if blurred[0] <= second < blurred[1]:
+                frame = np.asarray(Image.fromarray(frame).filter(ImageFilter.GaussianBlur(4)))
+            half.append(frame if any(a <= second < b for a, b in times) else wall)
+        halves.append(half)
+    return [np.concatenate(pair, axis=1) for pair in zip(*halves, strict=True)]
+
+
+def make_widget() -> Image.Image:
+    """Returns the webcam widget in JupyterLab, a swaying photograph before its camera."""
+    missing = jupyter_browser.browser_missing()
+    if missing:
+        raise SystemExit(f"The picture of the widget {missing}")
+    code = "from fer_lib import WebcamWidget\nWebcamWidget()"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(code)], metadata={"kernelspec": kernel}
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        nbformat.write(notebook, folder / "webcam.ipynb")
+        frames = camera_clip.moving_photograph(skimage.data.astronaut())
+        clip = camera_clip.write_camera_clip(folder / "clip.y4m", frames)
+        with (
+            jupyter_browser.serve_jupyter(folder) as server,
+            jupyter_browser.open_chromium(camera=clip) as browser,
+        ):
+            page = (lab := browser.open_notebook(server, "webcam.ipynb")).page
+            lab.run_all()
+            page.get_by_role("button", name="Start camera").click()
+            page.locator(".fer-chart").wait_for(timeout=120_000)
+            page.wait_for_timeout(12_000)  # until the chart is full
+            picture = page.locator(".fer-webcam").screenshot()
+    return Image.open(io.BytesIO(picture)).convert("RGB")
+
+
+def save(name: str, picture: Image.Image) -> None:
+    """Writes a picture with as many colours as fit into the limit.
+
+    Raises:
+        ValueError: It is too large even with few colours.
+    """
+    path = FOLDER / f"{name}.png"
+    for colors in (None, 256, 96):
+        shown = picture if colors is None else picture.quantize(colors)
+        shown.save(path, optimize=True)
+        if path.stat().st_size < MAX_BYTES:
+            print(f"{path}: {path.stat().st_size} bytes, {colors or 'all'} colours")
+            return
+    raise ValueError(f"Expected less than {MAX_BYTES} bytes. {path} has {path.stat().st_size}.")
+
+
+def main() -> None:
+    makers = {"frame": make_frame, "timeline": make_timeline, "widget": make_widget}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(makers))
+    names = parser.parse_args().names or list(makers)
+    unknown = sorted(set(names) - set(makers))
+    if unknown:
+        parser.error(f"Expected {', '.join(makers)}. Received: {', '.join(unknown)}")
+    matplotlib.use("Agg")
+    for name in names:
+        save(name, makers[name]())
+
+
+if __name__ == "__main__":
+    main()
