@@ -139,8 +139,16 @@ def test_sentences_say_what_is_known():
     assert "permutation p < 0.001" in first
     assert first.endswith("chance does not explain it.")
     assert second.startswith("glasses: recall of ")
-    equal, groups = draw(skill=(0.7, 0.7), seed=3)
-    (only,) = slice_report(equal, {"glasses": groups}).sentences()
+
+
+def test_groups_that_do_equally_well():
+    labels = np.tile([0, 1, 2], 100)
+    answers = np.where(np.arange(300) % 5 == 0, (labels + 1) % 3, labels)
+    report = evaluate(np.eye(3)[answers], labels, NAMES, num_resamples=20)
+    found = slice_report(report, {"glasses": np.repeat(["no", "yes"], 150)})
+    assert found.worst_gap["gap"] == 0.0 and found.worst_gap["p_value"] == 1.0
+    (only,) = found.sentences()
+    assert only.startswith("glasses: accuracy is 0.800 for no and 0.800 for yes, a gap of 0.0")
     assert only.endswith("chance is enough to explain it.")
 
 

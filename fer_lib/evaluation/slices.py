@@ -167,7 +167,8 @@ def _compare(
         size, hits = sizes[large][:, classes], right[large][:, classes]
         total, names = size.sum(axis=1), np.asarray(values)[large]
         shares = hits.sum(axis=1) / total
-        best, worst = int(shares.argmax()), int(shares.argmin())
+        # Of equal groups the first and the last, so that two are named.
+        best, worst = int(shares.argmax()), len(shares) - 1 - int(shares[::-1].argmin())
         low, high = _gap_interval(hits.sum(axis=1), total, best, worst)
         expected = _expect(size, hits.sum(axis=0)).sum(axis=1) / total
         rows.append(
