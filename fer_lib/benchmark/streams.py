@@ -1,19 +1,17 @@
-"""How fast the library is on this machine, beside the plain way to do the same, in one run."""
+"""Times a stream stage by stage, frames with a detection apart, beside the naive loop."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 import cv2
 import keras
 import numpy as np
-import pandas as pd
 import skimage.data
 
 from fer_lib.alignment import align_face
+from fer_lib.benchmark.timing import measure, row
 from fer_lib.detection import FaceDetector
 from fer_lib.detection.yunet_backend import WEIGHTS_NAME
 from fer_lib.paths import cache_dir, stream_model
@@ -22,54 +20,6 @@ from fer_lib.recognition import EmotionRecognizer
 from fer_lib.tracking import FaceTracker
 
 _CAMERA_FPS = 30
-
-
-def run_benchmark(model: str = "cnn", repeats: int = 30) -> pd.DataFrame:
-    """Times the library's steps and the plain way to do them, after a warm-up.
-
-    Streams are timed with the net for streams (`stream_model`), with mtcnn and, where its weights
-    have been fetched, with YuNet.
-
-    Args:
-        model: A shipped model's name, or a model folder.
-        repeats: Timed calls of each kind; slow kinds get a third of them.
-
-    Returns:
-        One row a measurement: `what`, `median_ms`, `p95_ms` (milliseconds a call) and
-        `per_second` (faces or pictures).
-    """
-    pretrained = load_pretrained(model)
-    height, width = pretrained.image_size
-    faces = np.random.default_rng(0).integers(0, 256, (64, height, width, 1), dtype=np.uint8)
-    floats = faces.astype(np.float32)
-    network: keras.Model = pretrained.model
-    photograph = one_face_photograph()
-    recognizer = EmotionRecognizer(model=pretrained)
-    slow = max(3, repeats // 3)
-
-    rows = [
-        _measure("1 face, fer_lib", lambda: pretrained.predict(faces[:1]), repeats),
-        _measure("1 face, predict_on_batch", lambda: network.predict_on_batch(floats[:1]), repeats),
-        _measure("1 face, model.predict", lambda: network.predict(floats[:1], verbose=0), slow),
-        _measure("64 faces, fer_lib", lambda: pretrained.predict(faces), slow, count=64),
-        _measure(
-            "64 faces, model.predict", lambda: network.predict(floats, verbose=0), slow, count=64
-        ),
-    ]
-    if keras.backend.backend() == "tensorflow":
-        import mtcnn
-
-        plain = mtcnn.MTCNN()
-        detector = FaceDetector("mtcnn")
-        rows += [
-            _measure("640x480 picture, mtcnn alone", lambda: plain.detect_faces(photograph), slow),
-            _measure("640x480 picture, FaceDetector", lambda: detector.detect(photograph), slow),
-            _measure("640x480 picture, everything", lambda: recognizer.predict(photograph), slow),
-        ]
-    rows += _measure_streams(repeats)
-    rows.append(_measure("import fer_lib (new process)", _import_in_new_process, 5))
-    rows.append(_measure("python -c pass (new process)", lambda: _start_python("pass"), 5))
-    return pd.DataFrame(rows)
 
 
 def one_face_photograph() -> np.ndarray:
@@ -89,7 +39,8 @@ def five_faces_photograph() -> np.ndarray:
     return result
 
 
-def _measure_streams(repeats: int) -> list[dict]:
+def measure_streams(repeats: int) -> list[dict]:
+    """Returns the rows of a stream with each detector that this machine can run."""
     name = stream_model()
     pretrained = load_pretrained(name)
     detectors = {}
@@ -124,11 +75,11 @@ def _measure_stages(
 
     slow = max(3, repeats // 3)
     return [
-        _measure(f"{label}: detect", lambda: detector.detect(photograph), slow),
-        _measure(f"{label}: follow", lambda: tracker.follow(next(frames), 0.0), repeats),
-        _measure(f"{label}: align", lambda: align_face(photograph, found[0]), repeats),
-        _measure(f"{label}: predict", lambda: pretrained.predict(crops), repeats),
-        _measure(f"{label}: detect and model.predict in every frame", loop_naively, slow),
+        measure(f"{label}: detect", lambda: detector.detect(photograph), slow),
+        measure(f"{label}: follow", lambda: tracker.follow(next(frames), 0.0), repeats),
+        measure(f"{label}: align", lambda: align_face(photograph, found[0]), repeats),
+        measure(f"{label}: predict", lambda: pretrained.predict(crops), repeats),
+        measure(f"{label}: detect and model.predict in every frame", loop_naively, slow),
     ]
 
 
@@ -140,11 +91,11 @@ def _measure_frames(label: str, recognizer: EmotionRecognizer, repeats: int) -> 
         times = _time_frames(recognizer, photograph, 4 * repeats, background=False)
         for what, chosen in (("with a detection", times[0]), ("without", times[1])):
             if chosen:
-                rows.append(_row(f"{label}, {count}: frames {what}", chosen))
-        rows.append(_row(f"{label}, {count}: all frames", [*times[0], *times[1]]))
+                rows.append(row(f"{label}, {count}: frames {what}", chosen))
+        rows.append(row(f"{label}, {count}: all frames", [*times[0], *times[1]]))
         times = _time_frames(recognizer, photograph, 4 * repeats, background=True)
         what = f"{label}, {count}: camera, detecting in the background"
-        rows.append(_row(what, [*times[0], *times[1]]))
+        rows.append(row(what, [*times[0], *times[1]]))
     return rows
 
 
@@ -172,34 +123,3 @@ def _moving(photograph: np.ndarray) -> Iterator[np.ndarray]:
     while True:
         for shift in (*range(20), *range(20, 0, -1)):
             yield np.roll(photograph, shift, axis=1)
-
-
-def _import_in_new_process() -> None:
-    _start_python("import fer_lib")
-
-
-def _start_python(code: str) -> None:
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def _measure(what: str, call: Callable[[], object], repeats: int, count: int = 1) -> dict:
-    """Times `repeats` calls after three that warm up; `count` faces or pictures a call."""
-    for _ in range(3):
-        call()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        call()
-        times.append(1000 * (time.perf_counter() - started))
-    return _row(what, times, count)
-
-
-def _row(what: str, times: Sequence[float], count: int = 1) -> dict:
-    """Returns the row of calls that took `times` milliseconds, `count` faces or pictures each."""
-    median = float(np.median(times))
-    return {
-        "what": what,
-        "median_ms": round(median, 2),
-        "p95_ms": round(float(np.percentile(times, 95)), 2),
-        "per_second": round(1000 * count / median, 1),
-    }
