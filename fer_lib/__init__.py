@@ -92,6 +92,9 @@ _ROOM_OF: dict[str, str] = {
     "TrackedEmotion": "recognition",
     "analyze_video": "video",
     "annotate_video": "video",
+    "load_audit": "results",
+    "load_history": "results",
+    "load_predictions": "results",
     "check_notebook_version": "versions",
 }
 # Old public name -> (its new name, the last version that knows the old one: two after the change).
