@@ -93,8 +93,8 @@ def test_the_real_notebooks_can_be_stamped(tmp_path: Path) -> None:
         assert f'REPOSITORY = \\"{FORK}\\"' in text, path.name
     for path in sorted((tmp_path / "notebooks").glob("0*.ipynb")):
         assert notebook_form.style_problems(path) == []
-    rows = (tmp_path / "README.md").read_text(encoding="utf-8").count("colab-badge.svg")
-    assert rows == len(list((tmp_path / "notebooks").glob("0*.ipynb")))
+    readme = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert readme.count("colab-badge.svg") == readme.count("](notebooks/0") > 0
 
 
 def _run_bootstrap(repository: str) -> list[str]:
