@@ -10,7 +10,7 @@ else
   BIN := $(VENV)/bin
 endif
 NOTEBOOKS = $(sort $(wildcard notebooks/[0-9]*.ipynb))
-SOLUTIONS = $(sort $(wildcard notebooks/solutions/*.ipynb notebooks/assignment/solution/*.ipynb))
+SOLUTIONS = $(sort $(wildcard notebooks/solutions/*.ipynb))
 REPOSITORY ?=
 BRANCH ?= main
 NBVAL := --nbval-lax --nbval-current-env --nbval-sanitize-with=notebooks/nbval_sanitize.cfg \

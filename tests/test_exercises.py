@@ -11,9 +11,7 @@ import notebook_form
 import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
-SOLUTIONS = sorted(
-    path for folder in exercises.FOLDERS for path in (NOTEBOOKS / folder).glob("*.ipynb")
-)
+SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("*.ipynb"))
 ANSWER = '''\
 def share(correct):
     """Returns the share of right answers."""
@@ -79,6 +77,15 @@ def test_answers_and_mistakes_are_taken_out(folder: Path) -> None:
     assert "WRONG" not in whole
     assert "SOLUTION" not in whole
     nbformat.validate(exercise)
+
+
+def test_hidden_tests_are_taken_out(folder: Path) -> None:
+    notebook = _solution()
+    hidden = "### BEGIN HIDDEN TESTS\nassert share([False]) == 0, 'None.'\n### END HIDDEN TESTS"
+    notebook.cells[5].source = CHECK + hidden
+    assert notebook_form.answer_problems(notebook) == []
+    exercise = exercises.make_exercise(notebook)
+    assert exercise.cells[5].source.strip() == CHECK.strip()
 
 
 def test_check_notices_what_differs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,7 +194,7 @@ def _failures(notebook: nbformat.NotebookNode, folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.relative_to(NOTEBOOKS).as_posix())
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 def test_right_answers_pass_and_mistakes_get_their_hint(path: Path, kernel_environment) -> None:
     assert _failures(nbformat.read(path, as_version=4), path.parent) == []
 

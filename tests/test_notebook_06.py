@@ -63,6 +63,16 @@ def test_calibration_error(names: dict, predictions) -> None:
     assert by_hand == pytest.approx(library, abs=1e-6)
 
 
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+def test_priors(names: dict, predictions, strength: float) -> None:
+    counts = np.array([900, 30, 200, 300, 200, 400, 500])
+    np.testing.assert_allclose(
+        names["adjust_priors"](predictions[0], counts, strength),
+        fer_lib.adjust_priors(predictions[0], counts, strength),
+        atol=1e-6,
+    )
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_temperature(names: dict, predictions, temperature: float) -> None:
     np.testing.assert_allclose(

@@ -15,7 +15,8 @@ import fer_lib
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("[0-9]*.ipynb"))
+TESTS = [ROOT / "notebooks" / "solutions" / name for name in ("quiz.ipynb", "assignment.ipynb")]
 
 
 def _relative(path: Path) -> str:
@@ -32,12 +33,18 @@ def test_solution_has_the_form_of_the_course(path: Path) -> None:
     assert notebook_form.stored_problems(path) + notebook_form.exercise_problems(path) == []
 
 
+@pytest.mark.parametrize("path", TESTS, ids=_relative)
+def test_quiz_and_assignment_are_stored_clean(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook_form.stored_problems(path) + notebook_form.answer_problems(notebook) == []
+
+
 def test_every_lesson_but_the_first_has_exercises() -> None:
     lessons = [path.name for path in LESSONS if not path.name.startswith("00_")]
     assert [path.name for path in SOLUTIONS] == lessons
 
 
-@pytest.mark.parametrize("path", LESSONS + SOLUTIONS, ids=_relative)
+@pytest.mark.parametrize("path", LESSONS + SOLUTIONS + TESTS, ids=_relative)
 def test_notebook_is_for_this_version(path: Path) -> None:
     wanted = notebook_form.VERSION_GUARD.search(
         next(

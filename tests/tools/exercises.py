@@ -1,6 +1,6 @@
 """Generate the exercises of the course from their solutions (`make exercises`).
 
-    python tests/tools/exercises.py            # writes notebooks/exercises/ and the assignment
+    python tests/tools/exercises.py            # writes notebooks/exercises/
     python tests/tools/exercises.py --check    # exits 1 if they are not what the solutions give
 
 A solution is an ordinary notebook; the tags of its cells say what they are for:
@@ -8,7 +8,8 @@ A solution is an ordinary notebook; the tags of its cells say what they are for:
 - `answer` is a code cell that students fill in, with one region between `### BEGIN SOLUTION` and
   `### END SOLUTION`. Typical mistakes stand in the region as comments, each after a line
   `# WRONG, hint: words of the hint`; they replace the region when the hints are tested.
-- `check` is a code cell whose assert messages are hints.
+- `check` is a code cell whose assert messages are hints; what stands in it between
+  `### BEGIN HIDDEN TESTS` and `### END HIDDEN TESTS` is for grading and not handed out.
 - `explain` is a Markdown cell with a model answer, which a person marks.
 
 nbgrader's metadata is derived from the tags, and nbgrader itself clears the solutions, so that a
@@ -27,8 +28,6 @@ from pathlib import Path
 import nbformat
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-# Where solutions lie, and where what they generate goes.
-FOLDERS = {"solutions": "exercises", "assignment/solution": "assignment/starter"}
 _REGION = re.compile(r"^ *### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION$", re.S | re.M)
 _WRONG = re.compile(r"^ *# WRONG, hint: (.+)\n", re.M)
 
@@ -77,11 +76,13 @@ def mark_for_nbgrader(notebook: nbformat.NotebookNode) -> None:
 
 def make_exercise(solution: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Returns the exercise: the solution without answers and without outputs."""
-    from nbgrader.preprocessors import ClearSolutions  # 4 s; the other functions do without it
+    # Takes seconds to load; the other functions do without it.
+    from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
     exercise = copy.deepcopy(solution)
     mark_for_nbgrader(exercise)
-    exercise, _ = ClearSolutions().preprocess(exercise, {})
+    for clear in (ClearSolutions(), ClearHiddenTests()):
+        exercise, _ = clear.preprocess(exercise, {})
     for cell in exercise.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -94,27 +95,25 @@ def main(arguments: list[str] | None = None, notebooks: Path = NOTEBOOKS) -> int
     parser.add_argument("--check", action="store_true", help="change nothing, exit 1 on a problem")
     check = parser.parse_args(arguments).check
     problems = 0
-    for solutions, exercises in FOLDERS.items():
-        wanted = {}
-        for path in sorted((notebooks / solutions).glob("*.ipynb")):
-            solution = nbformat.read(path, as_version=4)
-            wanted[notebooks / exercises / path.name] = nbformat.writes(make_exercise(solution))
-        for path in sorted({*wanted, *(notebooks / exercises).glob("*.ipynb")}):
-            text = wanted.get(path)
-            stored = path.read_text(encoding="utf-8") if path.exists() else None
-            if stored is not None and stored.rstrip("\n") == (text or "").rstrip("\n"):
-                continue
-            name = path.relative_to(notebooks).as_posix()
-            if check:
-                problems += 1
-                print(f"{name}: is not what its solution gives: make exercises", file=sys.stderr)
-            elif text is None:
-                path.unlink()
-                print(f"{name}: removed, there is no solution")
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text + "\n", encoding="utf-8", newline="\n")
-                print(f"{name}: written")
+    wanted = {}
+    for path in (notebooks / "solutions").glob("*.ipynb"):
+        exercise = make_exercise(nbformat.read(path, as_version=4))
+        wanted[notebooks / "exercises" / path.name] = nbformat.writes(exercise) + "\n"
+    for path in sorted({*wanted, *(notebooks / "exercises").glob("*.ipynb")}):
+        text = wanted.get(path)
+        if text == (path.read_text(encoding="utf-8") if path.exists() else None):
+            continue
+        name = path.relative_to(notebooks).as_posix()
+        if check:
+            problems += 1
+            print(f"{name}: is not what its solution gives: make exercises", file=sys.stderr)
+        elif text is None:
+            path.unlink()
+            print(f"{name}: removed, there is no solution")
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+            print(f"{name}: written")
     return int(problems > 0)
 
 
