@@ -27,6 +27,7 @@ _ROOM_OF: dict[str, str] = {
     "concatenate": "datasets",
     "load_affectnet": "datasets",
     "load_ckplus": "datasets",
+    "load_course_dataset": "datasets",
     "load_expw": "datasets",
     "load_fer2013": "datasets",
     "load_ferplus": "datasets",
@@ -93,11 +94,21 @@ _ROOM_OF: dict[str, str] = {
     "annotate_video": "video",
     "WebcamWidget": "webcam",
     "run_webcam": "webcam",
+    "load_audit": "results",
+    "load_history": "results",
+    "load_predictions": "results",
+    "check_notebook_version": "versions",
 }
+# Old public name -> (its new name, the last version that knows the old one: two after the change).
+_RENAMED: dict[str, tuple[str, str]] = {}
 __all__ = ["__version__", *_ROOM_OF]
 
 
 def __getattr__(name: str) -> object:
+    if name in _RENAMED:
+        new, last = _RENAMED[name]
+        importlib.import_module("fer_lib.versions").warn_renamed(name, new, last)
+        return getattr(importlib.import_module(__name__), new)
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'fer_lib' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"fer_lib.{_ROOM_OF[name]}"), name)

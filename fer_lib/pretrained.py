@@ -18,11 +18,10 @@ import keras
 import numpy as np
 
 from fer_lib import paths
+from fer_lib.results import HISTORY_FILE, PREDICTIONS_FILE
 
 MODEL_FILE = "model.keras"
 CARD_FILE = "card.json"
-HISTORY_FILE = "history.csv"
-PREDICTIONS_FILE = "predictions_public_test.npz"
 
 # A compiled function is traced once for each batch size, so only these sizes are used.
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
