@@ -131,7 +131,7 @@ class WebcamSession:
                 f"Received: type={kind!r}"
             )
         if name != self._name or self._stream is None:
-            return _stopped(name, "Stopped: the camera runs in another view of this widget.")
+            return _stopped(name, "Stopped by Python, or by another view of this widget.")
         if kind == "next":
             return self._look_at_camera(content)
         image = _read_picture(content, buffers)

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from fer_lib.labels import EMOTION_COLORS
+from fer_lib.plotting.style import class_colors
 from fer_lib.webcam.session import Snapshot, WebcamSession
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _FOLDER = Path(__file__).parent
-# Of classes that are no emotions.
-_OTHER_COLOR = "#999933"
 
 
 class WebcamWidget(anywidget.AnyWidget):
@@ -74,10 +72,9 @@ class WebcamWidget(anywidget.AnyWidget):
 
             recognizer = EmotionRecognizer()
         recognizer.start_stream(**stream_options).close()  # wrong options are told here
-        classes = [
-            {"name": name, "color": EMOTION_COLORS.get(name, _OTHER_COLOR)}
-            for name in recognizer.class_names
-        ]
+        names = recognizer.class_names
+        colors = class_colors(names)
+        classes = [{"name": n, "color": color} for n, color in zip(names, colors, strict=True)]
         super().__init__(
             _settings={
                 "classes": classes,

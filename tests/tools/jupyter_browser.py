@@ -154,7 +154,7 @@ class Browser:
     def open_notebook(self, server: Server, name: str, app: str = "lab/tree") -> Notebook:
         """Opens a notebook of the server's folder and waits until its kernel is ready."""
         page = self.context.new_page()
-        page.goto(server.url(name, app), wait_until="domcontentloaded", timeout=60_000)
+        page.goto(server.url(name, app), wait_until="domcontentloaded", timeout=180_000)
         notebook = Notebook(page)
         notebook.wait_until_ready()
         return notebook
@@ -222,7 +222,7 @@ class Notebook:
     def __init__(self, page: Any) -> None:
         self.page = page
 
-    def wait_until_ready(self, timeout_s: float = 60) -> None:
+    def wait_until_ready(self, timeout_s: float = 180) -> None:
         """Waits until the notebook is shown and its kernel has started."""
         self.page.wait_for_function(
             """() => {

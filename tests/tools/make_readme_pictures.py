@@ -32,7 +32,7 @@ MAX_BYTES = 300_000
 SIDE, RATE, SECONDS = 384, 12, 12
 # Of each photograph: from when to when it is there, and when it is out of focus, in seconds.
 SCENES = (
-    (((0, 5), (6.5, 10)), (2, 3)),
+    (((0, 5), (5.8, 10)), (2, 3)),
     (((2.5, 12),), (8, 9.5)),
 )
 
