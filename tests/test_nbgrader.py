@@ -46,7 +46,7 @@ def test_a_solution_gets_all_points_and_an_empty_exercise_none(
     course = tmp_path / "course"
     (course / "source" / "week2").mkdir(parents=True)
     shutil.copy(SOLUTION, course / "source" / "week2")
-    config = "c = get_config()\nc.CourseDirectory.course_id = 'faces'\n"
+    config = "c = get_config()\nc.ExecutePreprocessor.timeout = 300\n"
     (course / "nbgrader_config.py").write_text(config, encoding="utf-8")
     _nbgrader(course, "generate_assignment", "week2")
     released = course / "release" / "week2" / SOLUTION.name
