@@ -103,7 +103,7 @@ def open_widget(browser, server, name, arguments="", app="lab/tree"):
     notebook = browser.open_notebook(server, f"{name}.ipynb", app)
     notebook.run_all()
     assert notebook.errors() == []
-    notebook.page.get_by_role("button", name="Start camera").wait_for()
+    notebook.page.get_by_role("button", name="Start camera").wait_for(timeout=120_000)
     return notebook
 
 
