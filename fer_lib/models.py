@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 CNN_VARIANTS: tuple[str, ...] = ("lesson", "tiny", "base")
 # Keras' ResNet50 computes a picture's map at a 32nd of its size: below this it is one pixel.
@@ -202,7 +202,9 @@ def build_resnet50(
     pixels = keras.Input(input_shape, name="pixels")
     x = pixels
     if tuple(input_shape[:2]) != (resolution, resolution):
-        x = layers.Resizing(resolution, resolution, dtype="float32", name="resize")(x)
+        # Not `layers.Resizing`: its call trains by default, and switches batch normalisation to
+        # training where a model is called without saying which.
+        x = ops.image.resize(x, (resolution, resolution), interpolation="bilinear")
     # Grey pictures have no order of channels; colour ones go from red-green-blue to the reverse.
     blue_first = [x, x, x] if input_shape[2] == 1 else [x[..., i : i + 1] for i in (2, 1, 0)]
     x = layers.Concatenate(name="three_channels", dtype="float32")(blue_first)

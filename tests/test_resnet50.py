@@ -46,6 +46,18 @@ def test_raw_crops_are_scaled_coloured_and_shifted_inside(network, weights_file,
     assert network.get_layer("last_map").output.shape == (None, 2, 2, 2048)
 
 
+def test_a_plain_call_is_inference(network, faces):
+    crops = faces[:4].astype(np.float32)
+    before = network.get_layer("conv1_bn").get_weights()
+    plain, inference = (
+        keras.ops.convert_to_numpy(probabilities)
+        for probabilities in (network(crops), network(crops, training=False))
+    )
+    np.testing.assert_allclose(plain, inference, atol=1e-6)
+    for one, other in zip(before, network.get_layer("conv1_bn").get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_colours_go_from_red_first_to_blue_first(weights_file, faces):
     network = models.build_resnet50(weights=weights_file[0], input_shape=(64, 64, 3), resolution=64)
     colour = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import errno
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -191,7 +192,9 @@ def _comparison_table(comparison: Comparison) -> str:
         lines.append(
             [
                 f"{pair.first} less {pair.second}: {100 * pair.accuracy:.1f}",
-                f"{100 * pair.accuracy_low:.1f} to {100 * pair.accuracy_high:.1f}",
+                "-"
+                if math.isnan(pair.accuracy_low)
+                else f"{100 * pair.accuracy_low:.1f} to {100 * pair.accuracy_high:.1f}",
                 f"{pair.only_first} and {pair.only_second}",
                 f"{pair.p_adjusted:.2g}",
             ]

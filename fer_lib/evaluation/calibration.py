@@ -182,8 +182,9 @@ def adjust_priors(
         ValueError: Not one count above 0 for each class.
 
     Example:
-        >>> adjust_priors(np.array([[0.6, 0.4]]), np.array([900, 100])).round(2).tolist()
-        [[0.14, 0.86]]
+        >>> adjusted = adjust_priors(np.array([[0.6, 0.4]]), np.array([900, 100]))
+        >>> [round(float(p), 2) for p in adjusted[0]]
+        [0.14, 0.86]
     """
     probabilities = check_probabilities(probabilities)
     counts = np.asarray(counts, np.float64)

@@ -130,7 +130,8 @@ class Comparison:
             for name, value in dataclasses.asdict(difference).items():
                 if name.endswith("_ci95"):
                     score = name.removesuffix("_ci95")
-                    row[f"{score}_low"], row[f"{score}_high"] = value
+                    # Too few samples have no interval.
+                    row[f"{score}_low"], row[f"{score}_high"] = value or (np.nan, np.nan)
                 else:
                     row[name] = value
             rows.append({**row, "real": difference.real})
