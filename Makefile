@@ -10,6 +10,9 @@ else
   BIN := $(VENV)/bin
 endif
 NOTEBOOKS = $(sort $(wildcard notebooks/[0-9]*.ipynb))
+SOLUTIONS = $(sort $(wildcard notebooks/solutions/*.ipynb))
+REPOSITORY ?=
+BRANCH ?= main
 NBVAL := --nbval-lax --nbval-current-env --nbval-sanitize-with=notebooks/nbval_sanitize.cfg \
   --nbval-cell-timeout=180
 
@@ -19,15 +22,17 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
   -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-notebooks test-slow notebooks lint constraints clean
+.PHONY: help demo lab test test-notebooks test-slow notebooks exercises colab lint constraints clean
 
 help:
 	@echo "make demo            install, recognise the expressions in two photographs, say where the picture is"
 	@echo "make lab             open the notebooks in JupyterLab"
 	@echo "make test            run the unit tests and the notebooks (12 minutes at most on two cores)"
 	@echo "make test-notebooks  run the notebooks and compare what they print"
-	@echo "make test-slow       run what takes longer: the built wheel, memory, solutions, the JAX backend"
+	@echo "make test-slow       run what takes longer: wheel, memory, solutions, the JAX backend, a browser"
 	@echo "make notebooks       run every notebook and store its outputs"
+	@echo "make exercises       generate the exercises from their solutions"
+	@echo "make colab           badges for your fork: make colab REPOSITORY=https://github.com/USER/NAME"
 	@echo "make lint            check the style of the code and the form of the notebooks"
 	@echo "make constraints     write the versions in .venv to constraints.txt"
 	@echo "make clean           remove .venv, caches, builds and outputs"
@@ -51,12 +56,21 @@ test-slow: $(VENV)/.with-slow-tests
 	$(BIN)/python -m pytest -m slow
 
 notebooks: $(VENV)/.with-tests
-	$(BIN)/python tests/tools/format_notebooks.py $(NOTEBOOKS)
+	$(BIN)/python tests/tools/format_notebooks.py --minutes README.md notebooks/README.md \
+	  -- $(NOTEBOOKS) $(SOLUTIONS)
+	$(BIN)/python tests/tools/exercises.py
+
+exercises: $(VENV)/.with-tests
+	$(BIN)/python tests/tools/exercises.py
+
+colab: $(VENV)/.with-tests
+	$(BIN)/python tests/tools/colab.py "$(REPOSITORY)" --branch "$(BRANCH)"
 
 lint: $(VENV)/.with-tests
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python tests/tools/format_notebooks.py --check $(NOTEBOOKS)
+	$(BIN)/python tests/tools/format_notebooks.py --check $(NOTEBOOKS) $(SOLUTIONS)
+	$(BIN)/python tests/tools/exercises.py --check
 
 constraints: $(VENV)/.with-everything
 	$(BIN)/python tests/tools/freeze_constraints.py
@@ -69,8 +83,8 @@ clean:
 $(VENV)/.with-library: EXTRAS :=
 $(VENV)/.with-notebooks: EXTRAS := [notebooks]
 $(VENV)/.with-tests: EXTRAS := [test]
-$(VENV)/.with-slow-tests: EXTRAS := [test,jax]
-$(VENV)/.with-everything: EXTRAS := [dev,jax]
+$(VENV)/.with-slow-tests: EXTRAS := [test,jax,browser,onnx,litert]
+$(VENV)/.with-everything: EXTRAS := [dev,jax,browser,onnx,litert]
 $(VENV)/.with-%: pyproject.toml constraints.txt $(VENV)/.made
 	@echo "Installing fer-lib$(EXTRAS) into $(VENV) (the first time this downloads TensorFlow: some minutes)"
 	@$(INSTALL) -e ".$(EXTRAS)"

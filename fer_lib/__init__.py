@@ -27,6 +27,7 @@ _ROOM_OF: dict[str, str] = {
     "concatenate": "datasets",
     "load_affectnet": "datasets",
     "load_ckplus": "datasets",
+    "load_course_dataset": "datasets",
     "load_expw": "datasets",
     "load_fer2013": "datasets",
     "load_ferplus": "datasets",
@@ -41,26 +42,50 @@ _ROOM_OF: dict[str, str] = {
     "denoise": "enhancement",
     "equalize_contrast": "enhancement",
     "build_cnn": "models",
+    "build_resnet50": "models",
+    "freeze_backbone": "models",
+    "unfreeze_top": "models",
     "RandomAffine": "augmentation",
     "build_augmenter": "augmentation",
     "Pretrained": "pretrained",
     "load_pretrained": "pretrained",
     "save_pretrained": "pretrained",
     "EvaluationReport": "evaluation",
+    "adjust_priors": "evaluation",
+    "RobustnessReport": "evaluation",
+    "SliceReport": "evaluation",
     "compare": "evaluation",
+    "corrupt": "evaluation",
     "evaluate": "evaluation",
     "fit_temperature": "evaluation",
+    "robustness_suite": "evaluation",
+    "slice_report": "evaluation",
     "plot_class_counts": "plotting",
     "plot_confusion_matrix": "plotting",
+    "plot_explanations": "plotting",
     "plot_faces": "plotting",
     "plot_history": "plotting",
+    "plot_mean_saliency": "plotting",
     "plot_predictions": "plotting",
+    "plot_region_energy": "plotting",
     "plot_reliability": "plotting",
     "plot_risk_coverage": "plotting",
+    "plot_robustness": "plotting",
+    "plot_slices": "plotting",
+    "grad_cam": "explain",
+    "mean_saliency": "explain",
+    "occlusion_map": "explain",
+    "region_energy": "explain",
+    "sanity_check": "explain",
+    "write_report": "report",
     "plot_timeline": "plotting",
     "check_dataset": "doctor",
     "TrainingConfig": "training",
+    "load_recipe": "training",
+    "load_teacher": "training",
     "train": "training",
+    "write_teacher": "training",
+    "export_model": "export",
     "EmotionRecognizer": "recognition",
     "EmotionStream": "recognition",
     "FaceEmotion": "recognition",
@@ -69,11 +94,21 @@ _ROOM_OF: dict[str, str] = {
     "annotate_video": "video",
     "WebcamWidget": "webcam",
     "run_webcam": "webcam",
+    "load_audit": "results",
+    "load_history": "results",
+    "load_predictions": "results",
+    "check_notebook_version": "versions",
 }
+# Old public name -> (its new name, the last version that knows the old one: two after the change).
+_RENAMED: dict[str, tuple[str, str]] = {}
 __all__ = ["__version__", *_ROOM_OF]
 
 
 def __getattr__(name: str) -> object:
+    if name in _RENAMED:
+        new, last = _RENAMED[name]
+        importlib.import_module("fer_lib.versions").warn_renamed(name, new, last)
+        return getattr(importlib.import_module(__name__), new)
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'fer_lib' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"fer_lib.{_ROOM_OF[name]}"), name)

@@ -40,6 +40,13 @@ def datasets_dirs() -> list[Path]:
     return [folder for folder in folders if folder.is_dir()]
 
 
+def audits_dirs() -> list[Path]:
+    """Returns the existing folders with stored audits (in the wheel `fer_lib/audits`)."""
+    folders = [_PACKAGE / "audits"]
+    folders += [_CHECKOUT / "datasets" / "audits"] if _CHECKOUT is not None else []
+    return [folder for folder in folders if folder.is_dir()]
+
+
 def list_models() -> dict[str, Path]:
     """Returns the models that are found by name: name to folder, the first of a name wins."""
     found: dict[str, Path] = {}

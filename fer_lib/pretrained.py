@@ -18,11 +18,10 @@ import keras
 import numpy as np
 
 from fer_lib import paths
+from fer_lib.results import HISTORY_FILE, PREDICTIONS_FILE
 
 MODEL_FILE = "model.keras"
 CARD_FILE = "card.json"
-HISTORY_FILE = "history.csv"
-PREDICTIONS_FILE = "predictions_public_test.npz"
 
 # A compiled function is traced once for each batch size, so only these sizes are used.
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -80,7 +79,7 @@ class Pretrained:
         if views == 1:
             probabilities = self._predict_once(crops)
         elif views == 10:
-            probabilities = _mean_of_logs([self._predict_once(v) for v in _ten_views(crops)])
+            probabilities = mean_of_logs([self._predict_once(v) for v in _ten_views(crops)])
         else:
             raise ValueError(f"Expected `views` to be 1 or 10. Received: {views}")
         return apply_temperature(probabilities, self.temperature)
@@ -146,8 +145,8 @@ def _ten_views(crops: np.ndarray) -> Iterator[np.ndarray]:
         yield view[:, :, ::-1]
 
 
-def _mean_of_logs(views: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the normalised geometric mean of probabilities `(n, num_classes)`."""
+def mean_of_logs(views: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the normalised geometric mean of several arrays `(n, num_classes)`."""
     logs = [np.log(np.maximum(view, np.finfo(np.float32).tiny)) for view in views]
     return _softmax(np.mean(logs, axis=0))
 
@@ -290,11 +289,20 @@ def save_pretrained(
     save_model(model, folder / MODEL_FILE)
     if history_csv is not None:
         write_text(folder / HISTORY_FILE, history_csv)
+    write_results(folder, card, predictions)
+    return folder
+
+
+def write_results(
+    folder: Path, card: Mapping[str, object], predictions: Mapping[str, np.ndarray] | None = None
+) -> None:
+    """Writes what is known of the model in a folder: its predictions, then its card.
+
+    The card comes last: a folder is a model only once it is there.
+    """
     if predictions is not None:
         np.savez_compressed(folder / PREDICTIONS_FILE, **predictions)
-    # The card comes last: a folder is a model only once it is there.
     write_text(folder / CARD_FILE, json.dumps(card, indent=2) + "\n")
-    return folder
 
 
 def write_text(file: Path, text: str) -> None:

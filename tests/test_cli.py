@@ -6,11 +6,14 @@ import keras
 import numpy as np
 import pytest
 import skimage.data
+from clips import write_clip
 from PIL import Image
 
-from fer_lib import models, pretrained
+from fer_lib import evaluation, models, pretrained
 from fer_lib.cli import main
+from fer_lib.datasets import make_faces
 from fer_lib.labels import EMOTIONS
+from fer_lib.recognition import EmotionStream
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -19,7 +22,8 @@ def small_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     keras.utils.set_random_seed(0)
     network = models.build_cnn("lesson")
-    pretrained.save_pretrained(folder / "small", network, {"class_names": list(EMOTIONS)})
+    card = {"class_names": list(EMOTIONS), "recipe": {"variant": "lesson"}}
+    pretrained.save_pretrained(folder / "small", network, card)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FER_LIB_MODELS", str(folder))
         yield folder / "small"
@@ -132,6 +136,24 @@ def test_wrong_usage_exits_with_two(capsys, words):
     assert status == 2
 
 
+def test_evaluate_writes_the_robustness(capsys, fer2013_file, tmp_path):
+    file = tmp_path / "robustness.json"
+    words = ("evaluate", "--model", "small", "--data", fer2013_file, "--robustness", file)
+    with pytest.warns(UserWarning, match="published"):
+        status, out, err = run(capsys, *words, "--robustness-step", "2")
+    assert status == 0
+    report = evaluation.RobustnessReport.read_json(file)
+    assert report.n == 7 and report.dataset == "fer2013 PublicTest, 1 face in 2"
+    assert str(report) in out
+    status, out, err = run(capsys, *words[:-1], tmp_path)
+    assert status == 1
+    assert_one_line(err, "evaluate")
+    assert "Is a directory" in err
+    status, out, err = run(capsys, *words, "--robustness-step", "0")
+    assert status == 1
+    assert_one_line(err, "evaluate")
+
+
 def test_evaluate_prints_scores_and_json(capsys, fer2013_file):
     with pytest.warns(UserWarning, match="published"):
         status, out, err = run(capsys, "evaluate", "--model", "small", "--data", fer2013_file)
@@ -149,6 +171,70 @@ def test_evaluate_prints_scores_and_json(capsys, fer2013_file):
         "per_class", "confusion_matrix",
     }  # fmt: skip
     assert wanted <= set(scores)
+
+
+@pytest.fixture(scope="module")
+def second_model(small_model):
+    """Another untrained model beside `small`, called `second`."""
+    keras.utils.set_random_seed(1)
+    network = models.build_cnn("lesson")
+    pretrained.save_pretrained(
+        small_model.with_name("second"), network, {"class_names": list(EMOTIONS)}
+    )
+
+
+def test_evaluate_compares_and_writes_one_page(capsys, fer2013_file, second_model, tmp_path):
+    page = tmp_path / "new" / "report.html"
+    words = ["evaluate", "--model", "small", "--data", fer2013_file, "--compare", "second"]
+    with pytest.warns(UserWarning, match="published"):
+        status, out, err = run(capsys, *words, "--report", page)
+    assert status == 0
+    assert "small and second" in out or "better than" in out or "difference between" in out
+    assert "small less second: " in out and "right alone" in out
+    assert str(page) in out
+    text = page.read_text(encoding="utf-8")
+    assert "<title>small on fer2013: evaluation</title>" in text
+    assert "PublicTest" in text and "second" in text
+    with pytest.warns(UserWarning, match="published"):
+        status, out, err = run(capsys, *words, "--compare", "second", "--report", page, "--json")
+    values = json.loads(out)
+    assert values["model"] == "small"
+    pairs = values["comparison"]["differences"]
+    names = [(pair["first"], pair["second"]) for pair in pairs]
+    assert names[0] == ("small", "second 2") and len(names) == 3
+    assert str(page) in err
+
+
+def test_evaluate_scores_a_folder_of_ones_own(capsys, tmp_path):
+    for folder in ("train/sad", "test/Happiness", "test/sad"):
+        (tmp_path / folder).mkdir(parents=True)
+        for index in range(3):
+            seed = [index, folder.startswith("test")]
+            pixels = np.random.default_rng(seed).integers(0, 256, (60, 50), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{index}.png")
+    words = ["evaluate", "--model", "small", "--data", tmp_path, "--detector", "none", "--json"]
+    status, out, err = run(capsys, *words)
+    scores = json.loads(out)
+    assert (status, scores["n"], scores["num_twins"]) == (0, 6, 0)
+    assert scores["per_class"]["happy"]["support"] == 3
+    assert scores["per_class"]["angry"]["recall"] is None
+    status, out, err = run(capsys, *words, "--split", "train")
+    assert (status, json.loads(out)["n"]) == (0, 3)
+    status, out, err = run(capsys, *words, "--split", "PublicTest")
+    assert (status, out) == (1, "")
+    assert_one_line(err, "evaluate")
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "folder.html", "file/report.html"])
+def test_evaluate_refuses_a_page_that_cannot_be_written_at_once(capsys, tmp_path, name):
+    (tmp_path / "folder.html").mkdir()
+    (tmp_path / "file").write_text("")
+    status, out, err = run(
+        capsys, "evaluate", "--model", "none", "--data", "none.csv", "--report", tmp_path / name
+    )
+    assert (status, out) == (1, "")
+    assert_one_line(err, "evaluate")
+    assert name.split("/")[0] in err
 
 
 def test_evaluate_names_a_missing_data_set(capsys, tmp_path):
@@ -170,6 +256,24 @@ def test_train_writes_a_model_that_predict_takes(capsys, fer2013_file, photograp
     assert "--resume" in err
     status, out, err = run(
         capsys, "predict", photographs / "face.jpg", "--model", tmp_path / "mine"
+    )
+    assert status == 0
+
+
+def test_train_fine_tunes_on_a_folder_and_predict_takes_the_result(capsys, photographs, tmp_path):
+    for image, label in make_faces(10):
+        folder = tmp_path / "mine" / EMOTIONS[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(folder / f"{len(list(folder.iterdir()))}.png")
+    words = ["train", "--from", "small", "--data", tmp_path / "mine", "--epochs", "1"]
+    status, out, err = run(capsys, *words, "--output", tmp_path / "tuned")
+    assert status == 0, err
+    assert "a fifth of the pictures" in out
+    card = json.loads((tmp_path / "tuned" / "card.json").read_text())
+    assert card["start"]["name"] == "small"
+    assert card["data"]["training"]["pictures"] == 56
+    status, out, err = run(
+        capsys, "predict", photographs / "face.jpg", "--model", tmp_path / "tuned"
     )
     assert status == 0
 
@@ -216,8 +320,75 @@ def test_info_tells_what_a_bug_report_needs(capsys):
         assert word in out
 
 
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """Twelve frames of a photograph with one face, moved by a pixel each."""
+    photograph = Image.fromarray(skimage.data.astronaut()).resize((256, 256))
+    frames = [np.roll(np.asarray(photograph), step, axis=1) for step in range(12)]
+    options = {"movflags": "faststart"}
+    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", frames, options=options)
+
+
+def test_video_writes_a_table_a_film_and_a_timeline(capsys, film, tmp_path):
+    status, out, err = run(
+        capsys, "video", film, "--csv", tmp_path / "a" / "rows.csv", "--model", "small",
+        "--annotate", tmp_path / "out.mp4", "--plot", tmp_path / "b" / "plot.png",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    assert "12 frames, 1 face\n" in out and "face 1, in 12 frames" in out
+    lines = (tmp_path / "a" / "rows.csv").read_text().splitlines()
+    assert len(lines) == 13
+    assert lines[0].startswith("frame,time_s,face_id,x,y,width,height,detection_score,emotion,")
+    with Image.open(tmp_path / "b" / "plot.png") as plot:
+        assert plot.width > 500
+    assert (tmp_path / "out.mp4").stat().st_size > 1000
+
+
+def test_video_says_what_was_lost(capsys, film, tmp_path):
+    # Most of the bytes are the first frame; the others are moved copies of it.
+    (tmp_path / "cut.mp4").write_bytes(film.read_bytes()[:-600])
+    status, out, err = run(
+        capsys, "video", tmp_path / "cut.mp4", "--csv", tmp_path / "rows.csv", "--model", "small"
+    )
+    assert status == 0
+    assert_one_line(err, "video")
+    assert "damaged or cut off" in err
+    assert 2 <= len((tmp_path / "rows.csv").read_text().splitlines()) < 13
+
+
+def test_video_without_a_video_is_one_line(capsys, tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
+    for source in (tmp_path / "text.mp4", tmp_path / "none.mp4"):
+        status, _, err = run(
+            capsys, "video", source, "--csv", tmp_path / "rows.csv", "--model", "small"
+        )
+        assert status == 1
+        assert_one_line(err, "video")
+    assert not (tmp_path / "rows.csv").exists()
+
+
+def test_an_interrupted_video_keeps_its_rows_and_says_so(capsys, film, tmp_path, monkeypatch):
+    frames = []
+    follow = EmotionStream.update
+
+    def interrupted(stream, frame, time_s):
+        frames.append(time_s)
+        if len(frames) > 5:
+            raise KeyboardInterrupt
+        return follow(stream, frame, time_s)
+
+    monkeypatch.setattr(EmotionStream, "update", interrupted)
+    status, out, err = run(
+        capsys, "video", film, "--csv", tmp_path / "rows.csv", "--model", "small"
+    )
+    assert status == 130 and "interrupted" in err and "5 frames" in out
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 6
+
+
 def test_benchmark_prints_ours_beside_the_plain_way(capsys):
     status, out, err = run(capsys, "benchmark", "--model", "small", "--repeats", "3")
     assert status == 0
-    for row in ("1 face, fer_lib", "1 face, model.predict", "mtcnn alone", "import fer_lib"):
+    rows = ["1 face, fer_lib", "1 face, model.predict", "mtcnn alone", "import fer_lib"]
+    rows += ["frames with a detection", "frames without", "model.predict in every frame"]
+    for row in (*rows, "5 faces: all frames", "detecting in the background"):
         assert row in out

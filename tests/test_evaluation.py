@@ -165,6 +165,8 @@ def test_json_holds_plain_values_and_comes_back(tmp_path):
     file = tmp_path / "report.json"
     assert json.loads(report.to_json(file)) == values == json.loads(file.read_text())
     assert values["n"] == 150
+    low, high = values["selective"]["accuracy_at_80_coverage_ci95"]
+    assert low < values["selective"]["accuracy_at_80_coverage"] < high
     assert list(values["per_class"]) == list(EMOTIONS)
     assert values["per_class"]["happy"]["support"] == int((labels == 3).sum())
     assert np.sum(values["confusion_matrix"]) == 150
@@ -342,7 +344,10 @@ def test_most_confused_pairs():
     labels = np.array([0, 0, 0, 0, 1, 1, 2])
     predicted = np.array([0, 1, 1, 2, 1, 0, 0])
     pairs = evaluate(np.eye(3)[predicted], labels, ["a", "b", "c"]).most_confused(2)
-    assert pairs.to_dict("records")[0] == {"true": "a", "predicted": "b", "count": 2, "share": 0.5}
+    first = pairs.to_dict("records")[0]
+    low, high = stats.binomtest(2, 4).proportion_ci(method="wilson")
+    assert (first.pop("share_low"), first.pop("share_high")) == pytest.approx((low, high))
+    assert first == {"true": "a", "predicted": "b", "count": 2, "share": 0.5}
     assert len(pairs) == 2
 
 

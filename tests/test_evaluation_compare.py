@@ -91,6 +91,34 @@ def test_many_models_are_compared_pair_by_pair_with_holms_correction():
     assert sorted(d.p_adjusted for d in found) == pytest.approx(expected)
 
 
+def test_one_sentence_sums_up_many_models():
+    masks = [draw_right(0.9, 0), draw_right(0.88, 4), draw_right(0.4, 1)]
+    found = compare(*reports(masks, LABELS), names=["x", "y", "z"])
+    assert found.sentence() == (
+        "Of 3 models none is more accurate than x: it is better than z; chance is enough to "
+        "explain its lead over y."
+    )
+    assert str(found).splitlines()[0] == found.sentence() == found.to_dict()["sentence"]
+    assert len(str(found).splitlines()) == 4
+    two = compare(*reports([masks[0], masks[2], masks[2]], LABELS), names=["x", "y", "z"])
+    assert "it is better than y and z." in two.sentence()
+    alike = compare(*reports([masks[0]] * 3, LABELS), names=["x", "y", "z"])
+    assert alike.sentence() == "Chance is enough to explain every difference between the 3 models."
+
+
+def test_one_sample_gives_no_interval():
+    right, wrong = np.array([[0.9, 0.1]]), np.array([[0.2, 0.8]])
+    one = [evaluate(answer, np.array([0]), ["a", "b"]) for answer in (right, wrong)]
+    pair = compare(*one).differences[0]
+    assert pair.p_value == 1.0 and not pair.real
+    assert pair.accuracy_ci95 is pair.loss_ci95 is None
+    assert "(no interval, McNemar p = 1.000): neither" in pair.sentence()
+    assert pair.sentence().endswith("on 1 sample.")
+    same = compare(one[0], one[0])
+    assert "the same of 1 sample right and wrong" in str(same)
+    assert json.loads(json.dumps(same.to_dict()))["differences"][0]["loss_ci95"] == [0.0, 0.0]
+
+
 def test_chance_is_called_real_in_one_case_of_twenty_at_most():
     generator = np.random.default_rng(0)
     called = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import format_notebooks
@@ -10,9 +11,12 @@ import nbformat
 import notebook_form
 import pytest
 
+import fer_lib
+
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("[0-9]*.ipynb"))
+TESTS = [ROOT / "notebooks" / "solutions" / name for name in ("quiz.ipynb", "assignment.ipynb")]
 
 
 def _relative(path: Path) -> str:
@@ -25,8 +29,31 @@ def test_lesson_has_the_form_of_the_course(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=_relative)
-def test_solution_is_stored_clean(path: Path) -> None:
-    assert notebook_form.stored_problems(path) == []
+def test_solution_has_the_form_of_the_course(path: Path) -> None:
+    assert notebook_form.stored_problems(path) + notebook_form.exercise_problems(path) == []
+
+
+@pytest.mark.parametrize("path", TESTS, ids=_relative)
+def test_quiz_and_assignment_are_stored_clean(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook_form.stored_problems(path) + notebook_form.answer_problems(notebook) == []
+
+
+def test_every_lesson_but_the_first_has_exercises() -> None:
+    lessons = [path.name for path in LESSONS if not path.name.startswith("00_")]
+    assert [path.name for path in SOLUTIONS] == lessons
+
+
+@pytest.mark.parametrize("path", LESSONS + SOLUTIONS + TESTS, ids=_relative)
+def test_notebook_is_for_this_version(path: Path) -> None:
+    wanted = notebook_form.VERSION_GUARD.search(
+        next(
+            cell.source
+            for cell in nbformat.read(path, as_version=4).cells
+            if "imports" in cell.metadata.get("tags", [])
+        )
+    )[1]
+    assert wanted == ".".join(fer_lib.__version__.split(".")[:2])
 
 
 def test_readme_lists_every_lesson() -> None:
@@ -78,9 +105,53 @@ def test_formatter_runs_and_cleans(messy: Path) -> None:
 )
 def test_bad_cells_are_named(tmp_path: Path, source: str, problem: str) -> None:
     path = tmp_path / "01_bad.ipynb"
-    title = nbformat.v4.new_markdown_cell("# 01 - Bad\n\nA line.")
-    end = nbformat.v4.new_markdown_cell("You can now stop.")
-    nbformat.write(_notebook(title, nbformat.v4.new_code_cell(source), end), path)
+    nbformat.write(_lesson(nbformat.v4.new_code_cell(source)), path)
     [found] = notebook_form.style_problems(path)
     assert problem in found
-    assert found.startswith("cell 1 ")
+    assert found.startswith("cell 3 ")
+
+
+def _lesson(*cells: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    title = nbformat.v4.new_markdown_cell("# 01 - Bad\n\nA line.")
+    colab = nbformat.v4.new_code_cell(notebook_form.make_colab_cell(), metadata={"tags": ["colab"]})
+    imports = nbformat.v4.new_code_cell(
+        'import fer_lib\n\nfer_lib.check_notebook_version("0.1")', metadata={"tags": ["imports"]}
+    )
+    end = nbformat.v4.new_markdown_cell("You can now stop.")
+    return _notebook(title, colab, imports, *cells, end)
+
+
+@pytest.mark.parametrize(
+    ("tag", "change", "problem"),
+    [
+        ("colab", lambda source: source + "\nimport os", "tag 'colab'"),
+        ("imports", lambda source: "import fer_lib", "checks the version"),
+    ],
+)
+def test_bootstrap_and_version_guard_are_the_same_everywhere(
+    tmp_path: Path, tag: str, change: Callable[[str], str], problem: str
+) -> None:
+    path, notebook = tmp_path / "01_bad.ipynb", _lesson()
+    nbformat.write(notebook, path)
+    assert notebook_form.style_problems(path) == []
+    [cell] = [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+    cell.source = change(cell.source)
+    nbformat.write(notebook, path)
+    [found] = notebook_form.style_problems(path)
+    assert problem in found
+
+
+def test_minutes_are_written_into_the_tables(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    rows = [
+        "| notebook | minutes | x |",
+        "|---|---|---|",
+        "| [A](n/01_a.ipynb) | ? | y |",
+        "text |",
+    ]
+    readme.write_text("\n".join(rows), encoding="utf-8")
+    format_notebooks.write_minutes(
+        readme, {tmp_path / "n" / "01_a.ipynb": 61.0, tmp_path / "n" / "02_b.ipynb": 1.0}
+    )
+    rows[2] = "| [A](n/01_a.ipynb) | 1.5 | y |"
+    assert readme.read_text(encoding="utf-8") == "\n".join(rows)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from matplotlib import colors
 from matplotlib.patches import Rectangle
 
-from fer_lib import plotting
+from fer_lib import evaluation, plotting
 from fer_lib.labels import EMOTION_COLORS, EMOTIONS
 from fer_lib.plotting import style
 
@@ -40,6 +40,32 @@ def make_face(box, emotion="happy", landmarks=True):
     )
 
 
+def evaluation_reports():
+    """A report on robustness and one on groups, of a model that answers at random."""
+    generator = np.random.default_rng(0)
+
+    class Guess:
+        name = "guess"
+
+        def predict(self, images):
+            return generator.dirichlet(np.ones(7), len(images))
+
+    labels = np.arange(70) % 7
+    faces = np.full((70, 48, 48, 1), 90, np.uint8), labels
+    slices = {"light": np.arange(70) % 3, "age": np.linspace(18, 80, 70)}
+    answers = generator.dirichlet(np.ones(7), 70)
+    return (
+        evaluation.robustness_suite(Guess(), faces, num_resamples=20),
+        evaluation.slice_report(
+            evaluation.evaluate(answers, labels, num_resamples=20),
+            slices,
+            ["light", "age"],
+            bins={"age": [18, 30, 80]},
+            min_size=20,
+        ),
+    )
+
+
 PICTURE = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
 COUNTS = pd.DataFrame({"Training": [30, 4], "PublicTest": [10, 1]}, index=["happy", "sad"])
 MATRIX = np.array([[8, 2], [0, 0]])
@@ -58,7 +84,28 @@ BINS = pd.DataFrame(
         "count": [10, 30],
     }
 )
+MAP = np.linspace(0, 1, 30 * 20).reshape(1, 20, 30)
+ENERGY = pd.DataFrame({"eyes": [0.2, 0.4], "mouth": [0.1, 0.1], "rest": [0.7, 0.5]})
+CHANCE = pd.DataFrame({"eyes": [0.1], "mouth": [0.1], "rest": [0.8]})
 CURVE = pd.DataFrame({"coverage": [0.1, 0.5, 1.0], "risk": [0.0, 0.1, 0.3]})
+
+REPORT, GROUPS = evaluation_reports()
+
+
+def make_video_table(seen, frames=60, class_names=EMOTIONS):
+    """A table as `analyze_video` returns it; `seen` maps a face to the frames that show it."""
+    rows = []
+    for frame in range(frames):
+        ids = [face_id for face_id, shown in seen.items() if frame in shown] or [None]
+        for face_id in ids:
+            share = np.nan if face_id is None else 1 / len(class_names)
+            shares = [share] * (2 * len(class_names))
+            rows.append([frame, frame / 30, face_id, *shares])
+    raw = [f"raw_{name}" for name in class_names]
+    return pd.DataFrame(rows, columns=["frame", "time_s", "face_id", *class_names, *raw])
+
+
+TIMELINE = make_video_table({1: range(60), 2: [*range(10), *range(30, 50)]})
 
 ONE_AXES = {
     "class_counts": lambda ax: plotting.plot_class_counts(COUNTS, ax=ax),
@@ -66,12 +113,17 @@ ONE_AXES = {
     "predictions": lambda ax: plotting.plot_predictions(
         PICTURE, [make_face((20, 20, 60, 70))], ax=ax
     ),
+    "region_energy": lambda ax: plotting.plot_region_energy(ENERGY, CHANCE, ax=ax),
     "reliability": lambda ax: plotting.plot_reliability(BINS, ax=ax),
     "risk_coverage": lambda ax: plotting.plot_risk_coverage(CURVE, ax=ax),
+    "slices": lambda ax: plotting.plot_slices(GROUPS, ax=ax),
 }
 MANY_AXES = {
+    "explanations": lambda ax: plotting.plot_explanations([PICTURE], MAP, ["a"], ax=ax).ravel(),
+    "mean_saliency": lambda ax: plotting.plot_mean_saliency({"sad": MAP[0], "b": MAP[0]}, ax=ax),
     "faces": lambda ax: plotting.plot_faces([PICTURE, PICTURE], ["a", "b"], ax=ax),
     "history": lambda ax: plotting.plot_history(HISTORY, ax=ax),
+    "timeline": lambda ax: plotting.plot_timeline(TIMELINE, ax=ax),
 }
 
 
@@ -114,6 +166,18 @@ def assert_nothing_is_cut(figure):
     assert drawn.x0 >= -0.02 and drawn.x1 <= width + 0.02
     assert drawn.y0 >= -0.02 and drawn.y1 <= height + 0.02
     assert all(t.get_fontsize() >= 8 for t in figure.findobj(mpl.text.Text) if t.get_text())
+
+
+def test_robustness_draws_on_given_axes_and_fits_a_new_figure():
+    axes = plotting.plot_robustness(REPORT)
+    assert len(axes) == 14
+    assert_nothing_is_cut(axes[0].figure)
+    assert_nothing_is_cut(plotting.plot_robustness({"one": REPORT, "two": REPORT})[0].figure)
+    _, given_axes = plt.subplots(4, 4)
+    assert list(plotting.plot_robustness(REPORT, ax=given_axes)) == list(given_axes.ravel()[:14])
+    assert given_axes[0, 0].get_legend() is not None
+    with pytest.raises(ValueError, match="at least 14 Axes. Received: 1"):
+        plotting.plot_robustness(REPORT, ax=plt.figure().subplots())
 
 
 def test_faces_show_the_pictures_and_titles():
@@ -330,3 +394,94 @@ def test_colours():
     assert not set(style.SERIES_COLORS) & set(EMOTION_COLORS.values())
     assert style.text_color("#ffffff") == style.text_color(EMOTION_COLORS["happy"]) == "black"
     assert style.text_color("#000000") == style.text_color(EMOTION_COLORS["sad"]) == "white"
+
+
+def test_explanations_show_each_face_above_the_same_face_under_its_map():
+    maps = np.concatenate([MAP, -MAP, 0 * MAP] * 3)
+    axes = plotting.plot_explanations([PICTURE] * 9, maps, [f"face {i}" for i in range(9)])
+    assert axes.shape == (2, 9)
+    assert_nothing_is_cut(axes[0, 0].figure)
+    for plain, overlaid in axes.T:
+        above, below = plain.get_position(), overlaid.get_position()
+        assert above.y0 > below.y0 and above.x0 == pytest.approx(below.x0)
+        assert len(plain.images) == 1 and len(overlaid.images) == 2
+        np.testing.assert_array_equal(plain.images[0].get_array(), PICTURE)
+        assert overlaid.images[1].get_extent() == overlaid.images[0].get_extent()
+    opacities = [overlaid.images[1].get_alpha() for overlaid in axes[1, :3]]
+    assert opacities[0].argmax() == MAP.argmax() and opacities[0].max() > 0.5
+    assert not opacities[1].any() and not opacities[2].any()
+
+
+def test_region_bars_are_the_means_in_the_colours_of_the_emotions():
+    ax = plotting.plot_region_energy({"happy": ENERGY, "sad": ENERGY * 0.5}, CHANCE)
+    heights = [[bar.get_height() for bar in bars] for bars in ax.containers]
+    np.testing.assert_allclose(heights, [[0.3, 0.1, 0.6], [0.15, 0.05, 0.3]])
+    for bars, name in zip(ax.containers, ("happy", "sad"), strict=True):
+        assert colors.same_color(bars[0].get_facecolor(), EMOTION_COLORS[name])
+    lines = ax.collections[-1].get_segments()
+    np.testing.assert_allclose([line[0][1] for line in lines], [0.1, 0.1, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: plotting.plot_explanations([], MAP), "at least one picture"),
+        (lambda: plotting.plot_explanations([PICTURE], MAP[0]), r"\(1, height, width\)"),
+        (lambda: plotting.plot_explanations([PICTURE], MAP, ["a", "b"]), "1 titles"),
+        (lambda: plotting.plot_mean_saliency({}), "at least one class"),
+        (lambda: plotting.plot_region_energy(ENERGY[:0]), "at least one map"),
+    ],
+)
+def test_explanations_that_do_not_fit_are_refused(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()
+
+
+def spans(ax):
+    """The stretches of time that are coloured, one for each stack of areas."""
+    boxes = {tuple(area.get_paths()[0].get_extents().intervalx.round(3)) for area in ax.collections}
+    return sorted(boxes)
+
+
+def test_timeline_shows_each_face_with_its_gaps(tmp_path):
+    first, second = plotting.plot_timeline(TIMELINE)
+    assert (first.get_ylabel(), second.get_ylabel()) == ("face 1", "face 2")
+    assert spans(first) == [(0, 2)]
+    assert spans(second) == [(0, 0.333), (1, 1.667)]
+    drawn = [colors.to_hex(area.get_facecolor()[0]) for area in first.collections]
+    assert drawn == [EMOTION_COLORS[name].lower() for name in EMOTIONS]
+    legend = [text.get_text() for text in first.get_legend().get_texts()]
+    assert legend == list(EMOTIONS) and second.get_legend() is None
+    assert second.get_xlabel() == "time in seconds"
+    TIMELINE.to_csv(tmp_path / "table.csv", index=False)
+    assert spans(plotting.plot_timeline(tmp_path / "table.csv")[1]) == spans(second)
+
+
+def test_timeline_draws_the_faces_seen_longest_and_says_so():
+    table = make_video_table({1: range(5), 2: range(60), 3: range(20), 4: [7]})
+    axes = plotting.plot_timeline(table, max_faces=2)
+    assert [ax.get_ylabel() for ax in axes] == ["face 2", "face 3"]
+    assert axes[0].get_legend().get_title().get_text() == "2 of 4 faces, those seen longest"
+    [once] = plotting.plot_timeline(table[table["face_id"] == 4])
+    assert spans(once)[0][1] > spans(once)[0][0]
+    assert_nothing_is_cut(axes[0].figure)
+
+
+def test_timeline_of_a_long_video_is_in_minutes():
+    table = make_video_table({1: range(60)})
+    [ax] = plotting.plot_timeline(table.assign(time_s=table["time_s"] * 90))
+    ax.figure.canvas.draw()
+    assert ax.get_xlabel() == "time in minutes"
+    assert "1:00" in [tick.get_text() for tick in ax.get_xticklabels()]
+
+
+def test_timeline_without_a_face_says_so():
+    [ax] = plotting.plot_timeline(make_video_table({}))
+    assert ax.get_title() == "no face found" and not ax.collections
+
+
+def test_timeline_needs_the_table_of_a_video():
+    with pytest.raises(ValueError, match="analyze_video"):
+        plotting.plot_timeline(pd.DataFrame(HISTORY))
+    with pytest.raises(ValueError, match="max_faces"):
+        plotting.plot_timeline(TIMELINE, max_faces=0)

@@ -29,14 +29,15 @@ HEAVY += ("numpy", "scipy", "sklearn", "skimage", "av", "anywidget", "pooch", "j
 
 # From the bottom to the top. A room imports from its own line and from the lines above it.
 ROOMS = (
-    ("images", "labels", "paths"),
+    ("images", "labels", "paths", "versions"),
+    ("results",),
     ("detection", "alignment", "enhancement"),
     ("datasets",),  # above the faces, for `load_folder` aligns those of a user's own pictures
     ("models", "augmentation"),
     ("pretrained",),
     ("evaluation",),
     ("plotting",),
-    ("explain",),
+    ("explain", "report"),
     ("training", "export", "recipes"),
     ("doctor",),
     ("tracking",),  # below `recognition`, whose streams keep faces apart with it
@@ -237,11 +238,13 @@ def test_versions_agree() -> None:
     assert f"## [{fer_lib.__version__}]" in changelog
 
 
-def test_readme_links_lead_somewhere() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", readme)
-    links += re.findall(r"<img [^>]*src=\"(?!https?:)([^\"]+)\"", readme)
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("name", ["README.md", "notebooks/RESPONSIBLE_USE.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    page = (ROOT / name).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page)
+    links += re.findall(r"<img [^>]*src=\"(?!https?:)([^\"]+)\"", page)
+    assert links
+    assert [link for link in links if not ((ROOT / name).parent / link).exists()] == []
 
 
 def test_makefile_help_names_every_command() -> None:

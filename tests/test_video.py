@@ -142,6 +142,12 @@ def test_a_folder_leaves_bad_pictures_out_and_counts_them(tmp_path, recognizer):
     np.testing.assert_allclose(table["x"].astype(float), 28 + table["frame"], atol=2)
 
 
+def test_a_folder_without_a_whole_picture_is_an_error(tmp_path, recognizer):
+    (tmp_path / "frame.png").write_text("no picture")
+    with pytest.raises(OSError, match="none can be read"):
+        analyze(tmp_path, recognizer)
+
+
 def test_of_a_file_that_is_cut_off_the_rest_is_counted(clip, tmp_path, recognizer):
     data = clip.read_bytes()
     cut = tmp_path / "cut.mp4"

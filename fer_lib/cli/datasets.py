@@ -71,6 +71,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from fer_lib.cli.data import load_path
     from fer_lib.doctor import check_dataset
 
     model = None
@@ -81,7 +82,7 @@ def _check(arguments: argparse.Namespace) -> int:
         from fer_lib.pretrained import load_pretrained
 
         model = load_pretrained(arguments.model)
-    dataset = _load(arguments.path, arguments.set)
+    dataset = load_path(arguments.path, arguments.set)
     if arguments.votes is not None:
         from fer_lib.datasets import load_ferplus
 
@@ -91,30 +92,3 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         report.to_json(arguments.json)
     return 1 if any(finding.severity == "error" for finding in report.findings) else 0
-
-
-def _load(path: Path, key: str | None):
-    """Reads a copy with the loader of its set, or with the one that its layout suggests."""
-    from fer_lib import datasets
-    from fer_lib.datasets.fer2013_files import find_source
-    from fer_lib.datasets.storage import is_saved_dataset, open_npz
-
-    if key is None and path.suffix.lower() == ".npz":
-        with open_npz(path) as arrays:
-            if is_saved_dataset(arrays):
-                return datasets.FaceDataset.load(path)
-    if key is None:
-        try:
-            source = find_source(path)
-            key = "fer2013" if source.layout != "folders" or _is_small(source.path) else "folder"
-        except FileNotFoundError:
-            key = "folder"
-    return getattr(datasets, catalogue.dataset_info(key).layout.loader)(path)
-
-
-def _is_small(folder: Path) -> bool:
-    """Tells FER2013's pictures in `train` and `test` from those of the user."""
-    from fer_lib.images import find_images, read_image
-
-    files = find_images(folder)
-    return bool(files) and read_image(files[0]).shape[:2] == (48, 48)

@@ -4,37 +4,105 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fer_lib.datasets import FaceDataset
+    from fer_lib.pretrained import Pretrained
+    from fer_lib.training import TrainingConfig
+
+# Drawn faces of each class, to learn from and to select on.
+_SYNTHETIC = (3000, 200)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", required=True, help="FER2013 in any published layout")
+    parser.add_argument(
+        "--data",
+        required=True,
+        help='FER2013 in any published layout, class-named folders of pictures, or "synthetic"',
+    )
     parser.add_argument("--output", required=True, type=Path, help="the model folder to write")
-    parser.add_argument("--recipe", default="cnn", help="a recipe of the library, or a TOML file")
+    parser.add_argument("--model", help="a shipped model whose recipe is followed: cnn, resnet50")
+    parser.add_argument("--recipe", help="a recipe of the library, or a TOML file")
+    parser.add_argument(
+        "--from", dest="start", metavar="MODEL", help="fine-tune this trained model"
+    )
     parser.add_argument("--variant", help="another network than the recipe's: lesson, tiny, base")
     parser.add_argument("--epochs", type=int, help="other than the recipe's")
     parser.add_argument("--seed", type=int, help="other than the recipe's")
+    parser.add_argument("--teacher", type=Path, metavar="DIR", help="other than the shipped one")
+    parser.add_argument("--votes", metavar="FILE", help="FER+ votes, for recipes that use them")
+    parser.add_argument(
+        "--detector",
+        default="mtcnn",
+        choices=("mtcnn", "yunet", "none"),
+        help="finds the faces in folders of pictures; none: they are faces already",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the training in --output")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from fer_lib import training
-    from fer_lib.datasets import load_fer2013
+    from fer_lib import pretrained, training
 
-    config = training.load_recipe(arguments.recipe)
-    for name in ("variant", "epochs", "seed"):
-        value = getattr(arguments, name)
-        if value is not None:
-            config = config.replace(**{name: value})
-    dataset = load_fer2013(arguments.data)
+    start = pretrained.load_pretrained(arguments.start) if arguments.start else None
+    config = _choose_recipe(arguments, start)
+    train_set, validation_set, validation_name = _read_data(arguments, config.seed)
     trained = training.train(
         config,
-        dataset.subset(split="Training"),
-        dataset.subset(split="PublicTest"),
+        train_set,
+        validation_set,
         arguments.output,
         resume=arguments.resume,
+        start=start,
+        teacher=arguments.teacher,
     )
     print(
         f"{arguments.output}: accuracy {trained.card['scores']['selection']['accuracy']:.4f} "
-        "on PublicTest (selected on it)"
+        f"on {validation_name} (selected on it)"
     )
     return 0
+
+
+def _choose_recipe(arguments: argparse.Namespace, start: Pretrained | None) -> TrainingConfig:
+    from fer_lib import training
+
+    default = "cnn" if start is None else "finetune"
+    config = training.load_recipe(arguments.recipe or arguments.model or default)
+    if start is not None and arguments.recipe is None and arguments.model is None:
+        made_by = start.card.get("recipe")
+        if not isinstance(made_by, dict):
+            raise ValueError(
+                f"Expected a model that `train` made, with its recipe in card.json. "
+                f"Received: {arguments.start!r} without one; name a --recipe of its network"
+            )
+        same = ("variant", "squeeze_excite", "resolution")
+        config = config.replace(**{name: made_by[name] for name in same if name in made_by})
+    changes = {name: getattr(arguments, name) for name in ("variant", "epochs", "seed")}
+    return config.replace(**{name: value for name, value in changes.items() if value is not None})
+
+
+def _read_data(arguments: argparse.Namespace, seed: int) -> tuple[FaceDataset, FaceDataset, str]:
+    """Returns what to train on, what to select on, and the name of the latter."""
+    from fer_lib import datasets
+    from fer_lib.cli.data import load_path
+    from fer_lib.detection import FaceDetector
+
+    if arguments.data == "synthetic":
+        many, few = _SYNTHETIC
+        return datasets.make_faces(many, seed), datasets.make_faces(few, seed + 1), "drawn faces"
+    detector = None if arguments.detector == "none" else FaceDetector(arguments.detector)
+    dataset = load_path(Path(arguments.data), detector=detector)
+    if arguments.votes:
+        dataset = datasets.load_ferplus(arguments.votes, dataset)
+    splits = set(dataset.split.tolist())
+    if {"Training", "PublicTest"} <= splits:
+        return dataset.subset(split="Training"), dataset.subset(split="PublicTest"), "PublicTest"
+    # A split for testing stays untouched; one for validation is what it is for.
+    is_test = [name.lower().startswith(("test", "private")) for name in dataset.split]
+    dataset = dataset[[index for index, test in enumerate(is_test) if not test]]
+    validation = sorted(name for name in splits if name.lower().startswith(("val", "public")))
+    if validation and len(set(dataset.split.tolist())) > 1:
+        rest = [name for name in set(dataset.split.tolist()) if name not in validation]
+        return dataset.subset(split=rest), dataset.subset(split=validation), validation[0]
+    train_set, validation_set = dataset.split_stratified(0.2, seed)
+    return train_set, validation_set, "a fifth of the pictures"

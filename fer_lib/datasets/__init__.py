@@ -20,6 +20,7 @@ _MODULE_OF: dict[str, str] = {
     "list_datasets": "catalogue",
     "load_affectnet": "wild",
     "load_ckplus": "posed",
+    "load_course_dataset": "course",
     "load_expw": "wild",
     "load_fer2013": "fer2013",
     "load_ferplus": "ferplus",

@@ -4,7 +4,12 @@ Nothing here needs Keras: probabilities are enough, wherever they come from.
 """
 
 from fer_lib.evaluation.agreement import VoteAgreement, agree_with_votes
-from fer_lib.evaluation.calibration import calibration_error, fit_temperature, reliability
+from fer_lib.evaluation.calibration import (
+    adjust_priors,
+    calibration_error,
+    fit_temperature,
+    reliability,
+)
 from fer_lib.evaluation.compare import Comparison, compare
 from fer_lib.evaluation.conformal import (
     ConformalResult,
@@ -12,7 +17,10 @@ from fer_lib.evaluation.conformal import (
     measure_conformal,
     prediction_sets,
 )
+from fer_lib.evaluation.corruptions import CORRUPTIONS, Corruption, corrupt
+from fer_lib.evaluation.group_report import SliceReport
 from fer_lib.evaluation.report import EvaluationReport
+from fer_lib.evaluation.robustness import RobustnessReport, robustness_suite
 from fer_lib.evaluation.scoring import evaluate
 from fer_lib.evaluation.selective import (
     OperatingPoint,
@@ -21,20 +29,27 @@ from fer_lib.evaluation.selective import (
     at_error,
     risk_coverage,
 )
+from fer_lib.evaluation.slices import slice_report
 from fer_lib.evaluation.twins import find_twins
 
 __all__ = [
+    "CORRUPTIONS",
     "Comparison",
     "ConformalResult",
+    "Corruption",
     "EvaluationReport",
     "OperatingPoint",
+    "RobustnessReport",
+    "SliceReport",
     "VoteAgreement",
+    "adjust_priors",
     "agree_with_votes",
     "area_under_risk_coverage",
     "at_coverage",
     "at_error",
     "calibration_error",
     "compare",
+    "corrupt",
     "evaluate",
     "find_twins",
     "fit_conformal",
@@ -43,4 +58,6 @@ __all__ = [
     "prediction_sets",
     "reliability",
     "risk_coverage",
+    "robustness_suite",
+    "slice_report",
 ]

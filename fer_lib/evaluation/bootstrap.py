@@ -79,8 +79,13 @@ def share_interval(
     found = interval(replicates, level)
     if found is not None:
         return found
-    wilson = stats.binomtest(round(successes), round(total)).proportion_ci(level, method="wilson")
-    return float(wilson.low), float(wilson.high)
+    return wilson(round(successes), round(total), level)
+
+
+def wilson(successes: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """Returns Wilson's interval of a share, which needs no resamples and never has no width."""
+    ends = stats.binomtest(int(successes), int(total)).proportion_ci(level, method="wilson")
+    return float(ends.low), float(ends.high)
 
 
 def _draw_weights(generator: np.random.Generator, rows: int, size: int) -> np.ndarray:

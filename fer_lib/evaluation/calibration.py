@@ -159,3 +159,38 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray, from_logits: bool = 
         mean_loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded"
     )
     return float(np.exp(found.x))
+
+
+def adjust_priors(
+    probabilities: np.ndarray, counts: np.ndarray, strength: float = 1.0
+) -> np.ndarray:
+    """Adjusts probabilities to a world in which all classes are equally frequent.
+
+    Each is divided by its class' share of the training pictures, which is the same as subtracting
+    the logarithm from the logit (Menon et al., arXiv 2007.07314, equation 9). Rare classes are
+    found more often, at the cost of accuracy on pictures as frequent as the training ones.
+
+    Args:
+        probabilities: `(n, num_classes)`, rows sum to 1.
+        counts: Training pictures of each class, `(num_classes,)`, above 0.
+        strength: 0 changes nothing, 1 adjusts in full.
+
+    Returns:
+        `float32 (n, num_classes)`, rows sum to 1.
+
+    Raises:
+        ValueError: Not one count above 0 for each class.
+
+    Example:
+        >>> adjust_priors(np.array([[0.6, 0.4]]), np.array([900, 100])).round(2).tolist()
+        [[0.14, 0.86]]
+    """
+    probabilities = check_probabilities(probabilities)
+    counts = np.asarray(counts, np.float64)
+    if counts.shape != probabilities.shape[1:] or not (counts > 0).all():
+        raise ValueError(
+            f"Expected `counts` above 0 for each of {probabilities.shape[1]} classes. "
+            f"Received: {counts.tolist()}"
+        )
+    weighed = probabilities / (counts / counts.sum()) ** strength
+    return (weighed / weighed.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-from fer_lib.evaluation import bootstrap, calibration
+from fer_lib.evaluation import bootstrap, calibration, tables
 from fer_lib.evaluation.report import EvaluationReport
 
 _LEVEL = 0.05
@@ -28,7 +29,8 @@ class Difference:
         only_first: Samples that only the first gets right.
         only_second: Samples that only the second gets right.
         accuracy: Difference of the accuracies, and so on for the other scores.
-        accuracy_ci95: Its 95 % interval, paired bootstrap, and so on.
+        accuracy_ci95: Its 95 % interval, paired bootstrap, and so on; None where the samples are
+            too few for one.
         balanced_accuracy: See `accuracy`.
         balanced_accuracy_ci95: See `accuracy_ci95`.
         loss: See `accuracy`; below 0 the first is better.
@@ -43,11 +45,11 @@ class Difference:
     only_first: int
     only_second: int
     accuracy: float
-    accuracy_ci95: tuple[float, float]
+    accuracy_ci95: tuple[float, float] | None
     balanced_accuracy: float
-    balanced_accuracy_ci95: tuple[float, float]
+    balanced_accuracy_ci95: tuple[float, float] | None
     loss: float
-    loss_ci95: tuple[float, float]
+    loss_ci95: tuple[float, float] | None
     p_value: float
     p_adjusted: float = 1.0
 
@@ -58,24 +60,26 @@ class Difference:
 
     def sentence(self) -> str:
         """Says in plain words whether the difference is real."""
+        samples = "1 sample" if self.n == 1 else f"{self.n:,} samples"
         if self.only_first == self.only_second == 0:
             return (
-                f"{self.first} and {self.second} get the same {self.n:,} samples right and wrong: "
+                f"{self.first} and {self.second} get the same of {samples} right and wrong: "
                 "there is no difference in accuracy."
             )
         ahead, behind, sign = self.first, self.second, 1
         if self.accuracy < 0:
             ahead, behind, sign = self.second, self.first, -1
-        low, high = sorted(100 * sign * end for end in self.accuracy_ci95)
-        gap = (
-            f"{100 * abs(self.accuracy):.1f} points of accuracy (95 % interval {low:.1f} to "
-            f"{high:.1f}, McNemar p {_p_text(self.p_adjusted)})"
-        )
+        ends = "no interval"
+        if self.accuracy_ci95 is not None:
+            low, high = sorted(100 * sign * end for end in self.accuracy_ci95)
+            ends = f"95 % interval {low:.1f} to {high:.1f}"
+        ends += f", McNemar p {tables.p_text(self.p_adjusted)}"
+        gap = f"{100 * abs(self.accuracy):.1f} points of accuracy ({ends})"
         if self.real:
             return f"{ahead} is better than {behind} by {gap}."
         return (
             f"Chance is enough to explain the difference between {ahead} and {behind}, {gap}: "
-            f"neither is shown to be better on these {self.n:,} samples."
+            f"neither is shown to be better on {samples}."
         )
 
 
@@ -85,6 +89,26 @@ class Comparison:
 
     differences: tuple[Difference, ...]
 
+    def sentence(self) -> str:
+        """Says in plain words whether a model is really ahead of the others."""
+        if len(self.differences) == 1:
+            return self.differences[0].sentence()
+        leads: dict[str, float] = {}
+        for pair in self.differences:
+            leads[pair.first] = leads.get(pair.first, 0.0) + pair.accuracy
+            leads[pair.second] = leads.get(pair.second, 0.0) - pair.accuracy
+        if not any(pair.real for pair in self.differences):
+            return f"Chance is enough to explain every difference between the {len(leads)} models."
+        best = max(leads, key=leads.__getitem__)
+        beaten, open_ = [], []
+        for pair in self.differences:
+            if best in (pair.first, pair.second):
+                other = pair.second if pair.first == best else pair.first
+                (beaten if pair.real else open_).append(other)
+        says = [f"it is better than {_list(beaten)}"] if beaten else []
+        says += [f"chance is enough to explain its lead over {_list(open_)}"] if open_ else []
+        return f"Of {len(leads)} models none is more accurate than {best}: {'; '.join(says)}."
+
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, ready for JSON."""
         pairs = []
@@ -92,14 +116,33 @@ class Comparison:
             values = dataclasses.asdict(difference)
             values = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
             pairs.append({**values, "real": difference.real, "sentence": difference.sentence()})
-        return {"differences": pairs}
+        return {"sentence": self.sentence(), "differences": pairs}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Returns one row a pair: `first, second, n, only_first, only_second`, the differences.
+
+        Each difference has the ends of its 95 % interval beside it, such as `accuracy`,
+        `accuracy_low`, `accuracy_high`; then `p_value, p_adjusted, real`.
+        """
+        rows = []
+        for difference in self.differences:
+            row: dict[str, Any] = {}
+            for name, value in dataclasses.asdict(difference).items():
+                if name.endswith("_ci95"):
+                    score = name.removesuffix("_ci95")
+                    row[f"{score}_low"], row[f"{score}_high"] = value
+                else:
+                    row[name] = value
+            rows.append({**row, "real": difference.real})
+        return pd.DataFrame(rows)
 
     def __str__(self) -> str:
-        return "\n".join(difference.sentence() for difference in self.differences)
+        pairs = [pair.sentence() for pair in self.differences]
+        return "\n".join(pairs if len(pairs) == 1 else [self.sentence(), *pairs])
 
     def _repr_html_(self) -> str:
-        items = (f"<li>{html.escape(pair.sentence())}</li>" for pair in self.differences)
-        return f"<ul>{''.join(items)}</ul>"
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in str(self).splitlines())
+        return f"<ul>{items}</ul>"
 
 
 def compare(
@@ -139,7 +182,7 @@ def compare(
         )
         for i, j in itertools.combinations(range(len(reports)), 2)
     ]
-    adjusted = _holm([pair.p_value for pair in pairs])
+    adjusted = holm([pair.p_value for pair in pairs])
     return Comparison(
         tuple(
             dataclasses.replace(pair, p_adjusted=value)
@@ -176,10 +219,13 @@ def _compare_pair(
         }
 
     values: dict[str, Any] = {k: float(v) for k, v in scores(features.sum(axis=0)).items()}
+    differ = {"accuracy": ahead.any(), "balanced_accuracy": ahead.any()}
+    differ["loss"] = features[:, -1].any()
     for name, replicates in scores(drawn).items():
-        # Models that differ nowhere differ nowhere in any resample: an interval of no width.
+        # Models that differ on no sample have an interval of no width. Where they do, resamples
+        # that are all alike mean that the samples are too few.
         found = bootstrap.interval(replicates)
-        values[f"{name}_ci95"] = (values[name], values[name]) if found is None else found
+        values[f"{name}_ci95"] = (0.0, 0.0) if found is None and not differ[name] else found
     only_first, only_second = int((ahead > 0).sum()), int((ahead < 0).sum())
     discordant = only_first + only_second
     return Difference(
@@ -193,7 +239,7 @@ def _compare_pair(
     )
 
 
-def _holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float]) -> list[float]:
     """Corrects for the number of tests (Holm, 1979); one test stays as it is."""
     adjusted = [1.0] * len(p_values)
     highest = 0.0
@@ -227,5 +273,5 @@ def _check_same_samples(
         )
 
 
-def _p_text(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+def _list(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

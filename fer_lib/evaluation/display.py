@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_lib.evaluation import selective
+from fer_lib.evaluation import selective, tables
 
 if TYPE_CHECKING:
     from fer_lib.evaluation.report import EvaluationReport
 
-_WIDTH = 80
 _TITLES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -33,8 +31,8 @@ def to_text(report: EvaluationReport) -> str:
     name_width = min(max(map(len, report.class_names)), 14)
     parts = [
         _title(report),
-        _text_table(["", "value", "95 % interval"], _score_rows(report), 22),
-        _text_table(
+        tables.text_table(["", "value", "95 % interval"], _score_rows(report), 22),
+        tables.text_table(
             ["class", "precision", "recall", "F1", "support", "recall 95 %"],
             _class_rows(report),
             max(name_width, 5),
@@ -43,10 +41,12 @@ def to_text(report: EvaluationReport) -> str:
     if len(report.class_names) <= _MAX_MATRIX_CLASSES:
         parts.append(
             "Confusion matrix: true classes in rows, predicted ones in columns.\n"
-            + _text_table(["", *report.class_names], _matrix_rows(report), name_width, 8, " ")
+            + tables.text_table(["", *report.class_names], _matrix_rows(report), name_width, 8, " ")
         )
     parts.extend(_sentences(report))
-    return "\n\n".join(part if "\n" in part else textwrap.fill(part, _WIDTH) for part in parts)
+    return "\n\n".join(
+        part if "\n" in part else textwrap.fill(part, tables.WIDTH) for part in parts
+    )
 
 
 def to_html(report: EvaluationReport) -> str:
@@ -55,12 +55,12 @@ def to_html(report: EvaluationReport) -> str:
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     parts = [
         f"<p><b>{html.escape(_title(report))}</b></p>",
-        _html_table(["score", "value", "95 % interval"], _score_rows(report)),
-        _html_table(
+        tables.html_table(["score", "value", "95 % interval"], _score_rows(report)),
+        tables.html_table(
             ["class", "precision", "recall", "F1", "support", "recall 95 %"], _class_rows(report)
         ),
         "<p>Confusion matrix: true classes in rows, predicted ones in columns.</p>",
-        _html_table(["", *report.class_names], _matrix_rows(report), shares),
+        tables.html_table(["", *report.class_names], _matrix_rows(report), shares),
     ]
     parts.extend(f"<p>{html.escape(sentence)}</p>" for sentence in _sentences(report))
     return "<div>" + "".join(parts) + "</div>"
@@ -74,22 +74,22 @@ def _title(report: EvaluationReport) -> str:
 
 def _score_rows(report: EvaluationReport) -> list[list[str]]:
     rows = [
-        [title, _number(getattr(report, name)), _ends(report.intervals[name])]
+        [title, tables.number(getattr(report, name)), tables.ends(report.intervals[name])]
         for name, title in _TITLES.items()
     ]
     chance = f"{report.ece_if_calibrated:.3f} by chance"
-    return [*rows, ["calibration error ECE", _number(report.ece), chance]]
+    return [*rows, ["calibration error ECE", tables.number(report.ece), chance]]
 
 
 def _class_rows(report: EvaluationReport) -> list[list[str]]:
     return [
         [
             str(name),
-            _number(row["precision"]),
-            _number(row["recall"]),
-            _number(row["f1"]),
+            tables.number(row["precision"]),
+            tables.number(row["recall"]),
+            tables.number(row["f1"]),
             f"{int(row['support']):,}",
-            _ends((row["recall_low"], row["recall_high"])),
+            tables.ends((row["recall_low"], row["recall_high"])),
         ]
         for name, row in report.per_class.iterrows()
     ]
@@ -141,46 +141,5 @@ def _twins_sentence(report: EvaluationReport) -> str:
     found = f"{report.num_twins:,} pictures are among the training pictures"
     if report.clean is None:
         return f"All {found}: nothing is left to score without them."
-    ends = _ends(report.clean.intervals["accuracy"])
+    ends = tables.ends(report.clean.intervals["accuracy"])
     return f"{found}; without them the accuracy is {report.clean.accuracy:.3f} ({ends})."
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None or np.isnan(value) else f"{value:.3f}"
-
-
-def _ends(ends: tuple[float, float] | None) -> str:
-    return "-" if ends is None or np.isnan(ends[0]) else f"{ends[0]:.3f} to {ends[1]:.3f}"
-
-
-def _text_table(
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    first_width: int,
-    max_width: int = 16,
-    gap: str = "  ",
-) -> str:
-    """Aligns the first column left and the others right, what is too long is cut."""
-    columns = list(zip(header, *rows, strict=True))
-    widths = [min(max(map(len, column)), max_width) for column in columns[1:]]
-    lines = []
-    for row in [header, *rows]:
-        cells = [cell[:width].rjust(width) for cell, width in zip(row[1:], widths, strict=True)]
-        lines.append(gap.join([row[0][:first_width].ljust(first_width), *cells]).rstrip())
-    return "\n".join(lines)
-
-
-def _html_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], shades: np.ndarray | None = None
-) -> str:
-    """Builds a table; `shades` in `[0, 1]` colour the cells after the first of each row."""
-    lines = ["".join(f"<th>{html.escape(cell)}</th>" for cell in header)]
-    for i, row in enumerate(rows):
-        cells = [f'<th style="text-align:left">{html.escape(row[0])}</th>']
-        for j, cell in enumerate(row[1:]):
-            # Half-transparent, so that the text stays readable on a light and on a dark page.
-            opacity = 0.0 if shades is None else 0.6 * shades[i, j]
-            shade = f";background:rgba(0,114,178,{opacity:.2f})" if opacity else ""
-            cells.append(f'<td style="text-align:right{shade}">{html.escape(cell)}</td>')
-        lines.append("".join(cells))
-    return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"

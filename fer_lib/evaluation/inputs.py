@@ -55,7 +55,10 @@ class Predictions:
 
 
 def predict(
-    model_or_probabilities: Any, dataset: Any, class_names: Sequence[str] | None = None
+    model_or_probabilities: Any,
+    dataset: Any,
+    class_names: Sequence[str] | None = None,
+    model_name: str | None = None,
 ) -> Predictions:
     """Brings a model or its probabilities together with the true labels.
 
@@ -63,6 +66,7 @@ def predict(
         model_or_probabilities: As `evaluate` takes it.
         dataset: As `evaluate` takes it.
         class_names: As `evaluate` takes it.
+        model_name: As `evaluate` takes it.
 
     Raises:
         ValueError: The two do not fit together; the message says how they should.
@@ -90,7 +94,7 @@ def predict(
         images=images,
         dataset=getattr(dataset, "name", ""),
         data_hash=getattr(dataset, "content_hash", None),
-        model=getattr(model, "name", ""),
+        model=str(getattr(model, "name", "") if model_name is None else model_name),
         votes=_votes(dataset, names),
     )
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from fer_lib.evaluation import display, inputs, metrics, selective
 from fer_lib.evaluation.agreement import VoteAgreement
+from fer_lib.evaluation.bootstrap import wilson
 from fer_lib.evaluation.conformal import ConformalResult
 
 SCORES = (
@@ -98,15 +99,18 @@ class EvaluationReport:
         return self.predictions.class_names
 
     def most_confused(self, how_many: int = 5) -> pd.DataFrame:
-        """Returns the most frequent confusions: `true, predicted, count, share` of the class."""
+        """Returns the most frequent confusions: `true, predicted, count, share` of the class.
+
+        The ends of the share's 95 % interval (Wilson) are `share_low` and `share_high`.
+        """
         support = self.confusion_matrix.sum(axis=1)
-        return pd.DataFrame(
-            [
-                (self.class_names[true], self.class_names[predicted], count, count / support[true])
-                for true, predicted, count in metrics.most_confused(self.confusion_matrix, how_many)
-            ],
-            columns=["true", "predicted", "count", "share"],
-        )
+        rows = []
+        for true, predicted, count in metrics.most_confused(self.confusion_matrix, how_many):
+            names = self.class_names[true], self.class_names[predicted]
+            ends = wilson(count, support[true])
+            rows.append((*names, count, count / support[true], *ends))
+        columns = ["true", "predicted", "count", "share", "share_low", "share_high"]
+        return pd.DataFrame(rows, columns=columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all values as plain Python, ready for JSON; what is undefined is None."""
@@ -147,9 +151,13 @@ class EvaluationReport:
     def _selective_dict(self) -> dict[str, Any]:
         most = selective.at_coverage(self.risk_coverage, 0.8)
         good = selective.at_error(self.risk_coverage, 0.1)
+        answered = round(most.coverage * self.n)
         return {
             "area_under_risk_coverage": selective.area_under_risk_coverage(self.risk_coverage),
             "accuracy_at_80_coverage": 1 - most.error,
+            "accuracy_at_80_coverage_ci95": list(
+                wilson(round((1 - most.error) * answered), answered)
+            ),
             "at_80_coverage": most._asdict(),
             "at_10_error": None if good is None else good._asdict(),
         }

@@ -27,6 +27,7 @@ def evaluate(
     dataset: Any,
     class_names: Sequence[str] | None = None,
     *,
+    model_name: str | None = None,
     training_images: Any = None,
     num_resamples: int = 2000,
     seed: int = 0,
@@ -44,6 +45,8 @@ def evaluate(
             probabilities are given.
         class_names: Names of the classes where `dataset` has none; by default the seven of
             FER2013 or the eight of FER+, by the number of columns.
+        model_name: What reports and comparisons call the model; by default its own name, which
+            probabilities have not.
         training_images: The pictures that the model was trained on, an array or a `FaceDataset`:
             the report then has a `clean` part without the pictures that are among them.
         num_resamples: Bootstrap resamples.
@@ -62,7 +65,7 @@ def evaluate(
         >>> round(report.accuracy, 3), report.confusion_matrix.tolist()
         (0.667, [[1, 0], [1, 1]])
     """
-    predictions = inputs.predict(model_or_probabilities, dataset, class_names)
+    predictions = inputs.predict(model_or_probabilities, dataset, class_names, model_name)
     report = _score(predictions, num_resamples, seed)
     if training_images is None:
         return report

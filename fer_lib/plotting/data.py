@@ -36,7 +36,7 @@ def plot_faces(
     Raises:
         ValueError: No picture, a picture of another shape, or not one title a picture.
     """
-    images = [_displayable(np.asarray(image)) for image in images]
+    images = [displayable(np.asarray(image)) for image in images]
     if not images:
         raise ValueError("Expected at least one picture. Received: none")
     if titles is not None and len(titles) != len(images):
@@ -46,9 +46,7 @@ def plot_faces(
     cell = min(style.WIDTH / columns, 2.0)
     lines = 0
     if titles is not None:
-        letters = max(int(cell * 72 / (0.55 * style.SMALL)), 6)
-        titles = [textwrap.fill(str(title), letters) for title in titles]
-        lines = max(title.count("\n") + 1 for title in titles)
+        titles, lines = wrap_titles(titles, cell)
     row_height = cell + lines * 1.3 * style.SMALL / 72
     axes = style.many_axes(ax, len(images), columns, columns * cell, row_height)
     for index, (place, image) in enumerate(zip(axes, images, strict=True)):
@@ -102,7 +100,14 @@ def plot_class_counts(
     return ax
 
 
-def _displayable(image: np.ndarray) -> np.ndarray:
+def wrap_titles(titles: Sequence[Any], width: float) -> tuple[list[str], int]:
+    """Returns titles broken into lines of a width in inches, and the most lines that one has."""
+    letters = max(int(width * 72 / (0.55 * style.SMALL)), 6)
+    wrapped = [textwrap.fill(str(title), letters) for title in titles]
+    return wrapped, max(title.count("\n") + 1 for title in wrapped)
+
+
+def displayable(image: np.ndarray) -> np.ndarray:
     """Returns a picture as imshow takes it: 0 to 255, grey without a channel axis."""
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]

@@ -2,5 +2,13 @@
 
 from fer_lib.training.config import TrainingConfig, list_recipes, load_recipe
 from fer_lib.training.loop import train
+from fer_lib.training.teacher import load_teacher, write_teacher
 
-__all__ = ["TrainingConfig", "list_recipes", "load_recipe", "train"]
+__all__ = [
+    "TrainingConfig",
+    "list_recipes",
+    "load_recipe",
+    "load_teacher",
+    "train",
+    "write_teacher",
+]

@@ -13,6 +13,8 @@ from fer_lib import models
 
 RECIPES_DIR = Path(__file__).resolve().parent.parent / "recipes"
 PRECISIONS = ("float32", "mixed_bfloat16")
+VARIANTS = (*models.CNN_VARIANTS, "resnet50")
+OPTIMIZERS = ("sgd", "adam")
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,11 @@ class TrainingConfig:
     """Everything that decides the result of a training, but for the data.
 
     Attributes:
-        variant: Which network, see `models.build_cnn`.
+        variant: Which network: one of `models.build_cnn`, or `"resnet50"`.
         epochs: Passes over the training pictures, at least 1.
         batch_size: Pictures a step, at least 1.
-        learning_rate: Highest rate of SGD with Nesterov momentum 0.9, above 0.
+        learning_rate: Highest rate, above 0.
+        optimizer: `"sgd"` with Nesterov momentum 0.9, or `"adam"`.
         warmup_epochs: The rate rises linearly for so many epochs, then falls along a cosine.
         weight_decay: Decoupled from the momentum, as Keras does it: use ten times what recipes
             for PyTorch's SGD say. Biases and batch normalisation are left out.
@@ -31,6 +34,19 @@ class TrainingConfig:
         average_decay: Decay, a step, of the exponential average of the weights that is
             evaluated and kept, `[0, 1)`.
         dropout_rate: Of the embedding; the variant's own where it is None.
+        squeeze_excite: See `models.build_cnn`.
+        resolution: See `models.build_resnet50`; of no meaning to the others.
+        weights: The same: where the backbone's weights come from.
+        head_epochs: So many of the epochs train the head alone, the first ones.
+        unfreeze_from: Afterwards the layers from this one on are trained; all where it is None.
+        freeze_batch_norm: Whether batch normalisation keeps the statistics that it came with.
+        mixup: Pictures and targets are mixed in pairs, with a share drawn from Beta(a, a) (Zhang
+            et al., arXiv 1710.09412); 0 leaves it out.
+        distillation: Weight of the teacher's probabilities in the loss, `[0, 1]`; the labels have
+            the rest (Hinton et al., arXiv 1503.02531).
+        distillation_temperature: Softens teacher and student in that part, above 0.
+        votes: Weight of a second head that learns how the FER+ taggers voted, at least 0; the head
+            is dropped at the end. Needs the vote columns of `load_ferplus`.
         precision: `"float32"`, or `"mixed_bfloat16"`: twice as fast on hardware that has it.
             The model is saved in float32 either way.
         seed: Of the weights, the order, the augmentation and the dropout.
@@ -41,18 +57,30 @@ class TrainingConfig:
     epochs: int = 36
     batch_size: int = 128
     learning_rate: float = 0.1
+    optimizer: str = "sgd"
     warmup_epochs: float = 2.0
     weight_decay: float = 5e-3
     label_smoothing: float = 0.1
     average_decay: float = 0.998
     dropout_rate: float | None = None
+    squeeze_excite: bool = False
+    resolution: int = 96
+    weights: str | None = None
+    head_epochs: int = 0
+    unfreeze_from: str | None = None
+    freeze_batch_norm: bool = False
+    mixup: float = 0.0
+    distillation: float = 0.0
+    distillation_temperature: float = 3.0
+    votes: float = 0.0
     precision: str = "float32"
     seed: int = 0
     augmentation: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self):
         checks = {
-            "variant": (self.variant in models.CNN_VARIANTS, f"one of {models.CNN_VARIANTS}"),
+            "variant": (self.variant in VARIANTS, f"one of {VARIANTS}"),
+            "optimizer": (self.optimizer in OPTIMIZERS, f"one of {OPTIMIZERS}"),
             "precision": (self.precision in PRECISIONS, f"one of {PRECISIONS}"),
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
@@ -61,6 +89,11 @@ class TrainingConfig:
             "weight_decay": (self.weight_decay >= 0, "at least 0"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "in [0, 1)"),
             "average_decay": (0 <= self.average_decay < 1, "in [0, 1)"),
+            "head_epochs": (0 <= self.head_epochs <= self.epochs, "from 0 to `epochs`"),
+            "mixup": (self.mixup >= 0, "at least 0"),
+            "distillation": (0 <= self.distillation <= 1, "in [0, 1]"),
+            "distillation_temperature": (self.distillation_temperature > 0, "above 0"),
+            "votes": (self.votes >= 0, "at least 0"),
         }
         for name, (fine, expected) in checks.items():
             if not fine:

@@ -14,10 +14,11 @@ from tqdm import tqdm
 from fer_lib.datasets import FaceDataset
 from fer_lib.training import checkpoint
 from fer_lib.training.config import TrainingConfig
+from fer_lib.training.targets import mix
 
 # Re-estimating batch-norm statistics: so many pictures, a batch at a time.
 _STATISTICS_PICTURES = 2560
-_STATISTICS_BATCH = 512
+_STATISTICS_BATCH = 256
 _EVALUATION_BATCH = 256
 
 
@@ -28,26 +29,40 @@ class TrainingBatches(keras.utils.PyDataset):
         epoch: The epoch whose order is given, from 0; the callback sets it.
     """
 
-    def __init__(self, dataset: FaceDataset, batch_size: int, seed: int):
+    def __init__(self, config: TrainingConfig, images: np.ndarray, targets: np.ndarray):
         super().__init__(workers=1)
         self.epoch = 0
-        self._images = dataset.images
-        self._targets = np.eye(len(dataset.class_names), dtype=np.float32)[dataset.labels]
-        self.batch_size = min(batch_size, len(dataset))
-        self._seed = seed
+        self._images = images
+        self._targets = targets
+        self.batch_size = min(config.batch_size, len(images))
+        self._seed = config.seed
+        self._mixup = config.mixup
         self._order: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self._images) // self.batch_size
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns raw pixels `float32 (batch, height, width, channels)` and one-hot targets."""
+        """Returns raw pixels `float32 (batch, height, width, channels)` and their targets."""
         if self._order is None or self._order[0] != self.epoch:
             generator = np.random.default_rng((self._seed, self.epoch))
             self._order = (self.epoch, generator.permutation(len(self._images)))
         start = index * self.batch_size
         chosen = self._order[1][start : start + self.batch_size]
-        return self._images[chosen].astype(np.float32), self._targets[chosen]
+        images, targets = self._images[chosen].astype(np.float32), self._targets[chosen]
+        if self._mixup:
+            generator = np.random.default_rng((self._seed, self.epoch, index))
+            images, targets = mix(images, targets, self._mixup, generator)
+        return images, targets
+
+
+def run_variables(trainer: keras.Model) -> tuple[list[keras.Variable], list[keras.Variable]]:
+    """Returns all that a training changes: the weights, and the optimizer's state.
+
+    Random states are left out: each epoch sets them.
+    """
+    weights = [v for v in trainer.variables if v.name != "seed_generator_state"]
+    return weights, trainer.optimizer.variables
 
 
 class EpochCallback(keras.callbacks.Callback):
@@ -57,6 +72,7 @@ class EpochCallback(keras.callbacks.Callback):
         self,
         network: keras.Model,
         config: TrainingConfig,
+        batches: TrainingBatches,
         train_set: FaceDataset,
         validation_set: FaceDataset,
         folder: Path,
@@ -64,7 +80,7 @@ class EpochCallback(keras.callbacks.Callback):
         history: list[dict],
     ):
         super().__init__()
-        self.batches = TrainingBatches(train_set, config.batch_size, config.seed)
+        self.batches = batches
         self.show_progress = True
         self._network = network
         self._config = config
@@ -115,7 +131,8 @@ class EpochCallback(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self._started
         optimizer = self.model.optimizer
-        variables = [*self._network.variables, *optimizer.variables]
+        weights, optimizer_state = run_variables(self.model)
+        variables = [*weights, *optimizer_state]
         values = checkpoint.snapshot(variables)
         # A ReLU can turn NaN into zero, so a finite loss does not prove finite weights.
         if not all(np.isfinite(value).all() for value in values):
@@ -185,8 +202,12 @@ def _estimate_batch_norm(network: keras.Model, images: np.ndarray) -> None:
     from augmented pictures (Izmailov et al., arXiv 1803.05407, section 3.2).
     """
     norms = [
-        layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)
+        layer
+        for layer in network.layers
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
+    if not norms:
+        return
     momenta = [layer.momentum for layer in norms]
     try:
         for index, start in enumerate(range(0, len(images), _STATISTICS_BATCH)):

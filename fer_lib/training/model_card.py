@@ -6,6 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+_NETWORKS = {
+    "resnet50": "A ResNet50 (He et al., arXiv 1512.03385)",
+    **{name: f"A convolutional network (variant `{name}`)" for name in ("lesson", "tiny", "base")},
+}
 # A class whose recall is below this is named as a weak point.
 _WEAK_RECALL = 0.5
 
@@ -19,15 +23,17 @@ def to_markdown(card: Mapping[str, Any]) -> str:
     data, recipe = card["data"], card["recipe"]
     one, ten = card["scores"]["selection"], card["scores"]["selection_ten_views"]
     before = card["scores"]["before_temperature"]
+    adjusted = card["scores"]["prior_adjusted"]
     selected_on = _name_data(data["selection"])
     shape = "x".join(str(card["input"][side]) for side in ("height", "width", "channels"))
     sections = [
         f"# Model card: {card['name']}",
         "Written from `card.json` by `fer_lib`; do not edit.",
-        f"A convolutional network (variant `{recipe['variant']}`) that gives one of "
+        f"{_NETWORKS.get(recipe['variant'], 'A network')} that gives one of "
         f"{len(card['class_names'])} expressions to an aligned face of {shape} "
         f"{card['input']['values']}. {card['parameters']:,} parameters, "
-        f"{card['multiply_adds'] / 1e6:.0f} million multiply-adds a face.",
+        f"{card['multiply_adds'] / 1e6:.0f} million multiply-adds a face. "
+        f"{_speed(card['speed'])}",
         "## Scores",
         f"On {one['n']:,} faces of {selected_on}, on which the epoch was selected and the "
         "temperature fitted: these scores are a little kind. Intervals are 95 %.",
@@ -48,11 +54,19 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         f"Calibration error {before['ece']:.3f}, loss {before['loss']:.3f} before, "
         f"{one['ece']:.3f} and {one['loss']:.3f} after temperature scaling "
         f"({card['temperature']}, which `load_pretrained` applies).",
-        "One view, by class:",
+        "One view, by class; the last column with probabilities divided by the classes' shares of "
+        "the training pictures (`adjust_priors`), for whom rare classes matter as much as others. "
+        f"That takes the accuracy to {adjusted['accuracy']:.3f} and the balanced accuracy to "
+        f"{adjusted['balanced_accuracy']:.3f}:",
         _table(
-            ["class", "precision", "recall", "F1", "faces"],
+            ["class", "precision", "recall", "F1", "faces", "recall, adjusted"],
             [
-                [name, *(_share(row[key]) for key in ("precision", "recall", "f1")), row["support"]]
+                [
+                    name,
+                    *(_share(row[key]) for key in ("precision", "recall", "f1")),
+                    row["support"],
+                    _share(adjusted["recall"][name]),
+                ]
                 for name, row in one["per_class"].items()
             ],
         ),
@@ -64,16 +78,43 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         f"sha256 `{data['training']['sha256']}`; selected on {data['selection']['pictures']:,} "
         f"faces of {selected_on}, sha256 `{data['selection']['sha256']}`. Epoch "
         f"{card['selected_epoch']} of {recipe['epochs']}, seed {recipe['seed']}, "
-        f"{card['training_seconds'] / 60:.0f} minutes of training steps. The recipe:",
+        f"{card['training_seconds'] / 60:.0f} minutes of training steps. "
+        f"{_start(card)}{_teacher(recipe)}The recipe:",
         "```json\n" + json.dumps(recipe, indent=2) + "\n```",
         "Versions: " + ", ".join(f"{name} {version}" for name, version in card["versions"].items()),
         "## Terms and limits",
         "The weights were trained on pictures that state no right of redistribution: research and "
         "teaching only. The label is what a face shows in one picture, not what the person feels. "
         "Do not use it to judge people, at work, in education, or anywhere else; see "
-        '"Responsible use" in the README.',
+        "[responsible use](../../notebooks/RESPONSIBLE_USE.md). Errors have not been measured for "
+        "groups of people, for the data set names none.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _speed(speed: Mapping[str, Any]) -> str:
+    return (
+        f"On a machine with {speed['cores']} cores one face takes {speed['one_face_ms']:.1f} ms, "
+        f"and {speed['faces_per_second']:,} faces a second pass in batches of 64."
+    )
+
+
+def _start(card: Mapping[str, Any]) -> str:
+    start = card.get("start")
+    if not start:
+        return ""
+    data = (start["data"] or {}).get("training")
+    on = f", trained on {data['pictures']:,} faces of {_name_data(data)}" if data else ""
+    return f"It began with the weights of `{start['name']}`{on}. "
+
+
+def _teacher(recipe: Mapping[str, Any]) -> str:
+    if not recipe.get("distillation"):
+        return ""
+    return (
+        f"A share of {recipe['distillation']} of the loss comes from a teacher's probabilities "
+        "(`saved_models/teacher`). "
+    )
 
 
 def _name_data(data: Mapping[str, Any]) -> str:

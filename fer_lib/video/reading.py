@@ -41,7 +41,8 @@ class VideoSource:
 
     Args:
         source: The path of a video (whatever FFmpeg reads: mp4, mov, avi, webm, gif and more) or of
-            a folder of pictures, or the address of a live stream (`rtsp://`, `http://`).
+            a folder of pictures, or the address of a live stream (`http://`; `rtsp://` goes the
+            same way, but is not covered by a test).
         fps: Pictures a second of a folder, which holds no times.
 
     Attributes:
@@ -141,6 +142,10 @@ class VideoSource:
                 self.lost += 1
                 continue
             yield VideoFrame(index, index / self.rate, image)
+        if self.lost == len(self._pictures):
+            raise OSError(
+                f"Expected a folder of pictures. Received: {self.name!r}; none can be read."
+            )
 
     def _decode_file(self) -> Iterator[VideoFrame]:
         index, last_s = 0, -1 / self.rate
@@ -169,17 +174,19 @@ class VideoSource:
                 try:
                     self._container = self._open()
                 except OSError:
-                    return
+                    break
                 # The new connection counts from 0: the time without one has passed, too.
                 shift += max(time.monotonic() - broken_at, 1 / self.rate)
             for frame in self._decode():
                 last_s = frame.time_s + shift
                 yield VideoFrame(index, last_s, frame.image)
                 index += 1
+        if index == 0:
+            raise OSError(f"Expected a live stream. {self.name!r} sends no frame.")
 
     def _decode(self) -> Iterator[VideoFrame]:
         """Yields what can be decoded, and counts what cannot."""
-        # In one thread: several would drop the frames that they have in hand at a damaged one.
+        # Left at one thread: several would drop what they have in hand at a damaged packet.
         stream = self._container.streams.video[0]
         start_s = (self._container.start_time or 0) / av.time_base
         time_s = -1 / self.rate

@@ -148,7 +148,7 @@ class _Sound:
             warnings.warn(f"The sound ends early: {error.strerror}", stacklevel=2)
 
     def _move(self, packet: av.Packet) -> None:
-        shift = round(self._start_s / packet.time_base)
+        shift = round(self._start_s / float(packet.time_base))
         if self._copied:
             packet.pts -= shift
             packet.dts = None if packet.dts is None else packet.dts - shift

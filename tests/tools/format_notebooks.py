@@ -2,10 +2,12 @@
 
     python tests/tools/format_notebooks.py notebooks/00_quickstart.ipynb ...
     python tests/tools/format_notebooks.py --check notebooks/*.ipynb
+    python tests/tools/format_notebooks.py --minutes README.md -- notebooks/*.ipynb
 
 Outputs are stored, what was written to stderr is not (TensorFlow's start-up lines cannot be
 silenced otherwise), execution counts run 1..n, and nothing tells whose machine it was. `--check`
 runs nothing and changes nothing: it exits with 1 if a stored notebook is not in that form.
+`--minutes` writes how long each notebook ran into the column "minutes" of a table that links to it.
 """
 
 from __future__ import annotations
@@ -13,14 +15,15 @@ from __future__ import annotations
 import argparse
 import base64
 import io
+import math
 import os
 import sys
 import time
 from pathlib import Path
 
+import exercises
 import nbformat
 import notebook_form
-from PIL import Image
 
 CELL_TIMEOUT_S = 180
 
@@ -53,10 +56,13 @@ def clean(notebook: nbformat.NotebookNode) -> None:
                 output.data["image/png"] = _shrink_png(output.data["image/png"])
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k == "tags"})
+    exercises.mark_for_nbgrader(notebook)
 
 
 def _shrink_png(encoded: str) -> str:
     """Returns a figure in 256 colours, which takes a quarter of the space and looks the same."""
+    from PIL import Image
+
     picture = Image.open(io.BytesIO(base64.b64decode(encoded)))
     if picture.mode == "P":  # shrunk before
         return encoded
@@ -78,16 +84,34 @@ def _merge_stdout(outputs: list[nbformat.NotebookNode]) -> list[nbformat.Noteboo
     return merged
 
 
+def write_minutes(readme: Path, seconds_of: dict[Path, float]) -> None:
+    """Writes run times, rounded up to half minutes, into the tables that link to the notebooks."""
+    lines = readme.read_text(encoding="utf-8").split("\n")
+    column = None
+    for number, line in enumerate(lines):
+        cells = line.split("|")
+        if " minutes " in cells:
+            column = cells.index(" minutes ")
+        for path, seconds in seconds_of.items():
+            link = path.resolve().relative_to(readme.resolve().parent).as_posix()
+            if column and f"]({link})" in line and line.startswith("|"):
+                cells[column] = f" {math.ceil(seconds / 30) / 2:g} "
+                lines[number] = "|".join(cells)
+    readme.write_text("\n".join(lines), encoding="utf-8", newline="\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Formats or checks the named notebooks; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--check", action="store_true", help="change nothing, exit 1 on a problem")
+    parser.add_argument("--minutes", nargs="+", type=Path, default=[], help="files with tables")
     options = parser.parse_args(arguments)
     if not options.check:
         os.environ.setdefault("FER_LIB_DATASET", "synthetic")
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     problems = 0
+    seconds_of = {}
     for path in options.notebooks:
         if not options.check:
             started = time.perf_counter()
@@ -95,10 +119,13 @@ def main(arguments: list[str] | None = None) -> int:
             execute(notebook, path.parent)
             clean(notebook)
             nbformat.write(notebook, path)
-            print(f"{path}: ran in {time.perf_counter() - started:.0f} s")
+            seconds_of[path] = time.perf_counter() - started
+            print(f"{path}: ran in {seconds_of[path]:.0f} s")
         for problem in notebook_form.stored_problems(path):
             problems += 1
             print(f"{path}: {problem}", file=sys.stderr)
+    for readme in options.minutes:
+        write_minutes(readme, seconds_of)
     return int(problems > 0)
 
 

@@ -6,9 +6,12 @@ Reads a notebook's file only, runs nothing: `tests/test_notebooks_form.py` and
 
 from __future__ import annotations
 
+import ast
+import copy
 import re
 from pathlib import Path
 
+import exercises
 import nbformat
 
 MAX_BYTES = 300_000
@@ -17,6 +20,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+VERSION_GUARD = re.compile(r'^fer_lib\.check_notebook_version\("(\d+\.\d+)"\)$', re.M)
 _TITLE = re.compile(r"# (\d\d) - \S.*\n+\S")
 _LOCAL_PATH = re.compile(r"""(^|["'\s(=])(/(home|root|content|mnt|tmp|Users)/|[A-Za-z]:\\|\.\./)""")
 _COMMAND = re.compile(r"^\s*[!%]+\s*(pip|conda|apt|wget|curl|git|cd)\b|^\s*!", re.M)
@@ -51,10 +55,70 @@ def stored_problems(path: Path) -> list[str]:
     return problems
 
 
+def make_colab_cell(repository: str = "") -> str:
+    """Returns the source of the one cell that installs the library, in Colab and only there."""
+    return f"""\
+# Only Colab needs this cell: there it installs the library. `make colab` fills in the address.
+import sys
+
+REPOSITORY = "{repository}"
+if "google.colab" in sys.modules:
+    if not REPOSITORY:
+        raise ValueError("Put the address of the repository on GitHub into REPOSITORY.")
+    %pip install --quiet git+{{REPOSITORY}}"""
+
+
 def style_problems(path: Path) -> list[str]:
-    """Returns where the notebook departs from the course's style."""
+    """Returns where a lesson departs from the course's style."""
+    cells = nbformat.read(path, as_version=4).cells
+    problems = _common_problems(path, cells)
+    if "You can now" not in cells[-1].source:
+        problems.append("does not end with a cell 'You can now ...'")
+    return problems
+
+
+def exercise_problems(path: Path) -> list[str]:
+    """Returns where the solution of a lesson's exercises departs from the course's style."""
     notebook = nbformat.read(path, as_version=4)
-    cells = notebook.cells
+    problems = _common_problems(path, notebook.cells) + answer_problems(notebook)
+    markdown = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    kinds = re.findall(r"^## (\d\. \w+): \S", markdown, re.M)
+    if kinds != ["1. Change", "2. Write", "3. Explain"]:
+        problems.append(f"does not have the exercises '## 1. Change: ...', Write, Explain: {kinds}")
+    if not any("explain" in _tags(cell) for cell in notebook.cells):
+        problems.append("has no cell with the tag 'explain'")
+    return problems
+
+
+def answer_problems(notebook: nbformat.NotebookNode) -> list[str]:
+    """Returns what is wrong with the answers and checks of a solution: marks, mistakes, hints."""
+    problems = []
+    marked = copy.deepcopy(notebook)
+    exercises.mark_for_nbgrader(marked)
+    if marked != notebook:
+        problems.append("has metadata of nbgrader that do not fit its tags: run the formatter")
+    waiting = None
+    for number, cell in enumerate(notebook.cells):
+        tags = _tags(cell)
+        if cell.source.count("### BEGIN SOLUTION") != int("answer" in tags):
+            problems.append(f"cell {number}: 'answer' cells have one BEGIN SOLUTION, others none")
+        if "answer" in tags:
+            if waiting is not None:
+                problems.append(f"cell {waiting} has an answer and no 'check' cell after it")
+            waiting = number
+            if not exercises.wrong_answers(cell):
+                problems.append(f"cell {number} has no '# WRONG, hint: ...' to test its hints with")
+        if "check" in tags:
+            waiting = None
+            asserts = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Assert)]
+            if not asserts or not all(node.msg for node in asserts):
+                problems.append(f"cell {number} is a check: it needs asserts, each with its hint")
+    if waiting is not None:
+        problems.append(f"cell {waiting} has an answer and no 'check' cell after it")
+    return problems
+
+
+def _common_problems(path: Path, cells: list[nbformat.NotebookNode]) -> list[str]:
     problems = []
     title = _TITLE.match(cells[0].source) if cells[0].cell_type == "markdown" else None
     if not title or title[1] != path.name[:2]:
@@ -63,22 +127,28 @@ def style_problems(path: Path) -> list[str]:
     headings = re.findall(r"^# ", re.sub(r"```.*?```", "", markdown, flags=re.S), re.M)
     if len(headings) != 1:
         problems.append(f"has {len(headings)} headings of the first level, not one")
-    if "You can now" not in cells[-1].source:
-        problems.append("does not end with a cell 'You can now ...'")
-    if sum("colab" in _tags(cell) for cell in cells) > 1:
-        problems.append("has more than one cell with the tag 'colab'")
+    colab = [cell.source for cell in cells if "colab" in _tags(cell)]
+    address = re.search(r'^REPOSITORY = "(.*)"$', colab[0], re.M) if colab else None
+    if len(colab) != 1 or address is None or colab[0] != make_colab_cell(address[1]):
+        problems.append("does not have the one cell with the tag 'colab': notebook_form has it")
+    imports = [cell.source for cell in cells if "imports" in _tags(cell)]
+    if len(imports) != 1 or not VERSION_GUARD.search(imports[0]):
+        problems.append("does not have one cell tagged 'imports' that checks the version")
     for number, cell in enumerate(cells):
-        if cell.cell_type != "code":
-            continue
-        lines = len(cell.source.splitlines())
-        if lines > MAX_CELL_LINES:
-            problems.append(f"cell {number} has {lines} lines, more than {MAX_CELL_LINES}")
-        if "colab" in _tags(cell):
-            continue
-        if _COMMAND.search(cell.source):
-            problems.append(f"cell {number} runs a shell command or installs something")
-        if _LOCAL_PATH.search(cell.source):
-            problems.append(f"cell {number} has an absolute path or '../'")
-        if {"raises-exception", "nbval-raises-exception"} & set(_tags(cell)):
-            problems.append(f"cell {number} may raise: catch the error and print it instead")
+        if cell.cell_type == "code" and "colab" not in _tags(cell):
+            problems += [f"cell {number} {problem}" for problem in _code_problems(cell)]
+    return problems
+
+
+def _code_problems(cell: nbformat.NotebookNode) -> list[str]:
+    problems = []
+    lines = len(cell.source.splitlines())
+    if lines > MAX_CELL_LINES:
+        problems.append(f"has {lines} lines, more than {MAX_CELL_LINES}")
+    if _COMMAND.search(cell.source):
+        problems.append("runs a shell command or installs something")
+    if _LOCAL_PATH.search(cell.source):
+        problems.append("has an absolute path or '../'")
+    if {"raises-exception", "nbval-raises-exception"} & set(_tags(cell)):
+        problems.append("may raise: catch the error and print it instead")
     return problems

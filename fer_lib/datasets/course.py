@@ -1,0 +1,81 @@
+"""The data set of a lesson: FER2013 where there is a copy, drawn faces where there is none.
+
+`FER_LIB_DATASET` decides. Either way a lesson gets the same splits, shapes and classes, so that
+not a line of it changes.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.fer2013 import load_fer2013
+from fer_lib.datasets.synthetic import make_faces
+from fer_lib.paths import datasets_dirs
+
+VARIABLE = "FER_LIB_DATASET"
+_CHOICES = ("auto", "synthetic", "fer2013")
+
+
+def load_course_dataset(num_per_class: int = 100, seed: int = 0) -> FaceDataset:
+    """Loads the data set that the lessons use, small enough for two cores.
+
+    The environment variable `FER_LIB_DATASET` chooses: `fer2013` takes your copy, `synthetic`
+    draws faces, and `auto` (the default) takes FER2013 where `datasets/fer2013` or the cache has
+    it.
+
+    Args:
+        num_per_class: Pictures of each class in the split `"Training"`; `"PublicTest"` has a
+            quarter as many, at least one. A class of FER2013 that has fewer gives all it has.
+        seed: Which pictures are drawn or chosen.
+
+    Returns:
+        Grey 48x48 faces of the seven classes; `name` says which data set it is.
+
+    Raises:
+        ValueError: `num_per_class` is below 1, or the variable has another value.
+        FileNotFoundError: FER2013 is asked for and not there.
+
+    Example:
+        >>> load_course_dataset(num_per_class=8)
+        FaceDataset('synthetic': 70 pictures 48x48x1, 7 classes, Training 56, PublicTest 14)
+    """
+    if num_per_class < 1:
+        raise ValueError(f"Expected `num_per_class` of 1 or more. Received: {num_per_class}")
+    num_of_split = {"Training": num_per_class, "PublicTest": max(1, num_per_class // 4)}
+    if _choose() == "fer2013":
+        return _sample(load_fer2013(splits=list(num_of_split)), num_of_split, seed)
+    faces = make_faces(sum(num_of_split.values()), seed=seed)
+    # Classes take turns, so that the first of them are balanced.
+    in_training = np.arange(len(faces)) < num_per_class * len(faces.class_names)
+    return FaceDataset(
+        images=faces.images,
+        labels=faces.labels,
+        class_names=faces.class_names,
+        split=np.where(in_training, "Training", "PublicTest"),
+        metadata=faces.metadata,
+        name=faces.name,
+    )
+
+
+def _choose() -> str:
+    choice = os.environ.get(VARIABLE, "auto").strip().lower() or "auto"
+    if choice not in _CHOICES:
+        raise ValueError(f"Expected {VARIABLE} among {_CHOICES}. Received: {choice!r}")
+    if choice != "auto":
+        return choice
+    has_copy = any((folder / "fer2013").is_dir() for folder in datasets_dirs())
+    return "fer2013" if has_copy else "synthetic"
+
+
+def _sample(dataset: FaceDataset, num_of_split: dict[str, int], seed: int) -> FaceDataset:
+    """Keeps so many pictures of each class and split, chosen at random, in their order."""
+    generator = np.random.default_rng(seed)
+    kept = []
+    for split, number in num_of_split.items():
+        for label in range(len(dataset.class_names)):
+            members = np.flatnonzero((dataset.split == split) & (dataset.labels == label))
+            kept.append(generator.permutation(members)[:number])
+    return dataset[np.sort(np.concatenate(kept))]

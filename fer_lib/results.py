@@ -1,0 +1,103 @@
+"""Stored results, read in a moment: predictions and history of a model, audit of a data set.
+
+Lessons and analyses start from these; no network is loaded and no data set is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fer_lib import paths
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HISTORY_FILE = "history.csv"
+PREDICTIONS_FILE = "predictions_public_test.npz"
+
+
+class StoredPredictions(NamedTuple):
+    """What a model answered on FER2013's PublicTest, and the true labels.
+
+    Attributes:
+        probabilities: `float32 (3589, 7)`, rows sum to 1, in the order of `EMOTIONS`.
+        labels: `int64 (3589,)`.
+    """
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+
+
+def load_predictions(model: str | os.PathLike[str] = "cnn") -> StoredPredictions:
+    """Reads the stored predictions of a trained model, without loading the model.
+
+    Args:
+        model: The name of a model, or the path of its folder.
+
+    Returns:
+        The pair `(probabilities, labels)`.
+
+    Raises:
+        FileNotFoundError: No such model, or it has no stored predictions.
+
+    Example:
+        >>> probabilities, labels = load_predictions("cnn")
+        >>> probabilities.shape
+        (3589, 7)
+    """
+    with np.load(_find_file(model, PREDICTIONS_FILE), allow_pickle=False) as arrays:
+        return StoredPredictions(arrays["probabilities"], arrays["labels"])
+
+
+def load_history(model: str | os.PathLike[str] = "cnn") -> pd.DataFrame:
+    """Reads how the training of a model went: one row an epoch.
+
+    Args:
+        model: The name of a model, or the path of its folder.
+
+    Returns:
+        `epoch, learning_rate, loss, accuracy, val_loss, val_accuracy` and the speed.
+
+    Raises:
+        FileNotFoundError: No such model, or it has no stored history.
+    """
+    import pandas as pd
+
+    return pd.read_csv(_find_file(model, HISTORY_FILE))
+
+
+def load_audit(dataset: str = "fer2013") -> dict[str, Any]:
+    """Reads what `check_dataset` found in a published data set: figures, not a single pixel.
+
+    Args:
+        dataset: Which one; `"fer2013"` was examined together with the votes of FER+.
+
+    Returns:
+        What the report's `to_dict` gave: `counts`, `findings`, `figures` and more.
+
+    Raises:
+        FileNotFoundError: There is no such audit.
+
+    Example:
+        >>> load_audit("fer2013")["counts"]["Training"]["disgust"]
+        436
+    """
+    found = {path.stem: path for folder in paths.audits_dirs() for path in folder.glob("*.json")}
+    if dataset not in found:
+        known = ", ".join(sorted(found)) or "none"
+        raise FileNotFoundError(f"Expected an audit among: {known}. Received: {dataset!r}.")
+    return json.loads(found[dataset].read_text(encoding="utf-8"))
+
+
+def _find_file(model: str | os.PathLike[str], name: str) -> os.PathLike[str]:
+    file = paths.find_model(model) / name
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"Expected {name} in {file.parent}, where a finished training leaves it. "
+            "Received: no such file."
+        )
+    return file

@@ -1,0 +1,132 @@
+"""Recognisers in threads and processes, and a long video in little memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from clips import scene, write_clip
+
+from fer_lib.recognition import EmotionRecognizer
+
+FRAMES = 3000
+MEGABYTES = 40
+
+
+def recognize(_: int = 0) -> list[list[dict]]:
+    """What one recogniser says about a photograph, and about a stream of it."""
+    photograph = skimage.data.astronaut()[:300, 60:360]
+    recognizer = EmotionRecognizer("cnn")
+    frames = [np.roll(photograph, step, axis=1) for step in range(12)]
+    stream = recognizer.stream(frames, background=False, detect_every=4)
+    answers = [faces for _, faces in stream] + [recognizer.predict(photograph)]
+    return [[face.to_dict() for face in faces] for faces in answers]
+
+
+def assert_same(answers, expected):
+    assert len(answers) == len(expected) == 13
+    for faces, others in zip(answers, expected, strict=True):
+        assert len(faces) == len(others) == 1
+        for face, other in zip(faces, others, strict=True):
+            assert face["box"] == other["box"] and face["emotion"] == other["emotion"]
+            shares = [list(entry["probabilities"].values()) for entry in (face, other)]
+            np.testing.assert_allclose(*shares, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return recognize()
+
+
+@pytest.mark.slow
+def test_two_recognisers_in_two_threads_answer_as_one_after_the_other(alone):
+    answers: list = [None, None]
+
+    def work(index):
+        answers[index] = recognize()
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for answer in answers:
+        assert_same(answer, alone)
+
+
+@pytest.mark.slow
+def test_one_recogniser_serves_two_threads(alone):
+    photograph = skimage.data.astronaut()[:300, 60:360]
+    recognizer = EmotionRecognizer("cnn")
+    answers: list = []
+
+    def work():
+        for _ in range(3):
+            answers.append([face.to_dict() for face in recognizer.predict(photograph)])
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 6
+    assert_same(answers + [answers[0]] * 7, [alone[-1]] * 13)
+
+
+@pytest.mark.slow
+def test_a_recogniser_works_in_a_spawned_process(alone):
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        [answer] = pool.map(recognize, [0])
+    assert_same(answer, alone)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+
+import fer_lib.video.table as table
+from fer_lib.recognition import EmotionRecognizer
+
+sys.path.insert(0, sys.argv[3])
+from clips import ClipDetector
+
+sizes = []
+
+
+class Measured(ClipDetector):
+    def detect(self, image):
+        fields = Path("/proc/self/status").read_text().split()
+        sizes.append(int(fields[fields.index("VmRSS:") + 1]) / 1000)
+        return super().detect(image)
+
+
+recognizer = EmotionRecognizer("cnn", Measured())
+result = table.analyze_video(sys.argv[1], recognizer, csv=sys.argv[2], progress=False)
+assert result.attrs["frames"] == 3000 and result["face_id"].notna().all()
+early = max(sizes[: len(sizes) // 10])
+print(max(sizes) - early)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="only Linux tells a process its own size"
+)
+def test_memory_stays_flat_over_3000_frames(tmp_path):
+    clip = write_clip(tmp_path / "long.mp4", (scene(20 + i % 60) for i in range(FRAMES)))
+    tools = Path(__file__).parent / "tools"
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(clip), str(tmp_path / "rows.csv"), str(tools)],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == FRAMES + 1
+    grown = float(result.stdout.split()[-1])
+    assert grown < MEGABYTES, f"{grown:.0f} MB"

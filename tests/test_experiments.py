@@ -1,0 +1,54 @@
+"""The stored experiments: whole, consistent in themselves, and what the guide quotes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import recipe_experiments
+import write_augmentation_guide
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def results():
+    return json.loads(write_augmentation_guide.RESULTS.read_text(encoding="utf-8"))
+
+
+def test_the_guide_is_generated_from_the_stored_results():
+    assert write_augmentation_guide.main(["--check"]) == 0
+    assert write_augmentation_guide.PICTURE.stat().st_size < 300_000
+
+
+def test_every_change_was_trained_as_the_script_says(results):
+    assert set(results["changes"]) == set(recipe_experiments.CHANGES)
+    assert results["recipe"] == recipe_experiments.REFERENCE.to_dict()
+    assert results["seeds"] == list(recipe_experiments.SEEDS)
+    reference = results["reference"]
+    for name, row in results["changes"].items():
+        assert len(row["by_seed"]) == len(results["seeds"]), name
+        assert row["difference"] == pytest.approx(row["accuracy"] - reference["accuracy"], abs=2e-4)
+        low, high = row["difference_ci95"]
+        assert low <= row["difference"] <= high
+
+
+def test_a_difference_counts_only_if_it_is_clear_and_exceeds_another_seed():
+    generator = np.random.default_rng(0)
+    reference = generator.random((2, 4000)) < 0.5
+    assert recipe_experiments.compare(reference, reference)["verdict"] == "too small to tell"
+    better = reference | (generator.random((2, 4000)) < 0.2)
+    assert recipe_experiments.compare(better, reference)["verdict"] == "helps"
+    assert recipe_experiments.compare(reference, better)["verdict"] == "harms"
+    apart = np.stack([reference[0], better[1]])  # two seeds that differ more than the change does
+    assert recipe_experiments.compare(better, apart)["verdict"] == "too small to tell"
+
+
+def test_the_transformations_of_the_harmful_kind_change_every_second_picture():
+    images = np.arange(4 * 48 * 48, dtype=np.uint8).reshape(4, 48, 48, 1)
+    for change in (recipe_experiments.upside_down, recipe_experiments.mouth_erased):
+        changed = change(images)
+        np.testing.assert_array_equal(changed[1::2], images[1::2])
+        assert (changed[::2] != images[::2]).any(axis=(1, 2, 3)).all()
+    mouth = recipe_experiments.mouth_erased(images)[0, 37, 24]
+    assert mouth == 128

@@ -1,0 +1,327 @@
+"""Explanations: exact where a formula is known, and tested where the cause is known."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from fer_lib import explain
+from fer_lib.datasets import draw_faces, make_faces
+from fer_lib.explain import gradcam
+from fer_lib.labels import EMOTIONS
+from fer_lib.models import build_cnn
+from fer_lib.pretrained import Pretrained
+
+MOUTH = explain.face_regions(48)["mouth"]
+UNIFORM = explain.region_energy(np.ones((48, 48))).iloc[0]
+
+
+def sees_only_the_mouth():
+    """Answers by the contrast within the mouth, whatever is elsewhere."""
+    pixels = keras.Input((48, 48, 1))
+    rows, columns = np.flatnonzero(MOUTH.any(1)), np.flatnonzero(MOUTH.any(0))
+    edges = ((rows[0], 47 - rows[-1]), (columns[0], 47 - columns[-1]))
+    x = layers.Cropping2D(edges)(layers.Rescaling(1 / 255)(pixels))
+    x = layers.ZeroPadding2D(edges)(x)
+    x = layers.Activation("linear", name="last_map")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(2, name="logits")(x)
+    model = keras.Model(pixels, layers.Softmax()(x))
+    model.get_layer("logits").set_weights([np.array([[-40.0, 40.0]]), np.array([2.0, -2.0])])
+    return model
+
+
+CAUSES = {"plain": {}, "glasses": {"glasses": True}, "open mouth": {"AU26": 1.0}}
+
+
+def small_network():
+    pixels = keras.Input((48, 48, 1))
+    x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False)(pixels)
+    for filters in (16, 32):
+        x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+        x = layers.MaxPooling2D()(x)
+    x = layers.Conv2D(32, 3, padding="same", activation="relu", name="last_map")(x)
+    x = layers.Dense(3, name="logits")(layers.GlobalMaxPooling2D()(x))
+    return keras.Model(pixels, layers.Softmax()(x))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A network that tells faces by one cause alone, and faces that show each: name to pictures."""
+    still = dict.fromkeys(("yaw", "pitch", "roll", "shift_x", "shift_y"), 0.0)
+    plain = {**still, "scale": 1.0, "beard": "none", "glasses": False, "skin_tone": [2, 3, 4, 5, 6]}
+    table = make_faces({"neutral": 60}, seed=1, factors=plain).metadata
+    shown = {cause: draw_faces(table.assign(**factors)) for cause, factors in CAUSES.items()}
+    images, labels = np.concatenate(list(shown.values())), np.repeat(range(3), len(table))
+    keras.utils.set_random_seed(0)
+    network = small_network()
+    network.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    network.fit(images, labels, batch_size=16, epochs=8, verbose=0)
+    model = Pretrained(network, tuple(CAUSES))
+    right = model.predict(images).argmax(axis=1) == labels
+    assert right.mean() > 0.95, "the network has not learned the causes"
+    return model, {cause: faces[:20] for cause, faces in shown.items()}
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return make_faces(1, seed=4)
+
+
+@pytest.mark.backends
+def test_the_map_equals_the_class_activation_map_where_that_is_exact(faces):
+    """Behind global pooling and a dense layer Grad-CAM is Zhou et al.'s CAM (arXiv 1512.04150)."""
+    model = build_cnn("lesson")
+    features = keras.Model(model.input, model.get_layer("last_map").output)
+    activations = keras.ops.convert_to_numpy(features(faces.images))
+    kernel = keras.ops.convert_to_numpy(model.get_layer("logits").kernel)
+    coarse = np.maximum(activations @ kernel[:, 2], 0)  # (7, 6, 6)
+    maps = explain.grad_cam(model, faces, classes=2)
+    # In the middle of an 8x8 block lies no pixel; the four around it are alike far from others.
+    centres = maps[:, 3::8, 3::8] + maps[:, 4::8, 4::8] + maps[:, 3::8, 4::8] + maps[:, 4::8, 3::8]
+    for cam, centre in zip(coarse, centres, strict=True):
+        assert np.corrcoef(cam.ravel(), centre.ravel())[0, 1] > 0.99
+    assert maps.dtype == np.float32 and maps.shape == (7, 48, 48)
+    np.testing.assert_allclose(maps.max(axis=(1, 2)), 1, atol=1e-6)
+    assert maps.min() >= 0
+
+
+@pytest.mark.backends
+def test_a_model_and_its_pretrained_form_give_the_same_maps_for_the_same_class(faces):
+    model = build_cnn("tiny")
+    pretrained = Pretrained(model, EMOTIONS)
+    by_index = explain.grad_cam(model, faces.images[..., 0], classes=3)
+    np.testing.assert_allclose(by_index, explain.grad_cam(pretrained, faces, "happy"), atol=1e-5)
+    answers = pretrained.predict(faces.images).argmax(axis=1)
+    by_default = explain.grad_cam(model, faces)
+    np.testing.assert_allclose(by_default, explain.grad_cam(model, faces, answers), atol=1e-5)
+    one = explain.grad_cam(model, faces[2:3], answers[2:3])
+    np.testing.assert_allclose(one[0], by_default[2], atol=1e-4)
+    assert explain.grad_cam(model, faces.images[:0]).shape == (0, 48, 48)
+
+
+@pytest.mark.backends
+def test_a_model_within_a_model_is_explained_as_if_it_were_flat(faces):
+    flat = build_cnn("tiny")
+    pixels = keras.Input((48, 48, 1))
+    backbone = keras.Model(flat.input, flat.get_layer("last_map").output, name="backbone")
+    x = layers.GlobalAveragePooling2D()(backbone(pixels))
+    dense = layers.Dense(7, activation="softmax")
+    nested = keras.Model(pixels, dense(x))
+    dense.set_weights(flat.get_layer("logits").get_weights())
+    twice = keras.Sequential([keras.Input((48, 48, 1)), layers.Rescaling(1.0), nested])
+    wanted = explain.grad_cam(flat, faces, classes=1)
+    for model in (nested, twice):
+        np.testing.assert_allclose(explain.grad_cam(model, faces, classes=1), wanted, atol=1e-5)
+    below = explain.grad_cam(flat, faces, classes=1, layer="pool3")
+    np.testing.assert_allclose(
+        explain.grad_cam(nested, faces, classes=1, layer="pool3"), below, atol=1e-5
+    )
+    assert np.abs(below - wanted).max() > 0.1
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("method", [explain.grad_cam, explain.occlusion_map])
+def test_the_map_points_at_the_mouth_where_the_model_sees_nothing_else(method, faces):
+    # Covering the mouth may speak for the class as well as against it: both are the mouth's doing.
+    energy = explain.region_energy(np.abs(method(sees_only_the_mouth(), faces, classes=1)))
+    # A square that covers the mouth in part covers what lies around it, too.
+    assert (energy["mouth"] > (0.95 if method is explain.grad_cam else 0.4)).all()
+    assert (energy[["brows", "eyes"]] < 0.01).all(axis=None)
+
+
+@pytest.mark.parametrize("method", [explain.grad_cam, explain.occlusion_map])
+def test_a_trained_network_looks_at_what_it_was_trained_to_tell(method, trained):
+    model, shown = trained
+    shares = {}
+    for cause in ("glasses", "open mouth"):
+        energy = explain.region_energy(method(model, shown[cause], cause))
+        assert (energy.sum(axis=1) > 0).mean() > 0.5
+        shares[cause] = energy[energy.sum(axis=1) > 0].mean() / UNIFORM
+    for cause, part, other in (("glasses", "eyes", "mouth"), ("open mouth", "mouth", "eyes")):
+        assert shares[cause][part] > 1.5
+        assert shares[cause][part] > 2 * shares[cause][other]
+
+
+def test_random_weights_destroy_the_map_and_an_edge_detector_is_found_out(trained):
+    model, shown = trained
+
+    def edges(model, images):
+        return np.hypot(*np.gradient(images[..., 0].astype(float), axis=(1, 2)))
+
+    for method in (explain.grad_cam, explain.occlusion_map):
+        relation = explain.sanity_check(model, shown["glasses"], method=method)
+        assert relation.shape == (20,)
+        assert np.abs(relation.mean()) < 0.35
+    np.testing.assert_allclose(explain.sanity_check(model, shown["glasses"], method=edges), 1)
+
+
+def test_randomizing_forgets_what_was_learned_and_leaves_the_model_alone(trained):
+    model, shown = trained
+    before = model.model.get_weights()
+    copy = explain.randomize_weights(model, seed=1)
+    assert isinstance(copy, Pretrained)
+    after = copy.model.get_weights()
+    for weight, kept, shuffled in zip(before, model.model.get_weights(), after, strict=True):
+        np.testing.assert_array_equal(weight, kept)
+        np.testing.assert_array_equal(np.sort(weight.ravel()), np.sort(shuffled.ravel()))
+    again = explain.randomize_weights(model.model, seed=1)
+    assert all(map(np.array_equal, after, again.get_weights()))
+    answers = copy.predict(shown["glasses"])
+    assert np.abs(answers - model.predict(shown["glasses"])).max() > 0.1
+
+
+def test_a_map_that_is_the_same_everywhere_is_related_to_nothing(faces):
+    flat = explain.sanity_check(build_cnn("lesson"), faces, method=lambda _, x: np.ones((7, 4, 4)))
+    assert (flat == 0).all()
+
+
+@pytest.mark.backends
+def test_occlusion_is_the_drop_of_the_probability_by_hand():
+    model, images = sees_only_the_mouth(), np.full((1, 48, 48, 1), 255.0, np.float32)
+    before = model.predict(images, verbose=0)[0, 1]
+    quarter = images.copy()
+    quarter[0, 24:, :24] = 0
+    after = model.predict(quarter, verbose=0)[0, 1]
+    found = explain.occlusion_map(model, images, 1, patch=24, stride=24, fill=0)
+    np.testing.assert_allclose(found[0, 24:, :24], before - after, atol=1e-5)
+    np.testing.assert_allclose(found[0, :24], 0, atol=1e-5)
+    assert before - after > 0.01
+
+
+def test_occlusion_covers_every_pixel_and_batches_as_one_by_one(faces, monkeypatch):
+    model = Pretrained(build_cnn("lesson"), EMOTIONS)
+    together = explain.occlusion_map(model, faces[:3], patch=10, stride=7)
+    monkeypatch.setattr("fer_lib.explain.occlusion._MAX_COPIES", 1)
+    np.testing.assert_allclose(
+        explain.occlusion_map(model, faces[:3], patch=10, stride=7), together, atol=1e-5
+    )
+    assert (np.ptp(together, axis=(1, 2)) > 0).all()
+    assert explain.occlusion_map(model, faces.images[:0]).shape == (0, 48, 48)
+
+
+@pytest.mark.parametrize("size", [24, 48, 100])
+def test_regions_are_parts_of_the_face_that_leave_nothing_out(size):
+    regions = explain.face_regions(size)
+    assert list(regions) == ["brows", "eyes", "nose", "mouth", "rest"]
+    assert (np.sum(list(regions.values()), axis=0) == 1).all()
+    places = make_faces(3, seed=5, image_size=size).metadata
+    for point, region in {
+        "left_eye": "eyes",
+        "right_eye": "eyes",
+        "nose": "nose",
+        "mouth_left": "mouth",
+        "mouth_right": "mouth",
+    }.items():
+        x = places[f"{point}_x"].round().astype(int)
+        y = places[f"{point}_y"].round().astype(int)
+        assert regions[region][y, x].mean() > 0.7, point
+    rows = [np.flatnonzero(mask.any(axis=1)).mean() for mask in list(regions.values())[:4]]
+    assert rows == sorted(rows)
+
+
+def test_energy_is_counted_by_hand_and_sums_to_one():
+    maps = np.zeros((3, 48, 48))
+    maps[0][MOUTH] = 2.0
+    maps[1][MOUTH], maps[1][explain.face_regions(48)["brows"]] = 1.0, -5.0
+    energy = explain.region_energy(maps)
+    assert energy["mouth"].tolist() == [1, 1, 0]
+    assert energy.sum(axis=1).tolist() == [1, 1, 0]
+    assert UNIFORM["mouth"] == pytest.approx(MOUTH.mean())
+
+
+def test_the_mean_map_of_a_class_weighs_every_face_alike():
+    maps = np.zeros((4, 2, 2))
+    maps[0, 0, 0], maps[1, 1, 1], maps[2] = 100.0, 0.01, -1.0
+    means = explain.mean_saliency(maps, [3, 3, 3, 4])
+    assert list(means) == ["happy"]
+    np.testing.assert_allclose(means["happy"], [[0.5, 0], [0, 0.5]])
+
+
+def no_cut():
+    """A model in which the logits can do without the map."""
+    pixels = keras.Input((48, 48, 1))
+    x = layers.Conv2D(2, 3, name="last_map")(pixels)
+    both = [layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(pixels)]
+    return keras.Model(pixels, layers.Dense(7, name="logits")(layers.Concatenate()(both)))
+
+
+def no_logits():
+    pixels = keras.Input((48, 48, 1))
+    x = layers.Conv2D(7, 3, name="last_map")(pixels)
+    return keras.Model(pixels, layers.Softmax()(layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.mark.parametrize(
+    ("make_model", "arguments", "message"),
+    [
+        (lambda: "cnn", {}, "Keras model or what `load_pretrained`"),
+        (build_cnn, {"images": np.zeros((2, 40, 48))}, r"\(n, 48, 48, 1\).*Received: \(2, 40"),
+        (build_cnn, {"images": np.full((1, 48, 48), np.nan)}, "finite"),
+        (build_cnn, {"layer": "no_such"}, "stage3_residual_add, last_map. Received: 'no_such'"),
+        (build_cnn, {"layer": "embedding"}, "gives a map"),
+        (build_cnn, {"classes": 7}, "from 0 to 6"),
+        (build_cnn, {"classes": [1, 2, 3]}, "2 of them"),
+        (build_cnn, {"classes": 0.5}, "one index"),
+        (build_cnn, {"classes": "happy"}, "names no classes"),
+        (no_cut, {}, "everything passes through"),
+        (no_logits, {}, "layer 'logits'"),
+        (lambda: keras.Sequential([layers.Dense(2)]), {}, "knows its input shape"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused_with_the_remedy(make_model, arguments, message):
+    arguments = {"images": np.zeros((2, 48, 48)), **arguments}
+    with pytest.raises((ValueError, TypeError), match=message):
+        explain.grad_cam(make_model(), **arguments)
+
+
+def test_an_unknown_name_of_a_class_lists_the_known_ones(faces):
+    with pytest.raises(ValueError, match="'surprise', 'neutral'.*Received: 'joy'"):
+        explain.grad_cam(Pretrained(build_cnn("lesson"), EMOTIONS), faces, "joy")
+
+
+@pytest.mark.parametrize("arguments", [{"patch": 0}, {"patch": 49}, {"patch": 4, "stride": 5}])
+def test_a_square_that_leaves_pixels_out_is_refused(arguments, faces):
+    with pytest.raises(ValueError, match="every pixel is covered"):
+        explain.occlusion_map(build_cnn("lesson"), faces, **arguments)
+
+
+def test_another_backend_is_named_with_what_works_there(faces, monkeypatch):
+    monkeypatch.setattr(gradcam.keras.backend, "backend", lambda: "torch")
+    with pytest.raises(RuntimeError, match="occlusion_map.*Received: torch"):
+        explain.grad_cam(build_cnn("lesson"), faces)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: explain.region_energy(np.zeros((2, 48, 40))), r"\(n, size, size\)"),
+        (lambda: explain.region_energy(np.full((48, 48), np.inf)), "finite"),
+        (lambda: explain.face_regions(8), "at least 16"),
+        (lambda: explain.mean_saliency(np.zeros((2, 4, 4)), [0]), "one integer label a map"),
+        (lambda: explain.mean_saliency(np.zeros((1, 4, 4)), [7]), "from 0 to 6"),
+    ],
+)
+def test_maps_that_do_not_fit_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_the_shipped_network_looks_at_the_face_and_passes_the_sanity_check(faces):
+    from fer_lib.pretrained import load_pretrained
+
+    model = load_pretrained("cnn")
+    energy = explain.region_energy(explain.grad_cam(model, faces)).mean()
+    assert energy["rest"] < UNIFORM["rest"] - 0.1
+    assert np.abs(explain.sanity_check(model, faces).mean()) < 0.4
+
+
+@pytest.mark.slow
+def test_the_resnet_is_explained_at_any_of_its_stages(faces):
+    from fer_lib.models import build_resnet50
+
+    network = build_resnet50(resolution=96)
+    for layer in ("last_map", "conv4_block6_out"):
+        maps = explain.grad_cam(network, faces.images[:2], classes=3, layer=layer)
+        assert maps.shape == (2, 48, 48)
+        assert np.isfinite(maps).all()

@@ -1,0 +1,42 @@
+"""What lesson 01 builds by hand is what the library does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import notebook_cells
+import numpy as np
+import pytest
+
+from fer_lib.datasets import make_faces
+from fer_lib.datasets.fer2013_files import read_csv
+from fer_lib.evaluation import find_twins
+
+NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "01_data.ipynb"
+
+
+@pytest.fixture(scope="module")
+def names() -> dict:
+    return notebook_cells.load_cells(NOTEBOOK)
+
+
+def test_a_row_is_read_as_the_library_reads_it(names: dict) -> None:
+    faces = make_faces(2, seed=1)
+    lines = [
+        f"{label},{' '.join(map(str, image.ravel()))},{split}\n"
+        for image, label, split in zip(
+            faces.images, faces.labels, ["Training", "PublicTest"] * 7, strict=True
+        )
+    ]
+    library = read_csv([b"emotion,pixels,Usage\n", *(line.encode() for line in lines)], "rows")
+    by_hand = [names["read_row"](line) for line in lines]
+    assert np.array_equal([image for image, _, _ in by_hand], library.pixels)
+    assert [label for _, label, _ in by_hand] == library.labels.tolist()
+    assert [split for _, _, split in by_hand] == library.usage.tolist()
+
+
+def test_twins_are_counted_as_the_library_counts_them(names: dict) -> None:
+    images = make_faces(4, seed=2).images
+    others = images[[0, 5, 5, 9]].copy()
+    others[3, 0, 0] ^= 1  # one pixel differs: no twin
+    assert names["count_twins"](others, images) == find_twins(others, images).sum() == 3

@@ -1,0 +1,49 @@
+"""Stored results are read without Keras and without a data set, and agree with the card."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import fer_lib
+from fer_lib import paths
+
+
+def test_predictions_are_those_of_the_card() -> None:
+    probabilities, labels = fer_lib.load_predictions("cnn")
+    card = json.loads((paths.find_model("cnn") / "card.json").read_text(encoding="utf-8"))
+    accuracy = (probabilities.argmax(axis=1) == labels).mean()
+    assert accuracy == pytest.approx(card["scores"]["selection"]["accuracy"])
+
+
+def test_history_has_one_row_an_epoch() -> None:
+    history = fer_lib.load_history("cnn")
+    assert history["epoch"].tolist() == list(range(1, len(history) + 1))
+    assert {"loss", "val_loss", "accuracy", "val_accuracy"} <= set(history)
+
+
+def test_audit_has_figures_and_findings() -> None:
+    audit = fer_lib.load_audit("fer2013")
+    assert audit["counts"]["Training"]["happy"] == 7215
+    assert "identical_leak" in [finding["name"] for finding in audit["findings"]]
+
+
+def test_what_is_not_there_is_named(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError, match="Expected an audit among: fer2013"):
+        fer_lib.load_audit("fer2014")
+    with pytest.raises(FileNotFoundError, match="Expected the name of a model"):
+        fer_lib.load_predictions("no_model")
+    (tmp_path / "card.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(FileNotFoundError, match="where a finished training leaves it"):
+        fer_lib.load_history(tmp_path)
+
+
+def test_no_network_is_loaded() -> None:
+    code = (
+        "import sys, fer_lib; fer_lib.load_predictions(); fer_lib.load_history(); "
+        "fer_lib.load_audit(); assert not {'keras', 'tensorflow'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

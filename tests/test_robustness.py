@@ -1,0 +1,297 @@
+"""Corruptions spoil what they say and nothing else; the suite's numbers are those of `evaluate`."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fer_lib import evaluation, make_faces, plotting
+from fer_lib.alignment import FACE_TEMPLATE
+from fer_lib.evaluation import CORRUPTIONS, RobustnessReport, corrupt, robustness_suite
+
+FACES = make_faces(2, seed=0)
+LARGE = make_faces(2, seed=0, image_size=144).images
+NAMES = ("dark", "mask")
+EYES, MOUTH = FACE_TEMPLATE[:2].round().astype(int), FACE_TEMPLATE[3:].round().astype(int)
+
+
+class Darkness:
+    """A model of two classes: is the upper half of the picture darker than the lower one?"""
+
+    name = "darkness"
+    class_names = ("upper", "lower")
+
+    def predict(self, images):
+        halves = images.reshape(len(images), 2, -1).mean(axis=2) / 255
+        upper = 0.5 + (halves[:, 1] - halves[:, 0]) / 4
+        return np.column_stack([upper, 1 - upper])
+
+
+def half_dark(count: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures whose upper or lower half is darker, by little or much, and their labels."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(count) % 2
+    images = np.full((count, 48, 48, 1), 120.0)
+    depth = generator.uniform(2, 60, (count, 1, 1, 1))
+    images[:, :24] -= depth * (labels == 0)[:, None, None, None]
+    images[:, 24:] -= depth * (labels == 1)[:, None, None, None]
+    return images.astype(np.uint8), labels
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_a_corruption_grows_with_its_strength_and_leaves_its_input_alone(name):
+    before = FACES.images.copy()
+    changes = []
+    for strength in range(6):
+        spoilt = corrupt(FACES.images, name, strength, seed=3)
+        assert spoilt.shape == before.shape and spoilt.dtype == np.uint8
+        changes.append(np.abs(spoilt.astype(float) - before).mean())
+        np.testing.assert_array_equal(spoilt, corrupt(FACES.images, name, strength, seed=3))
+    np.testing.assert_array_equal(FACES.images, before)
+    assert changes[0] == 0 and changes[1] > 0
+    assert (np.diff(changes) > 0).all()
+
+
+@pytest.mark.parametrize(
+    "name", ["blur", "resolution", "rotation", "shift", "scale", "eyes", "mouth", "glasses", "mask"]
+)
+def test_a_corruption_treats_a_large_picture_as_a_small_one(name):
+    spoilt = corrupt(LARGE, name, 4, seed=1).reshape(-1, 48, 3, 48, 3).mean(axis=(2, 4))
+    small = corrupt(FACES.images, name, 4, seed=1)[..., 0]
+    assert np.abs(spoilt - small).mean() < 5
+
+
+@pytest.mark.parametrize("name", ["noise", "rotation", "shift", "scale"])
+def test_what_is_random_depends_on_the_seed(name):
+    assert (corrupt(FACES.images, name, 3, 0) != corrupt(FACES.images, name, 3, 1)).any()
+
+
+def test_grey_levels_of_hand_made_cases():
+    ramp = np.tile(np.arange(48, dtype=np.uint8) * 4, (2, 48, 1))  # 0 to 188, mean 94
+    np.testing.assert_array_equal(corrupt(ramp, "dark", 4), np.rint(ramp * 0.1))
+    np.testing.assert_array_equal(corrupt(ramp, "bright", 3), np.minimum(ramp * 2.0, 255))
+    np.testing.assert_array_equal(corrupt(ramp, "contrast", 3), np.rint(94 + 0.2 * (ramp - 94.0)))
+    grey = np.full((50, 48, 48, 1), 128, np.uint8)
+    for strength, deviation in enumerate(CORRUPTIONS["noise"].levels, 1):
+        assert corrupt(grey, "noise", strength).std() == pytest.approx(deviation, rel=0.02)
+
+
+def test_low_resolution_keeps_only_so_many_pixels():
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (3, 48, 48, 1), dtype=np.uint8)
+    levels = CORRUPTIONS["resolution"].levels
+    assert {24, 16} <= set(levels)
+    small = images.reshape(3, 24, 2, 24, 2).mean(axis=(2, 4))
+    spoilt = corrupt(images, "resolution", 1 + levels.index(24)).astype(float)
+    # Enlarged linearly, blocks of two pixels keep about the mean of what they were averaged from.
+    kept = spoilt.reshape(3, 24, 2, 24, 2).mean(axis=(2, 4))
+    assert np.corrcoef(kept.ravel(), small.ravel())[0, 1] > 0.95
+
+
+def test_crops_move_as_far_as_they_say():
+    dot = np.zeros((40, 48, 48, 1), np.uint8)
+    dot[:, 23:25, 23:25] = 255
+    for strength, pixels in enumerate(CORRUPTIONS["shift"].levels, 1):
+        spoilt = corrupt(dot, "shift", strength)[..., 0].astype(float)
+        places = np.indices((48, 48)) + 0.5
+        centers = np.einsum("nyx,kyx->nk", spoilt, places) / spoilt.sum(axis=(1, 2))[:, None] - 24
+        np.testing.assert_allclose(np.hypot(*centers.T), pixels, atol=0.3)
+        assert np.ptp(centers, axis=0).min() > pixels  # in every direction
+
+
+def test_crops_turn_and_scale_both_ways():
+    bar = np.zeros((40, 48, 48, 1), np.uint8)
+    bar[:, 22:26, 8:40] = 255
+    turned = corrupt(bar, "rotation", 5)[:, :, 36:, 0].astype(float)
+    right_end = (turned * np.arange(48)[:, None]).sum(axis=(1, 2)) / turned.sum(axis=(1, 2))
+    expected = 14.0 * np.tan(np.deg2rad(30))
+    assert set(np.sign(right_end - 23.5)) == {-1.0, 1.0}
+    np.testing.assert_allclose(np.abs(right_end - 23.5), expected, atol=1.5)
+    widths = (corrupt(bar, "scale", 5)[:, 23, :, 0] > 127).sum(axis=1)
+    assert set(widths) == {20, 48}  # 32 pixels less or more by 1.6, cut at the border
+
+
+def test_what_is_covered_lies_where_the_template_says():
+    mean = FACES.images.mean(axis=(1, 2, 3)).round()
+
+    def at(images, places):
+        return np.array([[image[y, x, 0] for x, y in places] for image in images])
+
+    for name, covered, free in (("eyes", EYES, MOUTH), ("mouth", MOUTH, EYES)):
+        spoilt = corrupt(FACES.images, name, 5)
+        np.testing.assert_allclose(at(spoilt, covered), np.tile(mean[:, None], 2), atol=1)
+        np.testing.assert_array_equal(at(spoilt, free), at(FACES.images, free))
+    masked = corrupt(FACES.images, "mask", 5)
+    assert (at(masked, MOUTH) == 200).all()
+    np.testing.assert_array_equal(masked[:, :24], FACES.images[:, :24])
+    assert (at(corrupt(FACES.images, "glasses", 5), EYES) == 20).all()
+    clear = corrupt(FACES.images, "glasses", 1)
+    np.testing.assert_array_equal(at(clear, EYES), at(FACES.images, EYES))
+    assert (clear != FACES.images).any()
+
+
+def test_colour_pictures_and_grey_ones_without_a_channel():
+    grey = FACES.images[..., 0]
+    color = np.repeat(FACES.images, 3, axis=3)
+    for name in CORRUPTIONS:
+        spoilt = corrupt(grey, name, 2)
+        np.testing.assert_array_equal(spoilt, corrupt(FACES.images, name, 2)[..., 0])
+        assert corrupt(color, name, 2).shape == color.shape
+    assert corrupt(FACES.images[:0], "noise", 3).shape == (0, 48, 48, 1)
+
+
+@pytest.mark.parametrize(
+    ("images", "name", "strength", "message"),
+    [
+        (FACES.images / 255, "noise", 1, "type uint8.*Received: float64"),
+        (FACES.images[0, ..., 0], "noise", 1, r"Received: uint8 \(48, 48\)"),
+        (FACES.images[:, :8, :8], "noise", 1, "at least 16 pixels"),
+        (FACES.images[:, :40], "noise", 1, "square crops"),
+        (FACES.images, "rain", 1, "among noise, blur.*Received: 'rain'"),
+        (FACES.images, "noise", 6, "`strength` from 0 to 5. Received: 6"),
+        (FACES.images, "noise", True, "Received: True"),
+        (FACES.images, "noise", 0.5, "Received: 0.5"),
+    ],
+)
+def test_what_cannot_be_spoilt_is_refused_in_one_line(images, name, strength, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        corrupt(images, name, strength)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_suite_scores_as_evaluate_does():
+    images, labels = half_dark()
+    model = Darkness()
+    report = robustness_suite(model, (images, labels), NAMES, num_resamples=300, seed=5)
+    clean = evaluation.evaluate(model, (images, labels), num_resamples=300, seed=5)
+    assert report.accuracy == clean.accuracy == 1.0
+    assert report.accuracy_ci95 == clean.accuracy_ci95
+    assert report.n == 60 and report.majority == 0.5
+    table = report.to_frame()
+    assert list(table["corruption"]) == [name for name in NAMES for _ in range(5)]
+    assert table["strength"].tolist() == [1, 2, 3, 4, 5] * 2
+    for row in table.itertuples():
+        spoilt = corrupt(images, row.corruption, row.strength, seed=5)
+        alone = evaluation.evaluate(model, (spoilt, labels), num_resamples=300, seed=5)
+        assert row.accuracy == alone.accuracy
+        assert (row.accuracy_low, row.accuracy_high) == pytest.approx(alone.accuracy_ci95)
+        assert table["drop"][row.Index] == pytest.approx(clean.accuracy - alone.accuracy)
+    assert table["drop"].max() > 0.3
+    assert report.corrupted_accuracy == pytest.approx(table["accuracy"].mean())
+    low, high = report.corrupted_accuracy_ci95
+    assert low < report.corrupted_accuracy < high
+
+
+def test_drops_are_paired():
+    images, labels = half_dark(400)
+    report = robustness_suite(Darkness(), (images, labels), ["dark"], num_resamples=4000)
+    row = report.to_frame().iloc[-1]
+    right = (Darkness().predict(corrupt(images, "dark", 5)).argmax(axis=1) == labels).astype(float)
+    lost = 1 - right
+    theirs = stats.bootstrap(
+        [lost[labels == 0], lost[labels == 1]],
+        lambda a, b, axis: (a.sum(axis=axis) + b.sum(axis=axis)) / 400,
+        n_resamples=4000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    np.testing.assert_allclose((row["drop_low"], row["drop_high"]), theirs, atol=0.006)
+
+
+def test_flip_consistency_counts_the_answers_that_stay():
+    class Left:
+        """Is the left half brighter? Mirroring turns every answer round, but on even pictures."""
+
+        def predict(self, images):
+            left = images[:, :, :24].mean(axis=(1, 2, 3)) > images[:, :, 24:].mean(axis=(1, 2, 3))
+            return np.column_stack([left, ~left]).astype(float)
+
+    images = np.full((10, 48, 48, 1), 100, np.uint8)
+    images[:4, :, :24] = 200
+    report = robustness_suite(Left(), (images, np.zeros(10, int)), ["dark"], ["left", "right"])
+    assert report.flip_consistency == 0.6
+    low, high = report.flip_consistency_ci95
+    assert low < 0.6 < high
+
+
+def test_a_corruption_of_ones_own():
+    black = evaluation.Corruption("black", "%", (20, 40, 60, 80, 100), lambda i, level, _: i * 0)
+    report = robustness_suite(Darkness(), half_dark(), [black, "dark"])
+    table = report.to_frame()
+    assert table["title"].unique().tolist() == ["black", "little light"]
+    assert (table["accuracy"][:5] == 0.5).all()
+
+
+def test_same_seed_same_report_and_json_comes_back(tmp_path):
+    first = robustness_suite(Darkness(), half_dark(), ["noise"], num_resamples=50)
+    again = robustness_suite(Darkness(), half_dark(), ["noise"], num_resamples=50)
+    other = robustness_suite(Darkness(), half_dark(), ["noise"], num_resamples=50, seed=1)
+    assert first.to_json() == again.to_json() != other.to_json()
+    file = tmp_path / "robustness.json"
+    assert json.loads(first.to_json(file)) == first.to_dict()
+    read = RobustnessReport.read_json(file)
+    assert read.to_json() == first.to_json()
+    assert str(read) == str(first)
+    with pytest.raises(ValueError, match="values of a robustness report: model, dataset"):
+        RobustnessReport.from_dict({"n": 3})
+
+
+def test_the_table_and_the_html_show_the_values():
+    report = robustness_suite(Darkness(), half_dark(), num_resamples=50)
+    text = str(report)
+    assert max(map(len, text.splitlines())) <= 80
+    for shown in (text, report._repr_html_()):
+        assert all(kind.title in shown for kind in CORRUPTIONS.values())
+        assert f"{report.accuracy:.3f}" in shown and "darkness" in shown
+        assert "nan" not in shown.lower()
+    assert repr(report).startswith("RobustnessReport(n=60, accuracy=1.0000")
+
+
+def test_one_face_has_wide_intervals_and_a_note():
+    images, labels = half_dark(1)
+    report = robustness_suite(Darkness(), (images, labels), ["dark"])
+    low, high = report.accuracy_ci95
+    assert high - low > 0.5
+    assert json.loads(report.to_json())["table"][0]["drop_low"] is None
+    assert any("No interval of a drop" in note for note in report.notes)
+    assert "nan" not in str(report).lower() + report._repr_html_().lower()
+    assert RobustnessReport.from_dict(report.to_dict()).to_dict() == report.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "corruptions", "message"),
+    [
+        (np.eye(2), half_dark(2), None, "`predict` method.*Received: ndarray"),
+        (Darkness(), np.array([0, 1]), None, "labels only"),
+        (Darkness(), half_dark(), ["rain"], "Received: 'rain'"),
+        (Darkness(), half_dark(), ["dark", "dark"], "different `corruptions`"),
+        (Darkness(), half_dark(), [], "a list of corruptions"),
+        (Darkness(), half_dark(), "dark", "a list of corruptions. Received: 'dark'"),
+        (Darkness(), FACES, None, "with_classes"),
+    ],
+)
+def test_a_suite_that_cannot_run(model, dataset, corruptions, message):
+    with pytest.raises(ValueError, match=message):
+        robustness_suite(model, dataset, corruptions)
+
+
+def test_the_figure_draws_the_reports():
+    report = robustness_suite(Darkness(), half_dark(), ["dark", "mask"], num_resamples=50)
+    axes = plotting.plot_robustness(report)
+    assert [ax.get_title() for ax in axes] == ["little light", "mask"]
+    line = axes[1].lines[0]
+    expected = [report.accuracy, *report.to_frame()["accuracy"][5:]]
+    np.testing.assert_allclose(line.get_ydata(), expected)
+    np.testing.assert_array_equal(line.get_xdata(), range(6))
+    two = plotting.plot_robustness({"one": report, "two": report})
+    assert len(two) == 2 and two[0].lines[0].get_color() != two[0].lines[1].get_color()
+    labels = [text.get_text() for text in two[0].figure.axes[-1].get_legend().get_texts()]
+    assert labels == ["one", "two", "most frequent class"]
+    other = robustness_suite(Darkness(), half_dark(), ["dark"], num_resamples=50)
+    with pytest.raises(ValueError, match="same corruptions"):
+        plotting.plot_robustness({"one": report, "two": other})
+    with pytest.raises(ValueError, match="no report"):
+        plotting.plot_robustness({})

@@ -1,0 +1,238 @@
+"""What a network is trained towards: labels, a teacher, votes, mixtures, and the loss of each."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib import pretrained, training
+from fer_lib.datasets import FaceDataset
+from fer_lib.datasets.ferplus import VOTE_COLUMNS
+from fer_lib.training import epochs, targets, teacher, throughput
+
+CONFIG = training.TrainingConfig(variant="lesson", label_smoothing=0.1)
+
+
+def softmax(logits):
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponents / exponents.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture
+def logits():
+    return np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32)
+
+
+@pytest.fixture
+def dataset():
+    generator = np.random.default_rng(1)
+    images = generator.integers(0, 256, (5, 16, 16, 1), dtype=np.uint8)
+    votes = generator.integers(0, 5, (5, 10))
+    votes[2] = 0
+    return FaceDataset(
+        images, [0, 3, 6, 6, 1], metadata=pd.DataFrame(votes, columns=list(VOTE_COLUMNS))
+    )
+
+
+@pytest.fixture
+def opinions():
+    return softmax(np.random.default_rng(2).normal(size=(5, 7))).astype(np.float32)
+
+
+def loss_of(config, rows, outputs):
+    return keras.ops.convert_to_numpy(targets.TargetLoss(config, 7).call(rows, outputs))
+
+
+def test_without_a_teacher_it_is_keras_own_smoothed_cross_entropy(logits, dataset):
+    rows = targets.build_targets(CONFIG, dataset, None)
+    expected = keras.losses.categorical_crossentropy(
+        np.eye(7)[dataset.labels], logits, from_logits=True, label_smoothing=0.1
+    )
+    np.testing.assert_allclose(loss_of(CONFIG, rows, logits), expected, rtol=1e-5)
+
+
+def test_the_teacher_is_compared_at_its_temperature(logits, dataset, opinions):
+    config = CONFIG.replace(distillation=1.0, distillation_temperature=2.0)
+    rows = targets.build_targets(config, dataset, opinions)
+    soft = np.sqrt(opinions) / np.sqrt(opinions).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(rows[:, 7:], soft, rtol=1e-5)
+    expected = -4 * (soft * np.log(softmax(logits / 2))).sum(axis=1)
+    np.testing.assert_allclose(loss_of(config, rows, logits), expected, rtol=1e-5)
+
+
+def test_a_student_that_equals_its_teacher_has_no_gradient_left(dataset, opinions):
+    config = CONFIG.replace(distillation=1.0)
+    rows = targets.build_targets(config, dataset, opinions)
+    at_teacher = np.log(opinions)
+    least = loss_of(config, rows, at_teacher)
+    for change in np.random.default_rng(3).normal(0, 0.3, (20, 5, 7)).astype(np.float32):
+        assert (loss_of(config, rows, at_teacher + change) >= least - 1e-5).all()
+
+
+def test_votes_add_their_cross_entropy_and_a_picture_without_votes_nothing(logits, dataset):
+    config = CONFIG.replace(votes=0.5)
+    rows = targets.build_targets(config, dataset, None)
+    assert rows[2, 7:].sum() == 0
+    np.testing.assert_allclose(rows[[0, 1, 3, 4], 7:].sum(axis=1), 1, rtol=1e-6)
+    vote_logits = np.random.default_rng(4).normal(size=(5, 8)).astype(np.float32)
+    outputs = np.concatenate([logits, vote_logits], axis=1)
+    expected = loss_of(CONFIG, rows[:, :7], logits) - 0.5 * (
+        rows[:, 7:] * np.log(softmax(vote_logits))
+    ).sum(axis=1)
+    np.testing.assert_allclose(loss_of(config, rows, outputs), expected, rtol=1e-5)
+
+
+def test_what_a_recipe_uses_must_be_there(dataset):
+    with pytest.raises(ValueError, match="teacher"):
+        targets.build_targets(CONFIG.replace(distillation=0.5), dataset, None)
+    bare = FaceDataset(dataset.images, dataset.labels)
+    with pytest.raises(ValueError, match="load_ferplus"):
+        targets.build_targets(CONFIG.replace(votes=0.5), bare, None)
+
+
+def test_mixing_keeps_the_sum_of_the_targets_and_the_range_of_the_pictures():
+    generator = np.random.default_rng(0)
+    images = generator.uniform(0, 255, (64, 4, 4, 1)).astype(np.float32)
+    rows = np.eye(7, dtype=np.float32)[generator.integers(0, 7, 64)]
+    mixed, mixed_rows = targets.mix(images, rows, 0.2, generator)
+    np.testing.assert_allclose(mixed_rows.sum(axis=1), 1, rtol=1e-5)
+    assert mixed.min() >= 0 and mixed.max() <= 255
+    assert ((mixed_rows > 0).sum(axis=1) == 2).any()
+    assert mixed.dtype == mixed_rows.dtype == np.float32
+
+
+class Constant:
+    """Stands for a trained model: the first pixel of a picture decides."""
+
+    name, class_names = "constant", tuple("abcdefg")
+
+    def predict(self, images, views=1):
+        scores = images[:, 0, 0, :] / 255 * np.arange(7)
+        return softmax(scores).astype(np.float32)
+
+
+@pytest.fixture
+def seen(dataset):
+    return FaceDataset(dataset.images, dataset.labels, class_names=Constant.class_names)
+
+
+def test_the_teacher_knows_its_pictures_in_any_order(seen, tmp_path):
+    card = teacher.write_teacher(tmp_path, seen, [Constant(), Constant()])
+    assert card["models"] == ["constant", "constant"]
+    assert json.loads((tmp_path / "teacher.json").read_text()) == card
+    some = seen[[3, 0]]
+    np.testing.assert_allclose(
+        teacher.load_teacher(some, tmp_path), Constant().predict(some.images), atol=2e-3
+    )
+
+
+def test_a_teacher_that_does_not_fit_is_refused(seen, dataset, tmp_path):
+    with pytest.raises(FileNotFoundError, match="fer_lib teach"):
+        teacher.load_teacher(seen, tmp_path)
+    with pytest.raises(ValueError, match="models of the classes"):
+        teacher.write_teacher(tmp_path, dataset, [Constant()])
+    teacher.write_teacher(tmp_path, seen[:4], [Constant()])
+    with pytest.raises(ValueError, match="1 of 5 that it has not, the first at index 4"):
+        teacher.load_teacher(seen, tmp_path)
+    with pytest.raises(ValueError, match="teacher's classes"):
+        teacher.load_teacher(dataset, tmp_path)
+
+
+def draw_bars(count, seed):
+    """Pictures of 32 x 32 with a bright bar at a height that is the class."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(count) % 7
+    images = generator.integers(0, 90, (count, 32, 32, 1)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 + 4 * label : 6 + 4 * label] += 150
+    votes = np.zeros((count, 10), int)
+    votes[np.arange(count), labels] = 10
+    return FaceDataset(images, labels, metadata=pd.DataFrame(votes, columns=list(VOTE_COLUMNS)))
+
+
+@pytest.fixture(scope="module")
+def bars():
+    return draw_bars(112, 0), draw_bars(35, 1)
+
+
+SHORT = training.TrainingConfig(
+    variant="tiny", epochs=3, batch_size=16, learning_rate=0.02, average_decay=0.5,
+    augmentation={"flip_rate": 0.0, "erasing_rate": 0.0},
+)  # fmt: skip
+
+
+def weights_of(folder):
+    return pretrained.load_pretrained(folder).model.get_weights()
+
+
+def test_a_recipe_with_everything_trains_and_resumes_to_the_same_weights(
+    bars, tmp_path, monkeypatch
+):
+    config = SHORT.replace(
+        votes=0.3, mixup=0.2, distillation=0.5, squeeze_excite=True, head_epochs=1,
+        unfreeze_from="stage3", freeze_batch_norm=True, optimizer="adam", learning_rate=1e-3,
+    )  # fmt: skip
+    opinions = np.full((112, 7), 1 / 7, np.float32)
+    training.train(config, *bars, tmp_path / "whole", progress=False, teacher=opinions)
+
+    class Interrupted(Exception):
+        pass
+
+    original = epochs.EpochCallback.on_epoch_begin
+
+    def interrupt(self, epoch, logs=None):
+        if epoch == 1:  # before the first step of the second phase
+            raise Interrupted
+        original(self, epoch, logs)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(epochs.EpochCallback, "on_epoch_begin", interrupt)
+        training.train(config, *bars, tmp_path / "two", progress=False, teacher=opinions)
+    training.train(config, *bars, tmp_path / "two", progress=False, teacher=opinions, resume=True)
+    for one, other in zip(
+        weights_of(tmp_path / "whole"), weights_of(tmp_path / "two"), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_first_phase_trains_the_head_alone_and_the_second_what_it_may(bars, tmp_path):
+    start = training.train(SHORT, *bars, tmp_path / "start", progress=False)
+    config = SHORT.replace(head_epochs=3)
+    head = training.train(config, *bars, tmp_path / "head", start=start, progress=False)
+    config = SHORT.replace(unfreeze_from="stage3", freeze_batch_norm=True)
+    top = training.train(config, *bars, tmp_path / "top", start=start, progress=False)
+    for trained, kept in ((head, ("stem", "stage")), (top, ("stem", "stage1", "stage2"))):
+        for layer in trained.model.layers:
+            before = start.model.get_layer(layer.name).get_weights()
+            if layer.weights and (layer.name.startswith(kept) or layer.name.endswith("bn")):
+                for one, other in zip(before, layer.get_weights(), strict=True):
+                    np.testing.assert_array_equal(one, other, err_msg=layer.name)
+            elif layer.weights:
+                assert not np.array_equal(before[0], layer.get_weights()[0]), layer.name
+    assert head.card["start"]["name"] == "start"
+
+
+def test_a_start_with_other_classes_gives_its_features_and_not_its_head(bars, tmp_path):
+    start = training.train(SHORT.replace(epochs=1), *bars, tmp_path / "start", progress=False)
+    names = ("angry", "happy")
+    two = [part.subset(emotion=names).with_classes(names) for part in bars]
+    config = SHORT.replace(epochs=1, head_epochs=1)
+    tuned = training.train(config, *two, tmp_path / "two", start=start, progress=False)
+    assert tuned.class_names == names
+    np.testing.assert_array_equal(
+        tuned.model.get_layer("stem_conv").get_weights()[0],
+        start.model.get_layer("stem_conv").get_weights()[0],
+    )
+    with pytest.raises(ValueError, match="cnn_lesson like the recipe's"):
+        training.train(SHORT.replace(variant="lesson"), *bars, tmp_path / "no", start=start)
+
+
+def test_throughput_is_measured_in_shares(bars):
+    measured = throughput.measure_training(SHORT.replace(variant="lesson"), steps=2)
+    assert measured["pictures_per_second"] > 0
+    assert 0 < measured["input_share"] < 1
+    assert measured["share"] == pytest.approx(
+        measured["gflops"] / measured["matmul_gflops"], abs=0.01
+    )

@@ -1,0 +1,148 @@
+"""Annotated videos: what is drawn can be read, and what is written plays everywhere."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+from clips import ClipDetector, ClipModel, scene, write_clip
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import ImageColor
+
+from fer_lib.detection import Face
+from fer_lib.labels import EMOTION_COLORS, EMOTIONS
+from fer_lib.recognition import EmotionRecognizer, TrackedEmotion
+from fer_lib.video import VideoWriter, annotate_frame, annotate_video
+
+
+@pytest.fixture
+def recognizer():
+    return EmotionRecognizer(ClipModel(), ClipDetector())
+
+
+def annotate(source, output, recognizer, **options):
+    return annotate_video(source, output, recognizer, progress=False, **options)
+
+
+def read(file):
+    """The times and frames of a video."""
+    with av.open(str(file)) as container:
+        frames = list(container.decode(video=0))
+        return [frame.time for frame in frames], [f.to_ndarray(format="rgb24") for f in frames]
+
+
+def test_it_is_an_mp4_that_browsers_play(tmp_path, recognizer):
+    source = write_clip(tmp_path / "clip.webm", [scene(20 + i) for i in range(12)])
+    table = annotate(source, tmp_path / "new" / "out.mp4", recognizer)
+    assert table.attrs["frames"] == 12
+    data = (tmp_path / "new" / "out.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    with av.open(str(tmp_path / "new" / "out.mp4")) as container:
+        [stream] = container.streams
+        assert stream.codec_context.name == "h264" and stream.pix_fmt == "yuv420p"
+        assert (stream.width, stream.height) == (160, 120)
+        assert sum(1 for _ in container.decode(stream)) == 12
+
+
+def test_every_frame_keeps_its_time(tmp_path, recognizer):
+    times = [0.0, 0.04, 0.05, 0.3, 0.31, 0.9, 2.0]
+    source = write_clip(tmp_path / "clip.mp4", [scene(20 + i) for i in range(7)], times)
+    annotate(source, tmp_path / "out.mp4", recognizer)
+    assert read(tmp_path / "out.mp4")[0] == pytest.approx(times, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".mp4", "aac"), (".mov", "pcm_s16le"), (".avi", "mp2")]
+)
+def test_the_sound_is_kept(suffix, codec, tmp_path, recognizer):
+    source = write_clip(tmp_path / f"clip{suffix}", [scene()] * 30, sound=codec)
+    annotate(source, tmp_path / "out.mp4", recognizer)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        [sound] = container.streams.audio
+        assert sound.codec_context.name == "aac"
+        samples = np.concatenate([f.to_ndarray().ravel() for f in container.decode(sound)])
+    assert samples.size / 44_100 == pytest.approx(1, abs=0.1)
+    assert np.abs(samples[5000:30_000]).max() > 0.1
+    # The tone of 440 Hz, not something else.
+    spectrum = np.abs(np.fft.rfft(samples[8000 : 8000 + 22_050]))
+    assert spectrum.argmax() * 2 == pytest.approx(440, abs=4)
+
+
+@pytest.mark.parametrize("size", [(121, 161), (120, 161), (121, 160)])
+def test_odd_sizes_grow_by_a_pixel(size, tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    with VideoWriter(tmp_path / "out.mp4") as writer:
+        writer.write(image, 0.0)
+    [frame] = read(tmp_path / "out.mp4")[1]
+    assert frame.shape == (size[0] + size[0] % 2, size[1] + size[1] % 2, 3)
+
+
+def test_frames_of_another_size_are_fitted_into_the_first_ones(tmp_path):
+    with VideoWriter(tmp_path / "out.mp4") as writer:
+        writer.write(np.full((120, 160, 3), 200, np.uint8), 0.0)
+        writer.write(np.full((60, 160, 3), 200, np.uint8), 0.1)
+        writer.write(np.full((400, 200, 3), 200, np.uint8), 0.1)
+    times, frames = read(tmp_path / "out.mp4")
+    assert len(times) == 3 and times[2] > times[1]
+    assert [frame.shape for frame in frames] == [(120, 160, 3)] * 3
+    assert frames[1][5].max() < 40 and frames[1][60].min() > 180
+    assert frames[2][:, 5].max() < 40 and frames[2][:, 80].min() > 180
+
+
+def test_without_a_frame_nothing_is_left_behind(tmp_path):
+    with VideoWriter(tmp_path / "out.mp4"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="choose another folder"):
+        VideoWriter(tmp_path / "file" / "out.mp4")
+    with pytest.raises(ValueError, match=r"\.mp4"):
+        VideoWriter(tmp_path / "out.webm")
+
+
+def tracked(box, emotion="happy", face_id=1):
+    probabilities = np.full(7, 0.05, np.float32)
+    probabilities[EMOTIONS.index(emotion)] = 0.7
+    return TrackedEmotion(Face(box), probabilities, EMOTIONS, face_id, probabilities)
+
+
+def near(image, emotion):
+    """The pixels of an emotion's colour."""
+    color = np.array(ImageColor.getrgb(EMOTION_COLORS[emotion]))
+    return (np.abs(image.astype(int) - color) < 12).all(axis=2)
+
+
+def test_a_face_has_a_box_a_label_and_bars_in_its_colour():
+    image = np.full((480, 640, 3), 30, np.uint8)
+    before = image.copy()
+    drawn = annotate_frame(image, [tracked((200, 150, 160, 180), "happy")])
+    assert np.array_equal(image, before) and drawn.dtype == np.uint8
+    happy = near(drawn, "happy")
+    assert happy[200:300, 198:203].any(axis=1).all()  # the left side of the box
+    assert happy[125:149, 200:300].mean() > 0.3  # the label above it
+    bars = annotate_frame(image, [tracked((200, 150, 160, 180))], bars=False)
+    beside = np.abs(drawn.astype(int) - bars)[:, 365:].sum(axis=2) > 0
+    assert beside.any()
+    rows = [near(drawn, name)[:, 370:].any() for name in EMOTIONS]
+    assert all(rows)
+    np.testing.assert_array_equal(drawn[200:300, 215:350], image[200:300, 215:350])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    size=st.tuples(st.integers(16, 400), st.integers(16, 400)),
+    places=st.lists(st.tuples(*[st.floats(0, 0.95)] * 2, *[st.floats(0.05, 1)] * 2), max_size=5),
+)
+def test_any_faces_are_drawn_on_any_frame(size, places):
+    height, width = size
+    faces = []
+    for index, (x, y, w, h) in enumerate(places):
+        left, top = int(x * width), int(y * height)
+        box = left, top, max(1, int(w * (width - left))), max(1, int(h * (height - top)))
+        faces.append(tracked(box, EMOTIONS[index], index + 1))
+    drawn = annotate_frame(np.zeros((height, width, 3), np.uint8), faces)
+    assert drawn.shape == (height, width, 3) and (len(faces) == 0) == (drawn.max() == 0)

@@ -1,0 +1,44 @@
+"""Score shipped models anew and write their cards and predictions, after the form has changed.
+
+    python tests/tools/write_model_cards.py fer2013.csv cnn cnn_tiny
+
+Recipe, history, data and the versions that trained stay as they are in `card.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fer_lib import paths, pretrained
+from fer_lib.datasets import load_fer2013
+from fer_lib.training import card as cards
+from fer_lib.training.model_card import to_markdown
+
+
+def main() -> None:
+    """Writes the cards of the named models."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="FER2013 in any published layout")
+    parser.add_argument("models", nargs="+", help="names or folders")
+    options = parser.parse_args()
+    dataset = load_fer2013(options.data)
+    train_set, selection_set = dataset.subset(split="Training"), dataset.subset(split="PublicTest")
+    for name in options.models:
+        folder = paths.find_model(name)
+        trained = pretrained.load_pretrained(folder)
+        card = dict(trained.card)
+        card["scores"] = cards.score(trained, train_set, selection_set)
+        card["temperature"] = trained.temperature
+        card["speed"] = cards.measure_speed(trained)
+        predictions = {
+            "probabilities": trained.predict(selection_set.images),
+            "labels": selection_set.labels,
+        }
+        pretrained.write_results(folder, card, predictions)
+        pretrained.write_text(folder / "README.md", to_markdown(card))
+        print(f"{folder}: accuracy {card['scores']['selection']['accuracy']:.4f}")
+
+
+if __name__ == "__main__":
+    main()
