@@ -375,7 +375,7 @@ class WebcamView {
 
   setAspect(aspect) {
     this.frame.style.aspectRatio = String(aspect);
-    this.stage.style.maxWidth = `${Math.round(MAX_HEIGHT * aspect)}px`;
+    this.root.style.setProperty("--fer-width", `${Math.round(MAX_HEIGHT * aspect)}px`);
   }
 
   follow(time) {

@@ -57,7 +57,8 @@ class Server:
 
     def url(self, notebook: str, app: str = "lab/tree") -> str:
         """Returns the address of a notebook; `app="notebooks"` opens it in Notebook 7."""
-        return f"{self.address}/{app}/{notebook}?token={self.token}"
+        # `reset`: without the notebooks that were open when the last browser went.
+        return f"{self.address}/{app}/{notebook}?reset&token={self.token}"
 
 
 @contextlib.contextmanager
@@ -155,7 +156,7 @@ class Browser:
         """Opens a notebook of the server's folder and waits until its kernel is ready."""
         page = self.context.new_page()
         page.goto(server.url(name, app), wait_until="domcontentloaded", timeout=180_000)
-        notebook = Notebook(page)
+        notebook = Notebook(page, name)
         notebook.wait_until_ready()
         return notebook
 
@@ -217,20 +218,24 @@ class Notebook:
 
     Attributes:
         page: Playwright's page, for everything that is not here.
+        path: The notebook's path in the server's folder.
     """
 
-    def __init__(self, page: Any) -> None:
+    def __init__(self, page: Any, path: str) -> None:
         self.page = page
+        self.path = path
 
     def wait_until_ready(self, timeout_s: float = 180) -> None:
         """Waits until the notebook is shown and its kernel has started."""
         self.page.wait_for_function(
-            """() => {
+            """(path) => {
                 const panel = window.jupyterapp && window.jupyterapp.shell.currentWidget;
-                const session = panel && panel.sessionContext && panel.sessionContext.session;
+                if (!panel || !panel.context || panel.context.path !== path) return false;
+                const { session } = panel.sessionContext;
                 return session && session.kernel && session.kernel.connectionStatus === "connected"
                     && panel.content.widgets.length && session.kernel.status === "idle";
             }""",
+            arg=self.path,
             timeout=timeout_s * 1000,
         )
 
