@@ -104,7 +104,9 @@ def make_widget() -> Image.Image:
             page.get_by_role("button", name="Start camera").click()
             page.locator(".fer-chart").wait_for(timeout=120_000)
             page.wait_for_timeout(12_000)  # until the chart is full
-            picture = page.locator(".fer-webcam").screenshot()
+            place = page.locator(".fer-webcam").bounding_box()
+            place["width"] = 16 + page.locator(".fer-stage").bounding_box()["width"]
+            picture = page.screenshot(clip=place)
     return Image.open(io.BytesIO(picture)).convert("RGB")
 
 
