@@ -241,9 +241,9 @@ def _resnet50_backbone(
                 f"Expected weights of ResNet50 without its top in {weights!s}. Received: {error}"
             ) from error
         raise OSError(
-            'The ImageNet weights could not be downloaded. Without a network use weights="path to '
-            'a weights file", or start from the shipped network: train(start=load_pretrained('
-            f'"resnet50")). Received: {error}'
+            "The ImageNet weights could not be downloaded. Without a network use weights=FILE, a "
+            "weights file that you have, or None, and start from drawn faces: `python -m fer_lib "
+            f"train --data synthetic --recipe resnet50_synthetic`. Received: {error}"
         ) from error
     return backbone.output
 

@@ -87,7 +87,7 @@ def test_without_a_network_imagenet_names_the_remedy(offline, tmp_path, monkeypa
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     with pytest.raises(OSError, match="weights file") as caught:
         models.build_resnet50(weights="imagenet")
-    assert "load_pretrained" in str(caught.value)
+    assert "resnet50_synthetic" in str(caught.value)
 
 
 def test_wrong_arguments_are_refused(tmp_path):
