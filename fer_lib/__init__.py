@@ -83,6 +83,7 @@ _ROOM_OF: dict[str, str] = {
     "TrainingConfig": "training",
     "load_recipe": "training",
     "load_teacher": "training",
+    "match_recipe": "training",
     "train": "training",
     "write_teacher": "training",
     "export_model": "export",

@@ -284,6 +284,15 @@ def test_a_wrong_recipe_is_refused(text, message, tmp_path):
         training.load_recipe(file)
 
 
+def test_a_recipe_is_matched_to_the_network_of_a_trained_model():
+    card = {"recipe": {"variant": "tiny", "squeeze_excite": True, "epochs": 99}}
+    matched = training.match_recipe(training.load_recipe("finetune"), card)
+    assert (matched.variant, matched.squeeze_excite) == ("tiny", True)
+    assert matched.epochs == training.load_recipe("finetune").epochs
+    with pytest.raises(ValueError, match="card of a model that `train` made"):
+        training.match_recipe(matched, {"class_names": ["a", "b"]})
+
+
 def test_an_unknown_recipe_lists_the_known_ones():
     with pytest.raises(FileNotFoundError, match="cnn"):
         training.load_recipe("nothing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,16 @@ from fer_lib.datasets import catalogue
 if TYPE_CHECKING:
     from fer_lib.datasets import FaceDataset
     from fer_lib.detection import FaceDetector
+
+
+def add_detector_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument of the verbs that read folders of pictures."""
+    parser.add_argument(
+        "--detector",
+        default="mtcnn",
+        choices=("mtcnn", "yunet", "none"),
+        help="finds the faces in folders of pictures; none: they are faces already",
+    )
 
 
 def load_path(

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer_lib.cli.data import add_detector_argument
+
 if TYPE_CHECKING:
     from fer_lib.datasets import FaceDataset
     from fer_lib.evaluation import Comparison, EvaluationReport, RobustnessReport
@@ -30,12 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "PublicTest, or the part of your own folders that is for testing, or all",
     )
     parser.add_argument("--votes", metavar="FILE", help="FER+ votes (fer2013new.csv), for FER2013")
-    parser.add_argument(
-        "--detector",
-        default="mtcnn",
-        choices=("mtcnn", "yunet", "none"),
-        help="finds the faces in folders of pictures; none: they are faces already",
-    )
+    add_detector_argument(parser)
     parser.add_argument("--views", type=int, default=1, choices=(1, 10), help="views of each face")
     parser.add_argument(
         "--compare",

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer_lib.cli.data import add_detector_argument
+
 if TYPE_CHECKING:
     from fer_lib.datasets import FaceDataset
     from fer_lib.pretrained import Pretrained
@@ -32,12 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="other than the recipe's")
     parser.add_argument("--teacher", type=Path, metavar="DIR", help="other than the shipped one")
     parser.add_argument("--votes", metavar="FILE", help="FER+ votes, for recipes that use them")
-    parser.add_argument(
-        "--detector",
-        default="mtcnn",
-        choices=("mtcnn", "yunet", "none"),
-        help="finds the faces in folders of pictures; none: they are faces already",
-    )
+    add_detector_argument(parser)
     parser.add_argument("--resume", action="store_true", help="go on with the training in --output")
 
 
@@ -69,14 +66,7 @@ def _choose_recipe(arguments: argparse.Namespace, start: Pretrained | None) -> T
     default = "cnn" if start is None else "finetune"
     config = training.load_recipe(arguments.recipe or arguments.model or default)
     if start is not None and arguments.recipe is None and arguments.model is None:
-        made_by = start.card.get("recipe")
-        if not isinstance(made_by, dict):
-            raise ValueError(
-                f"Expected a model that `train` made, with its recipe in card.json. "
-                f"Received: {arguments.start!r} without one; name a --recipe of its network"
-            )
-        same = ("variant", "squeeze_excite", "resolution")
-        config = config.replace(**{name: made_by[name] for name in same if name in made_by})
+        config = training.match_recipe(config, start.card)
     changes = {name: getattr(arguments, name) for name in ("variant", "epochs", "seed")}
     return config.replace(**{name: value for name, value in changes.items() if value is not None})
 

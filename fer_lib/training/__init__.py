@@ -1,6 +1,6 @@
 """The recipe: fit with augmentation, averaged weights, checkpoints, resume, history and a card."""
 
-from fer_lib.training.config import TrainingConfig, list_recipes, load_recipe
+from fer_lib.training.config import TrainingConfig, list_recipes, load_recipe, match_recipe
 from fer_lib.training.loop import train
 from fer_lib.training.teacher import load_teacher, write_teacher
 
@@ -9,6 +9,7 @@ __all__ = [
     "list_recipes",
     "load_recipe",
     "load_teacher",
+    "match_recipe",
     "train",
     "write_teacher",
 ]

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,6 +109,26 @@ class TrainingConfig:
     def replace(self, **changes: object) -> TrainingConfig:
         """Returns a copy with some values changed."""
         return dataclasses.replace(self, **changes)
+
+
+def match_recipe(config: TrainingConfig, card: Mapping[str, object]) -> TrainingConfig:
+    """Returns a recipe for the network that a trained model has, to fine-tune it.
+
+    Args:
+        config: The recipe, such as `load_recipe("finetune")`.
+        card: The trained model's card, `Pretrained.card`.
+
+    Raises:
+        ValueError: The card does not say which network it is.
+    """
+    made_by = card.get("recipe")
+    if not isinstance(made_by, Mapping) or "variant" not in made_by:
+        raise ValueError(
+            "Expected the card of a model that `train` made, with its recipe. Received: one "
+            "without; name a recipe of the same network instead"
+        )
+    of_the_network = ("variant", "squeeze_excite", "resolution")
+    return config.replace(**{key: made_by[key] for key in of_the_network if key in made_by})
 
 
 def list_recipes() -> list[str]:
