@@ -399,7 +399,7 @@ class WebcamView {
     if (this.source && this.answers.length > 2) {
       const seconds = (now - this.answers[0]) / 1000;
       const rate = (this.answers.length - 1) / seconds;
-      this.rate.textContent = `${rate < 9.95 ? rate.toFixed(1) : Math.round(rate)} results a second`;
+      this.rate.textContent = `${rate < 9.95 ? rate.toFixed(1) : Math.round(rate)} results/s`;
     }
   }
 

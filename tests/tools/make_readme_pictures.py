@@ -97,7 +97,7 @@ def make_widget() -> Image.Image:
         clip = camera_clip.write_camera_clip(folder / "clip.y4m", frames)
         with (
             jupyter_browser.serve_jupyter(folder) as server,
-            jupyter_browser.open_chromium(camera=clip) as browser,
+            jupyter_browser.open_chromium(camera=clip, height=1200) as browser,
         ):
             page = (lab := browser.open_notebook(server, "webcam.ipynb")).page
             lab.run_all()
