@@ -12,8 +12,8 @@ import pytest
 from fer_lib import evaluate, make_faces, models, slice_report
 
 NAMES = ("happy", "sad", "surprise", "neutral")
-# Half of all faces wear glasses, whatever they show; all look straight ahead, to be learned soon.
 SIZE = 32
+# Half of all faces wear glasses, whatever they show; all look straight ahead, to be learned soon.
 POPULATION = {"glasses": [False, True], "yaw": 0, "pitch": 0, "roll": 0, "intensity": (0.5, 1.0)}
 
 
