@@ -6,6 +6,7 @@ import pytest
 
 from fer_lib import models, training
 from fer_lib.datasets import make_faces
+from fer_lib.training import checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_wrong_arguments_are_refused(tmp_path):
 @pytest.mark.slow
 def test_the_two_phase_recipe_runs_from_a_local_weights_file(weights_file, tmp_path):
     config = training.load_recipe("resnet50_imagenet").replace(
-        weights=str(weights_file[0]), epochs=3, head_epochs=1, batch_size=14, resolution=64,
+        weights=str(weights_file[0]), epochs=2, head_epochs=1, batch_size=14, resolution=64,
         warmup_epochs=0.5, learning_rate=0.01, precision="float32",
     )  # fmt: skip
     sets = make_faces(8, seed=0), make_faces(2, seed=1)
@@ -121,7 +122,10 @@ def test_the_two_phase_recipe_runs_from_a_local_weights_file(weights_file, tmp_p
         ):
             # The file on disk is rounded to 16 bits.
             np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6, err_msg=name)
-    name = "conv4_block1_1_conv"
-    change = trained.model.get_layer(name).get_weights()[0] - backbone.get_layer(name).kernel
-    assert np.abs(change).max() > 1e-3
+    # The best epoch may be the first, before conv4 learns: the last state tells. No other kernel
+    # has this shape.
+    kernel = np.array(backbone.get_layer("conv4_block1_1_conv").kernel)
+    values, _ = checkpoint.read(tmp_path / "model" / "checkpoint" / checkpoint.STATE_FILE)
+    learned = next(value for value in values if value.shape == kernel.shape)
+    assert np.abs(learned - kernel).max() > 1e-3
     assert trained.predict(sets[1].images).shape == (14, 7)
