@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='FER2013 in any published layout, class-named folders of pictures, or "synthetic"',
     )
     parser.add_argument("--output", required=True, type=Path, help="the model folder to write")
-    parser.add_argument("--model", help="a shipped model whose recipe is followed: cnn, resnet50")
+    parser.add_argument("--model", help="the recipe of this model: cnn, cnn_tiny, resnet50")
     parser.add_argument("--recipe", help="a recipe of the library, or a TOML file")
     parser.add_argument(
         "--from", dest="start", metavar="MODEL", help="fine-tune this trained model"
