@@ -79,6 +79,7 @@ _ROOM_OF: dict[str, str] = {
     "sanity_check": "explain",
     "write_report": "report",
     "plot_timeline": "plotting",
+    "plot_transfer": "plotting",
     "check_dataset": "doctor",
     "TrainingConfig": "training",
     "load_recipe": "training",
