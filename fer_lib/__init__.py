@@ -97,6 +97,7 @@ _ROOM_OF: dict[str, str] = {
     "WebcamWidget": "webcam",
     "run_webcam": "webcam",
     "load_audit": "results",
+    "load_experiments": "results",
     "load_history": "results",
     "load_predictions": "results",
     "check_notebook_version": "versions",

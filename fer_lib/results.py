@@ -1,4 +1,4 @@
-"""Stored results, read in a moment: predictions and history of a model, audit of a data set.
+"""Stored results, read in a moment: predictions and history of a model, audits, experiments.
 
 Lessons and analyses start from these; no network is loaded and no data set is needed.
 """
@@ -16,6 +16,7 @@ from fer_lib import paths
 if TYPE_CHECKING:
     import pandas as pd
 
+EXPERIMENTS_FILE = "recipe_experiments.json"
 HISTORY_FILE = "history.csv"
 PREDICTIONS_FILE = "predictions_public_test.npz"
 
@@ -91,6 +92,32 @@ def load_audit(dataset: str = "fer2013") -> dict[str, Any]:
         known = ", ".join(sorted(found)) or "none"
         raise FileNotFoundError(f"Expected an audit among: {known}. Received: {dataset!r}.")
     return json.loads(found[dataset].read_text(encoding="utf-8"))
+
+
+def load_experiments() -> dict[str, Any]:
+    """Reads what each part of the recipe was worth in short, paired trainings on FER2013.
+
+    Returns:
+        `reference` with its `accuracy`; `changes`, for each its `group` (`"augmentation"` or
+        `"recipe"`), `accuracy`, `difference` to the reference, `difference_ci95` and `verdict`;
+        and what was trained: `recipe`, `seeds`, `passes`, `training`, `scored_on`.
+
+    Raises:
+        FileNotFoundError: The file is not where the shipped models are.
+
+    Example:
+        >>> load_experiments()["changes"]["half upside down"]["verdict"]
+        'harms'
+    """
+    files = [folder / EXPERIMENTS_FILE for folder in paths.models_dirs()]
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        folders = ", ".join(str(file.parent) for file in files) or "no folder"
+        raise FileNotFoundError(
+            f"Expected {EXPERIMENTS_FILE} beside the shipped models. Searched: {folders}. "
+            "Install the library again, or take the file from its repository."
+        )
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _find_file(model: str | os.PathLike[str], name: str) -> os.PathLike[str]:

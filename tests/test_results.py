@@ -31,6 +31,22 @@ def test_audit_has_figures_and_findings() -> None:
     assert "identical_leak" in [finding["name"] for finding in audit["findings"]]
 
 
+def test_experiments_compare_each_change_with_the_reference() -> None:
+    experiments = fer_lib.load_experiments()
+    reference = experiments["reference"]["accuracy"]
+    assert {row["group"] for row in experiments["changes"].values()} == {"augmentation", "recipe"}
+    for row in experiments["changes"].values():
+        low, high = row["difference_ci95"]
+        assert low <= row["difference"] <= high
+        assert row["accuracy"] - reference == pytest.approx(row["difference"], abs=2e-4)
+
+
+def test_missing_experiments_are_named(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(paths, "models_dirs", lambda: [tmp_path])
+    with pytest.raises(FileNotFoundError, match="Expected recipe_experiments.json beside"):
+        fer_lib.load_experiments()
+
+
 def test_what_is_not_there_is_named(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match="Expected an audit among: fer2013"):
         fer_lib.load_audit("fer2014")
@@ -44,6 +60,7 @@ def test_what_is_not_there_is_named(tmp_path) -> None:
 def test_no_network_is_loaded() -> None:
     code = (
         "import sys, fer_lib; fer_lib.load_predictions(); fer_lib.load_history(); "
-        "fer_lib.load_audit(); assert not {'keras', 'tensorflow'} & set(sys.modules)"
+        "fer_lib.load_audit(); "
+        "fer_lib.load_experiments(); assert not {'keras', 'tensorflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
