@@ -16,7 +16,7 @@ from fer_lib import paths
 if TYPE_CHECKING:
     import pandas as pd
 
-EXPERIMENTS_FILE = "recipe_experiments.json"
+EXPERIMENTS = ("recipe", "transfer")
 HISTORY_FILE = "history.csv"
 PREDICTIONS_FILE = "predictions_public_test.npz"
 
@@ -94,27 +94,36 @@ def load_audit(dataset: str = "fer2013") -> dict[str, Any]:
     return json.loads(found[dataset].read_text(encoding="utf-8"))
 
 
-def load_experiments() -> dict[str, Any]:
-    """Reads what each part of the recipe was worth in short, paired trainings on FER2013.
+def load_experiments(name: str = "recipe") -> dict[str, Any]:
+    """Reads the results of trainings on FER2013 that took longer than a lesson.
+
+    Args:
+        name: `"recipe"`, what each part of the recipe was worth in short, paired trainings, or
+            `"transfer"`, what a head start was worth with few and many labelled pictures.
 
     Returns:
-        `reference` with its `accuracy`; `changes`, for each its `group` (`"augmentation"` or
-        `"recipe"`), `accuracy`, `difference` to the reference, `difference_ci95` and `verdict`;
-        and what was trained: `recipe`, `seeds`, `passes`, `training`, `scored_on`.
+        Of the recipe, `reference` with its `accuracy`; `changes`, for each its `group`
+        (`"augmentation"` or `"recipe"`), `accuracy`, `difference` to the reference,
+        `difference_ci95` and `verdict`; and what was trained: `recipe`, `seeds`, `passes`,
+        `training`, `scored_on`. Of transfer, the `rows` that `plot_transfer` draws, the same
+        facts, and `resnet50`, one epoch of ResNet50 with a head start and without.
 
     Raises:
+        ValueError: There is no such experiment.
         FileNotFoundError: The file is not where the shipped models are.
 
     Example:
-        >>> load_experiments()["changes"]["half upside down"]["verdict"]
+        >>> load_experiments("recipe")["changes"]["half upside down"]["verdict"]
         'harms'
     """
-    files = [folder / EXPERIMENTS_FILE for folder in paths.models_dirs()]
+    if name not in EXPERIMENTS:
+        raise ValueError(f"Expected `name` among {', '.join(EXPERIMENTS)}. Received: {name!r}")
+    files = [folder / f"{name}_experiments.json" for folder in paths.models_dirs()]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         folders = ", ".join(str(file.parent) for file in files) or "no folder"
         raise FileNotFoundError(
-            f"Expected {EXPERIMENTS_FILE} beside the shipped models. Searched: {folders}. "
+            f"Expected {name}_experiments.json beside the shipped models. Searched: {folders}. "
             "Install the library again, or take the file from its repository."
         )
     return json.loads(file.read_text(encoding="utf-8"))

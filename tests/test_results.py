@@ -41,10 +41,24 @@ def test_experiments_compare_each_change_with_the_reference() -> None:
         assert row["accuracy"] - reference == pytest.approx(row["difference"], abs=2e-4)
 
 
+def test_transfer_has_every_way_to_begin_at_every_number_of_pictures() -> None:
+    transfer = fer_lib.load_experiments("transfer")
+    cases = {(row["mode"], row["pictures"]) for row in transfer["rows"]}
+    assert len(cases) == len(transfer["rows"]) == 9
+    for row in transfer["rows"]:
+        assert row["accuracy"] == pytest.approx(sum(row["by_draw"]) / len(row["by_draw"]), abs=1e-4)
+    resnet50 = transfer["resnet50"]
+    assert resnet50["difference"] == pytest.approx(
+        resnet50["fine-tuned"] - resnet50["scratch"], abs=2e-4
+    )
+
+
 def test_missing_experiments_are_named(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(paths, "models_dirs", lambda: [tmp_path])
     with pytest.raises(FileNotFoundError, match="Expected recipe_experiments.json beside"):
         fer_lib.load_experiments()
+    with pytest.raises(ValueError, match="Expected `name` among recipe, transfer"):
+        fer_lib.load_experiments("distillation")
 
 
 def test_what_is_not_there_is_named(tmp_path) -> None:
