@@ -197,7 +197,7 @@ def test_wrong_parts(model):
 def test_landmarks_that_span_no_face_cost_no_picture(model, astronaut):
     class ProfileDetector:
         def detect(self, image):
-            in_one_place = {name: (224.0, 118.0) for name in LANDMARKS}
+            in_one_place = dict.fromkeys(LANDMARKS, (224.0, 118.0))
             return [Face((182, 64, 83, 107), 0.9, in_one_place)]
 
     recognizer = EmotionRecognizer(model, ProfileDetector())

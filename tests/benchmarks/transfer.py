@@ -7,8 +7,9 @@ of the Training pictures (a stratified draw): from scratch, with frozen features
 learns), and as a whole; each for the same number of steps. Scored on PublicTest, the last epoch,
 three draws (one of all pictures). `--resnet50` names the folder of a ResNet50 trained on drawn
 faces by `train --data synthetic --recipe resnet50_synthetic`: what its head start is worth after
-one pass over 30 % of the pictures by the recipe of `saved_models/resnet50`. Writes `saved_models/transfer_experiments.json`;
-runs that are stored are not repeated. About half an hour on two quiet cores.
+one pass over 30 % of the pictures by the recipe of `saved_models/resnet50`. Writes
+`saved_models/transfer_experiments.json`; runs that are stored are not repeated. About half an hour
+on two quiet cores.
 """
 
 from __future__ import annotations
