@@ -99,6 +99,29 @@ def crop_face(
     return _warp(image, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]), size)
 
 
+def crop_detected_face(image: PictureSource, face: Face, size: int = 48) -> np.ndarray:
+    """Returns the crop of a face that a detector found, whatever its landmarks are.
+
+    As `align_face`; where the landmarks span no face, as those of a face turned to the side may,
+    the box decides. So one odd face costs neither the picture nor the others in it.
+
+    Args:
+        image: The picture, in any form that `read_image` takes.
+        face: A face of that picture.
+        size: Width and height of the crop in pixels.
+
+    Returns:
+        `uint8 (size, size)` in grey levels.
+
+    Raises:
+        ValueError: The box is empty, or `size` is not positive.
+    """
+    try:
+        return align_face(image, face, size)
+    except ValueError:
+        return crop_face(image, face.box, size)
+
+
 def _warp(image: PictureSource, matrix: np.ndarray, size: int) -> np.ndarray:
     """Returns the grey `(size, size)` crop that `matrix` (2, 3), picture to crop, describes."""
     image = read_image(image)

@@ -245,6 +245,12 @@ def _resnet50_backbone(
             "weights file that you have, or None, and start from drawn faces: `python -m fer_lib "
             f"train --data synthetic --recipe resnet50_synthetic`. Received: {error}"
         ) from error
+    if weights is None:
+        # Every block begins as the identity (Goyal et al., arXiv 1706.02677, section 5.1); with
+        # random weights in all 16 of them, the first steps of a training from scratch diverge.
+        for layer in backbone.layers:
+            if layer.name.endswith("_3_bn"):
+                layer.gamma.assign(ops.zeros_like(layer.gamma))
     return backbone.output
 
 

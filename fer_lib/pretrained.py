@@ -23,8 +23,11 @@ from fer_lib.results import HISTORY_FILE, PREDICTIONS_FILE
 MODEL_FILE = "model.keras"
 CARD_FILE = "card.json"
 
-# A compiled function is traced once for each batch size, so only these sizes are used.
-_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+# A compiled function is traced once for each batch size (a tenth of a second), so only these sizes
+# are used: as many as the faces of a video, where filling up would cost, then powers of two.
+_BATCH_SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64, 128)
+# More weights than this are rounded more coarsely, so that ResNet50 stays below 50 MB.
+_LARGE_MODEL = 10_000_000
 
 
 @dataclass
@@ -227,6 +230,7 @@ def save_model(model: keras.Model, file: str | os.PathLike[str]) -> None:
 
     The rounded model is what plain `keras.models.load_model` reads back, in float32. Rounding
     changes a probability in the fourth digit at most; score the file, not the model in memory.
+    Of models of more than ten million weights two bits more are dropped, an eighth of the file.
 
     Args:
         model: The model; its own weights are left as they are.
@@ -234,7 +238,8 @@ def save_model(model: keras.Model, file: str | os.PathLike[str]) -> None:
     """
     file = Path(file)
     rounded = keras.models.clone_model(model)
-    rounded.set_weights([_round_to_half(weight) for weight in model.get_weights()])
+    is_large = model.count_params() > _LARGE_MODEL
+    rounded.set_weights([_round_to_half(weight, is_large) for weight in model.get_weights()])
     stored = file.with_name(f".{file.stem}.stored.keras")
     deflated = file.with_name(f".{file.stem}.deflated.keras")
     try:
@@ -252,11 +257,22 @@ def save_model(model: keras.Model, file: str | os.PathLike[str]) -> None:
         deflated.unlink(missing_ok=True)
 
 
-def _round_to_half(weight: np.ndarray) -> np.ndarray:
-    """Rounds to the nearest 16-bit float where that loses only digits, never the magnitude."""
+def _round_to_half(weight: np.ndarray, coarsely: bool = False) -> np.ndarray:
+    """Rounds to the nearest 16-bit float where that loses only digits, never the magnitude.
+
+    Args:
+        weight: Any array; only `float32` is rounded.
+        coarsely: Keep eight binary digits after the point instead of ten.
+    """
     if weight.dtype != np.float32 or np.abs(weight).max(initial=0.0) > 60_000:
         return weight
-    return weight.astype(np.float16).astype(np.float32)
+    rounded = weight.astype(np.float16).astype(np.float32)
+    if coarsely:
+        # A float32 has 23 such digits: half of the last that is kept is added, the rest cut off.
+        dropped = 23 - 8
+        bits = rounded.view(np.uint32) + np.uint32(1 << (dropped - 1))
+        rounded = (bits & np.uint32(-(1 << dropped) & 0xFFFFFFFF)).view(np.float32)
+    return rounded
 
 
 def save_pretrained(

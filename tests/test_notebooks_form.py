@@ -93,6 +93,16 @@ def test_formatter_runs_and_cleans(messy: Path) -> None:
     assert cell.metadata == {"tags": ["nbval-check-output"]}
 
 
+def test_formatter_leaves_out_what_only_a_running_kernel_can_show() -> None:
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "Widget()"}
+    outputs = [
+        nbformat.v4.new_output("execute_result", data) for data in (view, {"text/plain": "42"})
+    ]
+    notebook = _notebook(nbformat.v4.new_code_cell("widget", outputs=outputs))
+    format_notebooks.clean(notebook)
+    assert [output.data for output in notebook.cells[0].outputs] == [{"text/plain": "42"}]
+
+
 @pytest.mark.parametrize(
     ("source", "problem"),
     [

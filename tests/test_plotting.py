@@ -107,6 +107,14 @@ def make_video_table(seen, frames=60, class_names=EMOTIONS):
 
 TIMELINE = make_video_table({1: range(60), 2: [*range(10), *range(30, 50)]})
 
+TRANSFER = {
+    "rows": [
+        {"mode": mode, "pictures": n, "accuracy": score, "by_draw": [score - 0.02, score + 0.02]}
+        for mode, first in (("scratch", 0.2), ("frozen", 0.3), ("fine-tuned", 0.35))
+        for n, score in ((287, first), (28709, first + 0.2))
+    ]
+}
+
 ONE_AXES = {
     "class_counts": lambda ax: plotting.plot_class_counts(COUNTS, ax=ax),
     "confusion_matrix": lambda ax: plotting.plot_confusion_matrix(MATRIX, ["a", "b"], ax=ax),
@@ -117,6 +125,7 @@ ONE_AXES = {
     "reliability": lambda ax: plotting.plot_reliability(BINS, ax=ax),
     "risk_coverage": lambda ax: plotting.plot_risk_coverage(CURVE, ax=ax),
     "slices": lambda ax: plotting.plot_slices(GROUPS, ax=ax),
+    "transfer": lambda ax: plotting.plot_transfer(TRANSFER, ax=ax),
 }
 MANY_AXES = {
     "explanations": lambda ax: plotting.plot_explanations([PICTURE], MAP, ["a"], ax=ax).ravel(),
@@ -485,3 +494,19 @@ def test_timeline_needs_the_table_of_a_video():
         plotting.plot_timeline(pd.DataFrame(HISTORY))
     with pytest.raises(ValueError, match="max_faces"):
         plotting.plot_timeline(TIMELINE, max_faces=0)
+
+
+def test_a_transfer_figure_has_a_line_for_each_way_to_begin():
+    ax = plotting.plot_transfer(TRANSFER)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "from scratch",
+        "head start, features frozen",
+        "head start, all fine-tuned",
+    ]
+    means = ax.get_lines()[0]
+    np.testing.assert_allclose(means.get_xydata(), [[287, 0.2], [28709, 0.4]])
+    assert_nothing_is_cut(ax.figure)
+    with pytest.raises(ValueError, match="Expected rows of the modes"):
+        plotting.plot_transfer({"rows": [{"mode": "other"}]})
+    with pytest.raises(ValueError, match="no row"):
+        plotting.plot_transfer({"rows": []})

@@ -129,6 +129,13 @@ def test_saving_halves_the_file_and_leaves_the_model_alone(model, folder, tmp_pa
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.keras"]
 
 
+def test_weights_of_large_models_keep_eight_digits_after_the_point():
+    weights = np.float32([1 + 2**-8, 1 + 2**-9 + 2**-10, 1 + 2**-10, -3 - 2**-9, 0.0, 1.9999, 7e4])
+    rounded = pretrained._round_to_half(weights[:-1], coarsely=True)
+    np.testing.assert_array_equal(rounded, np.float32([1 + 2**-8, 1 + 2**-8, 1.0, -3.0, 0.0, 2.0]))
+    np.testing.assert_array_equal(pretrained._round_to_half(weights, coarsely=True), weights)
+
+
 def test_an_unknown_model_lists_the_known_ones(folder, monkeypatch):
     monkeypatch.setenv("FER_LIB_MODELS", str(folder.parent))
     assert pretrained.load_pretrained("mine").name == "mine"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_lib.alignment import align_face
+from fer_lib.alignment import align_face, crop_face
 from fer_lib.detection import LANDMARKS, Face
 from fer_lib.labels import EMOTIONS
 from fer_lib.recognition import EmotionRecognizer, FaceEmotion
@@ -192,3 +192,17 @@ def test_wrong_parts(model):
         EmotionRecognizer(model, "haar")
     with pytest.raises(FileNotFoundError, match="no-such-model"):
         EmotionRecognizer("no-such-model", FixedDetector())
+
+
+def test_landmarks_that_span_no_face_cost_no_picture(model, astronaut):
+    class ProfileDetector:
+        def detect(self, image):
+            in_one_place = dict.fromkeys(LANDMARKS, (224.0, 118.0))
+            return [Face((182, 64, 83, 107), 0.9, in_one_place)]
+
+    recognizer = EmotionRecognizer(model, ProfileDetector())
+    [face] = recognizer.predict(astronaut)
+    by_box = crop_face(astronaut, (182, 64, 83, 107))
+    np.testing.assert_allclose(
+        face.probabilities, recognizer.predict_crops(by_box[None])[0], atol=1e-6
+    )

@@ -47,6 +47,16 @@ def test_raw_crops_are_scaled_coloured_and_shifted_inside(network, weights_file,
     assert network.get_layer("last_map").output.shape == (None, 2, 2, 2048)
 
 
+def test_with_random_weights_each_block_begins_as_the_identity(network):
+    fresh = models.build_resnet50(resolution=32)
+    blocks = [name for name in (layer.name for layer in fresh.layers) if name.endswith("_3_bn")]
+    assert len(blocks) == 16
+    for name in blocks:
+        assert not np.any(keras.ops.convert_to_numpy(fresh.get_layer(name).gamma))
+        # What a file brings stays as it is.
+        assert np.all(keras.ops.convert_to_numpy(network.get_layer(name).gamma) == 1)
+
+
 def test_a_plain_call_is_inference(network, faces):
     crops = faces[:4].astype(np.float32)
     before = network.get_layer("conv1_bn").get_weights()

@@ -123,12 +123,12 @@ def _crop_face(
     """Returns the crop of one picture, or why there is none."""
     if detector is not None:
         # Only here, since those who bring no detector need none of its libraries.
-        from fer_lib.alignment import align_face
+        from fer_lib.alignment import crop_detected_face
 
         faces = detector.detect(picture)
         if len(faces) != 1:
             return f"{len(faces) or 'no'} faces found, expected exactly one"
-        return align_face(picture, faces[0], size)
+        return crop_detected_face(picture, faces[0], size)
     if box is not None:
         picture = _cut_box(picture, box)
         if not picture.size:

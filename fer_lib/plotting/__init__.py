@@ -21,6 +21,7 @@ from fer_lib.plotting.scores import (
 )
 from fer_lib.plotting.slices import plot_slices
 from fer_lib.plotting.timeline import plot_timeline
+from fer_lib.plotting.transfer import plot_transfer
 
 __all__ = [
     "plot_class_counts",
@@ -36,4 +37,5 @@ __all__ = [
     "plot_robustness",
     "plot_slices",
     "plot_timeline",
+    "plot_transfer",
 ]

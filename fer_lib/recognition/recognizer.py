@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from fer_lib.alignment import align_face
+from fer_lib.alignment import crop_detected_face
 from fer_lib.detection import Face, FaceDetector
 from fer_lib.images import PictureSource, is_picture, read_image
 from fer_lib.paths import stream_model
@@ -106,7 +106,7 @@ class EmotionRecognizer:
         for picture in pictures:
             image = read_image(picture)
             faces.append(self.detector.detect(image))
-            crops += [align_face(image, face, size) for face in faces[-1]]
+            crops += [crop_detected_face(image, face, size) for face in faces[-1]]
         probabilities = iter(self.predict_crops(np.array(crops, np.uint8)))
         names = self.class_names
         return [[FaceEmotion(face, next(probabilities), names) for face in row] for row in faces]

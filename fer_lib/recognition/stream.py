@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_lib.alignment import align_face, crop_face
+from fer_lib.alignment import crop_detected_face
 from fer_lib.detection import Face, FaceDetector
 from fer_lib.images import read_image
 from fer_lib.recognition.faces import TrackedEmotion
@@ -161,7 +161,7 @@ class EmotionStream:
     def _classify(self, frame: np.ndarray, tracked: list[TrackedFace]) -> list[TrackedEmotion]:
         if not tracked:
             return []
-        crops = np.array([self._crop(frame, face) for _, face in tracked])  # uint8 (n, 48, 48)
+        crops = np.array([crop_detected_face(frame, face, self._size) for _, face in tracked])
         answers = np.asarray(self.model.predict(crops), np.float32)
         names = self.class_names
         faces = [
@@ -172,13 +172,6 @@ class EmotionStream:
         oldest = self._time_s - 10 * self.smoothing_s
         self._means = {key: mean for key, mean in self._means.items() if mean[0] >= oldest}
         return faces
-
-    def _crop(self, frame: np.ndarray, face: Face) -> np.ndarray:
-        try:
-            return align_face(frame, face, self._size)
-        except ValueError:
-            # Landmarks of a face turned away may lie on a line; no frame is lost for that.
-            return crop_face(frame, face.box, self._size)
 
     def _smooth(self, face_id: int, raw: np.ndarray) -> np.ndarray:
         before_s, mean = self._means.get(face_id, (-math.inf, raw))

@@ -14,7 +14,7 @@ from fer_lib.detection import LANDMARKS, Face
 _LONGER_SIDE = 640
 # Points that are followed in each face besides its landmarks: a grid over the middle of the box,
 # for at the border the background moves otherwise.
-_GRID = np.stack(np.meshgrid(*[np.linspace(-0.35, 0.35, 4)] * 2), axis=-1).reshape(-1, 2)
+_GRID = np.stack(np.meshgrid(*[np.linspace(-0.35, 0.35, 3)] * 2), axis=-1).reshape(-1, 2)
 # A point is trusted when the flow back leads to where it came from, within so many pixels.
 _ROUND_TRIP = 1.0
 _TRUSTED_SHARE = 0.4

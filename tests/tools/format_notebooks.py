@@ -26,6 +26,8 @@ import nbformat
 import notebook_form
 
 CELL_TIMEOUT_S = 180
+# What shows a widget holds its kernel's number for it, and nothing that could be seen without one.
+_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
@@ -47,7 +49,7 @@ def clean(notebook: nbformat.NotebookNode) -> None:
     notebook.metadata = nbformat.from_dict(notebook_form.METADATA)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code, start=1):
-        cell.outputs = _merge_stdout([o for o in cell.outputs if o.get("name") != "stderr"])
+        cell.outputs = _merge_stdout([o for o in cell.outputs if _is_stored(o)])
         cell.execution_count = count
         for output in cell.outputs:
             if output.output_type == "execute_result":
@@ -57,6 +59,10 @@ def clean(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k == "tags"})
     exercises.mark_for_nbgrader(notebook)
+
+
+def _is_stored(output: nbformat.NotebookNode) -> bool:
+    return output.get("name") != "stderr" and _WIDGET_VIEW not in output.get("data", {})
 
 
 def _shrink_png(encoded: str) -> str:
