@@ -130,8 +130,8 @@ def test_the_two_phase_recipe_runs_from_a_local_weights_file(weights_file, tmp_p
             backbone.get_layer(name).get_weights(),
             strict=True,
         ):
-            # The file on disk is rounded to 16 bits.
-            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6, err_msg=name)
+            # The file on disk keeps eight binary digits after the point of a model of this size.
+            np.testing.assert_allclose(ours, theirs, rtol=3e-3, atol=1e-6, err_msg=name)
     # The best epoch may be the first, before conv4 learns: the last state tells. No other kernel
     # has this shape.
     kernel = np.array(backbone.get_layer("conv4_block1_1_conv").kernel)
