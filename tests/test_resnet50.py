@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from fer_lib import models, training
+from fer_lib import models, pretrained, training
 from fer_lib.datasets import make_faces
 from fer_lib.training import checkpoint
 
@@ -130,8 +130,9 @@ def test_the_two_phase_recipe_runs_from_a_local_weights_file(weights_file, tmp_p
             backbone.get_layer(name).get_weights(),
             strict=True,
         ):
-            # The file on disk keeps eight binary digits after the point of a model of this size.
-            np.testing.assert_allclose(ours, theirs, rtol=3e-3, atol=1e-6, err_msg=name)
+            # The file on disk is rounded as those of large models are.
+            rounded = pretrained._round_to_half(theirs, coarsely=True)
+            np.testing.assert_array_equal(ours, rounded, err_msg=name)
     # The best epoch may be the first, before conv4 learns: the last state tells. No other kernel
     # has this shape.
     kernel = np.array(backbone.get_layer("conv4_block1_1_conv").kernel)
