@@ -451,6 +451,19 @@ def test_an_encrypted_zip_says_so(home: Path, tmp_path: Path) -> None:
     assert files_below(home) == []
 
 
+def test_an_archive_with_a_rare_compression_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "archive.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("1.jpg", b"pixels")
+    packed = bytearray(file.read_bytes())
+    # The method stands in the entry's own header and in the list at the end; 97 is WavPack.
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        struct.pack_into("<H", packed, packed.index(signature) + offset, 97)
+    file.write_bytes(packed)
+    with pytest.raises(ValueError, match="archive.zip: expected a whole .zip.*by hand"):
+        unpack(file, tmp_path / "unpacked")
+
+
 def test_what_is_no_archive_says_so(home: Path, tmp_path: Path) -> None:
     (tmp_path / "basic.rar").write_bytes(b"Rar!" * 1000)
     with pytest.raises(ValueError, match="expected a whole .zip or .tar archive"):

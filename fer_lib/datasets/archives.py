@@ -39,8 +39,12 @@ def unpack(archive: Path, folder: Path) -> None:
             with content, target.open("wb") as file:
                 shutil.copyfileobj(content, file, 1 << 20)
     except (
-        *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
-        *(RuntimeError, NotImplementedError),  # zipfile's for passwords and rare compressions
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        RuntimeError,  # zipfile's for a password; its NotImplementedError is a kind of it
     ) as error:
         raise ValueError(
             f"{archive}: expected a whole .zip or .tar archive without a password. Received: "
