@@ -484,6 +484,16 @@ def test_timeline_of_a_long_video_is_in_minutes():
     assert "1:00" in [tick.get_text() for tick in ax.get_xticklabels()]
 
 
+@pytest.mark.parametrize(
+    ("last_s", "expected"),
+    [(0.5, 0.1), (5.4, 1), (12, 2), (119, 20), (130, 20), (900, 120), (5e5, 5e5 * 60 / 59)],
+)
+def test_timeline_has_ticks_at_round_times(last_s, expected):
+    table = make_video_table({1: range(60)})
+    [ax] = plotting.plot_timeline(table.assign(time_s=table["frame"] / 59 * last_s))
+    assert np.diff(ax.get_xticks()) == pytest.approx(expected)
+
+
 def test_timeline_without_a_face_says_so():
     [ax] = plotting.plot_timeline(make_video_table({}))
     assert ax.get_title() == "no face found" and not ax.collections

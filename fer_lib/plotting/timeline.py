@@ -8,12 +8,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from fer_lib.plotting import style
 
 # Inches: of the legend and the axis below, and of each row.
 _AROUND, _ROW = 0.8, 1.2
+
+# Round times between two ticks, in seconds, from tenths of one to hours.
+_TICKS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
+_MAX_TICKS = 9
 
 
 def plot_timeline(
@@ -74,11 +78,12 @@ def plot_timeline(
                 linewidth=0,
             )
         place.set_ylabel(f"face {face_id}", fontsize=style.TEXT)
+    tick_s = next((step for step in _TICKS_S if end / step <= _MAX_TICKS), end)
     for place in axes:
         place.set(xlim=(min(times.min(initial=0.0), 0.0), end), ylim=(0, 1))
         place.set_yticks([0, 0.5, 1], ["0", "50%", "100%"], fontsize=style.SMALL)
         place.tick_params(axis="x", labelsize=style.SMALL, labelbottom=place is axes[-1])
-        place.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 3, 5, 6, 10]))
+        place.xaxis.set_major_locator(MultipleLocator(tick_s))
         style.remove_frame(place)
     if end > 120:
         axes[-1].xaxis.set_major_formatter(FuncFormatter(_minutes))
