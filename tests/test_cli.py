@@ -87,9 +87,12 @@ def test_predict_walks_a_folder_and_reports_the_bad_file_alone(capsys, photograp
     assert written == ["cat.png.png", "face.jpg.png", "inner/face.jpg.png"]
 
 
-def test_predict_prints_a_table(capsys, photographs):
-    status, out, err = run(capsys, "predict", photographs / "face.jpg", "--model", "small")
+def test_predict_prints_a_table_and_where_the_pictures_are(capsys, photographs, tmp_path):
+    status, out, err = run(
+        capsys, "predict", photographs / "face.jpg", "--model", "small", "--save", tmp_path
+    )
     assert status == 0
+    assert out.endswith(f"The annotated pictures are in {tmp_path}.\n")
     assert "1 face\n" in out
     assert all(emotion in out for emotion in EMOTIONS)
 
@@ -243,6 +246,7 @@ def test_evaluate_names_a_missing_data_set(capsys, tmp_path):
     )
     assert status == 1
     assert_one_line(err, "evaluate")
+    assert err.endswith("fer2013.csv, which does not exist\n")
 
 
 def test_train_writes_a_model_that_predict_takes(capsys, fer2013_file, photographs, tmp_path):

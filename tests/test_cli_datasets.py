@@ -94,7 +94,7 @@ def test_a_missing_copy_is_one_line(
 ) -> None:
     assert main(["datasets", "check", str(tmp_path / "nothing")]) == 1
     captured = capsys.readouterr()
-    assert captured.err.startswith("fer_lib datasets: Expected a folder")
+    assert captured.err.startswith("fer_lib datasets: Expected a data set")
     assert captured.err.count("\n") == 1
     assert checked == []
 

@@ -33,11 +33,21 @@ def load_path(
         key: The catalogue's key of the set, where it is known.
         detector: Finds and aligns the faces of class-named folders, unless the pictures there are
             crops of 48x48 pixels already.
+
+    Raises:
+        FileNotFoundError: There is nothing at `path`.
+        ValueError: What is there is no data set; the message says what was expected.
     """
     from fer_lib import datasets
     from fer_lib.datasets.fer2013_files import find_source
     from fer_lib.datasets.storage import is_saved_dataset, open_npz
 
+    path = path.expanduser()
+    if not path.exists():
+        raise FileNotFoundError(
+            f"Expected a data set: FER2013's file, or class-named folders. Received: {path}, which "
+            "does not exist"
+        )
     if key is None and path.suffix.lower() == ".npz":
         with open_npz(path) as arrays:
             if is_saved_dataset(arrays):

@@ -50,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         for entry in entries:
             _print_entry(entry)
+        if arguments.save is not None and not all(entry["error"] for entry in entries):
+            print(f"The annotated pictures are in {arguments.save}.")
     return 1 if any(entry["error"] for entry in entries) else 0
 
 

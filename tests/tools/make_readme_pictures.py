@@ -1,9 +1,10 @@
 """Makes the README's pictures of video and webcam, from public-domain faces only.
 
-    python tests/tools/make_readme_pictures.py [frame] [timeline] [widget]
+    python tests/tools/make_readme_pictures.py [demo] [frame] [timeline] [widget]
 
-`frame.png`: a frame as `annotate_video` draws it. `timeline.png`: `plot_timeline` of a film of two
-photographs. `widget.png`: `WebcamWidget` in JupyterLab; needs Chromium. Without a name all three.
+`demo.png`: what `make demo` draws. `frame.png`: a frame as `annotate_video` draws it.
+`timeline.png`: `plot_timeline` of a film of two photographs. `widget.png`: `WebcamWidget` in
+JupyterLab; needs Chromium. Without a name all four.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import skimage.data
-from PIL import Image, ImageFilter
+from PIL import Image, ImageColor, ImageFilter
 
-from fer_lib import EmotionRecognizer, analyze_video, plot_timeline
+from fer_lib import EMOTION_COLORS, EMOTIONS, EmotionRecognizer, analyze_video, cli, plot_timeline
 from fer_lib.images import read_image
 from fer_lib.video import annotate_frame
 
@@ -37,11 +38,21 @@ SCENES = (
 )
 
 
+def make_demo() -> Image.Image:
+    """Returns what `make demo` draws."""
+    with tempfile.TemporaryDirectory() as folder:
+        cli.main(["demo", "--output", folder])
+        return Image.open(Path(folder, "demo.png")).convert("RGB")
+
+
 def make_frame() -> Image.Image:
     """Returns two photographs side by side in one frame, annotated."""
-    frame = np.concatenate(_photographs(), axis=1)
-    with EmotionRecognizer().start_stream(background=False) as stream:
-        return Image.fromarray(annotate_frame(frame, stream.update(frame, 0.0)))
+    astronaut, admiral = _photographs()
+    frame = np.concatenate([astronaut, admiral], axis=1)
+    alone = np.concatenate([astronaut, np.full_like(admiral, 150)], axis=1)
+    with EmotionRecognizer().start_stream(background=False, detect_every=1) as stream:
+        stream.update(alone, 0.0)  # comes first, so she has the number that she has in the timeline
+        return Image.fromarray(annotate_frame(frame, stream.update(frame, 1.0)))
 
 
 def make_timeline() -> Image.Image:
@@ -118,7 +129,7 @@ def save(name: str, picture: Image.Image) -> None:
     """
     path = FOLDER / f"{name}.png"
     for colors in (None, 256, 96):
-        shown = picture if colors is None else picture.quantize(colors)
+        shown = picture if colors is None else _reduce(picture, colors)
         shown.save(path, optimize=True)
         if path.stat().st_size < MAX_BYTES:
             print(f"{path}: {path.stat().st_size} bytes, {colors or 'all'} colours")
@@ -126,8 +137,25 @@ def save(name: str, picture: Image.Image) -> None:
     raise ValueError(f"Expected less than {MAX_BYTES} bytes. {path} has {path.stat().st_size}.")
 
 
+def _reduce(picture: Image.Image, colors: int) -> Image.Image:
+    """Returns the picture with a palette in which paper and bars keep their colours."""
+    names = ["#ffffff", *(EMOTION_COLORS[name] for name in EMOTIONS)]
+    kept = np.array([ImageColor.getrgb(name) for name in names])
+    common = np.reshape(picture.quantize(colors - len(kept)).getpalette(), (-1, 3))
+    # Pillow takes a neighbour instead of the very colour, where there is one.
+    near = np.abs(common[:, None] - kept).max(axis=2).min(axis=1) < 12
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.concatenate([kept, common[~near]]).ravel().tolist())
+    return picture.quantize(palette=palette)
+
+
 def main() -> None:
-    makers = {"frame": make_frame, "timeline": make_timeline, "widget": make_widget}
+    makers = {
+        "demo": make_demo,
+        "frame": make_frame,
+        "timeline": make_timeline,
+        "widget": make_widget,
+    }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(makers))
     names = parser.parse_args().names or list(makers)
