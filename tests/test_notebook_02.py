@@ -11,8 +11,11 @@ import pytest
 from skimage.transform import estimate_transform
 
 from fer_lib.alignment import FACE_TEMPLATE, align_face
+from fer_lib.datasets import make_faces
 from fer_lib.detection import LANDMARKS, Face
+from fer_lib.labels import EMOTIONS
 from fer_lib.models import build_cnn
+from fer_lib.pretrained import load_pretrained
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "02_faces.ipynb"
 # The astronaut's face, upright, turned, and with a mouth that fits no template.
@@ -56,3 +59,12 @@ def test_standardize_is_the_first_layer_of_every_network(names: dict) -> None:
     np.testing.assert_allclose(
         keras.ops.convert_to_numpy(output)[0, ..., 0], names["standardize"](crop), atol=1e-5
     )
+
+
+def test_the_story_of_the_third_exercise_happens() -> None:
+    faces = make_faces(20, seed=1).images
+    network = load_pretrained("cnn")
+    right, wrong = (network.predict(crops).argmax(axis=1) for crops in (faces, faces / 255))
+    angry = EMOTIONS.index("angry")
+    assert (wrong == angry).mean() > 0.6 > 0.2 > (right == angry).mean()
+    assert (right == wrong).mean() < 0.25
