@@ -55,6 +55,14 @@ def wrong_answers(cell: nbformat.NotebookNode) -> list[WrongAnswer]:
     return answers
 
 
+def without_mistakes(source: str) -> str:
+    """Returns a cell's source with its solution and without the mistakes that follow it."""
+    region = _REGION.search(source)
+    if region is None:
+        return source
+    return source[: region.start(1)] + _WRONG.split(region[1])[0] + source[region.end(1) :]
+
+
 def mark_for_nbgrader(notebook: nbformat.NotebookNode) -> None:
     """Writes nbgrader's metadata into the tagged cells, in place: ids, points, what is graded."""
     counts: dict[str, int] = {}
@@ -83,6 +91,9 @@ def make_exercise(solution: nbformat.NotebookNode) -> nbformat.NotebookNode:
     mark_for_nbgrader(exercise)
     for clear in (ClearSolutions(), ClearHiddenTests()):
         exercise, _ = clear.preprocess(exercise, {})
+    # A badge of `make colab` opens the notebook that it stands in.
+    title = exercise.cells[0]
+    title.source = title.source.replace("/notebooks/solutions/", "/notebooks/exercises/")
     for cell in exercise.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

@@ -142,7 +142,7 @@ def _common_problems(path: Path, cells: list[nbformat.NotebookNode]) -> list[str
 
 def _code_problems(cell: nbformat.NotebookNode) -> list[str]:
     problems = []
-    lines = len(cell.source.splitlines())
+    lines = len(exercises.without_mistakes(cell.source).splitlines())
     if lines > MAX_CELL_LINES:
         problems.append(f"has {lines} lines, more than {MAX_CELL_LINES}")
     if _COMMAND.search(cell.source):
