@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import colab
+import exercises
+import format_notebooks
 import nbformat
 import notebook_form
 import pytest
@@ -52,7 +54,7 @@ def test_badges_and_addresses_are_stamped(checkout: Path) -> None:
         cells = nbformat.read(checkout / "notebooks" / place, as_version=4).cells
         assert cells[0].source.startswith("# 01 - Data\n\nOne line.\n\n[![Open in Colab](")
         assert f"]({page}{place})" in cells[0].source
-        assert f'REPOSITORY = "{FORK}"\n' in cells[1].source
+        assert f'REPOSITORY = "{FORK}@autumn"\n' in cells[1].source
         assert cells[2].source == "1 + 1"
     readme = (checkout / "README.md").read_text(encoding="utf-8")
     assert "| minutes | Colab |\n|---|---|---|---|\n" in readme
@@ -61,7 +63,9 @@ def test_badges_and_addresses_are_stamped(checkout: Path) -> None:
 
 def test_stamping_twice_changes_nothing_and_can_be_undone(checkout: Path) -> None:
     before = _contents(checkout)
+    colab.main([FORK, "--branch", "autumn"], checkout)
     colab.main([FORK], checkout)
+    assert "autumn" not in "".join(_contents(checkout).values())
     stamped = _contents(checkout)
     colab.main([FORK + ".git"], checkout)
     assert _contents(checkout) == stamped != before
@@ -91,10 +95,29 @@ def test_the_real_notebooks_can_be_stamped(tmp_path: Path) -> None:
         text = path.read_text(encoding="utf-8")
         assert "colab-badge.svg" in text, path.name
         assert f'REPOSITORY = \\"{FORK}\\"' in text, path.name
-    for path in sorted((tmp_path / "notebooks").glob("0*.ipynb")):
+    lessons = sorted((tmp_path / "notebooks").glob("0*.ipynb"))
+    for path in lessons:
         assert notebook_form.style_problems(path) == []
+    solutions = sorted((tmp_path / "notebooks" / "solutions").glob("*.ipynb"))
+    assert format_notebooks.main(["--check", *map(str, lessons + solutions)]) == 0
+    assert exercises.main(["--check"], tmp_path / "notebooks") == 0
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert readme.count("colab-badge.svg") == readme.count("](notebooks/0") > 0
+
+
+def test_exercises_of_stamped_solutions_open_themselves(checkout: Path) -> None:
+    notebooks = checkout / "notebooks"
+    (notebooks / "solutions").mkdir()
+    exercise = notebooks / "exercises" / "01_data.ipynb"
+    shutil.copy(exercise, notebooks / "solutions")
+    exercises.main([], notebooks)
+    colab.main([FORK], checkout)
+    stamped = _contents(checkout)
+    assert exercises.main(["--check"], notebooks) == 0
+    exercises.main([], notebooks)
+    assert _contents(checkout) == stamped
+    title = nbformat.read(exercise, as_version=4).cells[0].source
+    assert title.endswith("/user/fork/blob/main/notebooks/exercises/01_data.ipynb)")
 
 
 def _run_bootstrap(repository: str) -> list[str]:
@@ -116,5 +139,6 @@ def test_bootstrap_does_nothing_elsewhere() -> None:
 def test_bootstrap_installs_in_colab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.colab", object())
     assert _run_bootstrap(FORK) == [f"install --quiet git+{FORK}"]
+    assert _run_bootstrap(FORK + "@autumn") == [f"install --quiet git+{FORK}@autumn"]
     with pytest.raises(ValueError, match="Put the address of the repository"):
         _run_bootstrap("")

@@ -114,6 +114,23 @@ def test_mistakes_are_read_from_the_solution() -> None:
     )
 
 
+def test_mistakes_do_not_count_as_lines_of_a_solution(tmp_path: Path) -> None:
+    notebook = _solution()
+    cell = notebook.cells[4]
+    wanted = ANSWER.split("    # WRONG")[0] + "    ### END SOLUTION"
+    assert exercises.without_mistakes(cell.source) == wanted
+    mark = "    # WRONG, hint: of the answers\n"
+    cell.source = cell.source.replace(mark, mark + "    # total = 0\n" * 25)
+    nbformat.write(notebook, tmp_path / "01_shares.ipynb")
+    assert notebook_form.exercise_problems(tmp_path / "01_shares.ipynb") == []
+    cell.source = cell.source.replace(
+        "    return sum", "    correct = list(correct)\n" * 25 + "    return sum", 1
+    )
+    nbformat.write(notebook, tmp_path / "01_shares.ipynb")
+    [problem] = notebook_form.exercise_problems(tmp_path / "01_shares.ipynb")
+    assert "more than 25" in problem
+
+
 def test_the_form_of_a_solution_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "01_shares.ipynb"
     nbformat.write(_solution(), path)

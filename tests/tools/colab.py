@@ -1,6 +1,7 @@
 """Point the notebooks and README.md at a repository for Colab (`make colab REPOSITORY=...`).
 
     python tests/tools/colab.py https://github.com/user/fork
+    python tests/tools/colab.py https://github.com/user/fork --branch autumn
     python tests/tools/colab.py ""             # takes badges and addresses away again
 
 Colab opens notebooks of GitHub only. Each notebook gets a badge in its first cell and the address
@@ -24,6 +25,7 @@ _IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
 _BADGE = re.compile(rf"\[!\[[^\]]*\]\({re.escape(_IMAGE)}\)\]\([^)]*\)")
 _ROW = re.compile(r"^\|.*\]\((notebooks/\d[^)]*\.ipynb)\)")
 _COLUMN = " Colab |"
+_MAIN = "main"
 
 
 def make_badge(repository: str, branch: str, path: str) -> str:
@@ -41,6 +43,8 @@ def stamp_notebook(
     first.source = _BADGE.sub("", first.source).rstrip()
     if repository:
         first.source += "\n\n" + make_badge(repository, branch, path)
+        # pip takes the default branch of an address unless it ends in another one.
+        repository += "" if branch == _MAIN else f"@{branch}"
     for cell in notebook.cells:
         if "colab" in cell.metadata.get("tags", []):
             cell.source = notebook_form.make_colab_cell(repository)
@@ -69,7 +73,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Stamps everything; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("repository", help="https://github.com/user/fork, or '' for none")
-    parser.add_argument("--branch", default="main")
+    parser.add_argument("--branch", default=_MAIN)
     options = parser.parse_args(arguments)
     if options.repository and not _ADDRESS.fullmatch(options.repository):
         print(

@@ -91,6 +91,9 @@ def make_exercise(solution: nbformat.NotebookNode) -> nbformat.NotebookNode:
     mark_for_nbgrader(exercise)
     for clear in (ClearSolutions(), ClearHiddenTests()):
         exercise, _ = clear.preprocess(exercise, {})
+    # A badge of `make colab` opens the notebook that it stands in.
+    title = exercise.cells[0]
+    title.source = title.source.replace("/notebooks/solutions/", "/notebooks/exercises/")
     for cell in exercise.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
