@@ -16,7 +16,7 @@ from fer_lib.training.model_card import to_markdown
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = sorted(file.parent for file in (ROOT / "saved_models").glob("*/card.json"))
 # What each model has to reach on PublicTest with one view.
-LEAST_ACCURACY = {"cnn": 0.68, "cnn_tiny": 0.66, "resnet50": 0.6}
+LEAST_ACCURACY = {"cnn": 0.68, "cnn_tiny": 0.66, "resnet50": 0.64}
 
 
 def test_the_models_are_there():

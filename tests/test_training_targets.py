@@ -212,6 +212,14 @@ def test_the_first_phase_trains_the_head_alone_and_the_second_what_it_may(bars, 
             elif layer.weights:
                 assert not np.array_equal(before[0], layer.get_weights()[0]), layer.name
     assert head.card["start"]["name"] == "start"
+    third = training.train(
+        SHORT.replace(epochs=1), *bars, tmp_path / "3", start=head, progress=False
+    )
+    assert third.card["start"]["name"] == "head"
+    assert third.card["start"]["start"]["name"] == "start"
+    readme = (tmp_path / "3" / "README.md").read_text("utf-8")
+    assert "It began with the weights of `head`" in readme
+    assert "That one began with those of `start`" in readme
 
 
 def test_a_start_with_other_classes_gives_its_features_and_not_its_head(bars, tmp_path):

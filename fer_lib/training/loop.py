@@ -210,7 +210,9 @@ def _finish(
     trained = pretrained.load_pretrained(output)
     card = build_card(trained, config, train_set, whole_set, validation_set, history)
     if start is not None:
-        card["start"] = {"name": start.name, "data": start.card.get("data")}
+        # With what it began with itself, so that a model's card names all data behind it.
+        earlier = {key: start.card[key] for key in ("data", "start") if key in start.card}
+        card["start"] = {"name": start.name, "data": None, **earlier}
     predictions = {
         "probabilities": trained.predict(validation_set.images),
         "labels": validation_set.labels,

@@ -100,12 +100,14 @@ def _speed(speed: Mapping[str, Any]) -> str:
 
 
 def _start(card: Mapping[str, Any]) -> str:
-    start = card.get("start")
-    if not start:
-        return ""
-    data = (start["data"] or {}).get("training")
-    on = f", trained on {data['pictures']:,} faces of {_name_data(data)}" if data else ""
-    return f"It began with the weights of `{start['name']}`{on}. "
+    start, words = card.get("start"), "It began with the weights of"
+    sentences = ""
+    while start:
+        data = (start["data"] or {}).get("training")
+        on = f", trained on {data['pictures']:,} faces of {_name_data(data)}" if data else ""
+        sentences += f"{words} `{start['name']}`{on}. "
+        start, words = start.get("start"), "That one began with those of"
+    return sentences
 
 
 def _teacher(recipe: Mapping[str, Any]) -> str:
