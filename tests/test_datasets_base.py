@@ -50,6 +50,7 @@ def test_grey_pictures_get_a_channel_and_defaults():
     assert len(dataset.metadata) == 2
     assert dataset.left_out.empty
     assert "2 pictures 48x48x1" in repr(dataset)
+    assert ": 1 picture 48x48x1" in repr(dataset[:1])
 
 
 @pytest.mark.parametrize(

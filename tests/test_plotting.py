@@ -200,6 +200,8 @@ def test_faces_show_the_pictures_and_titles():
     assert axes[0].images[0].get_clim() == (0, 255)  # a constant picture keeps its grey
     assert [ax.get_title() for ax in axes][:3] == ["happy", "sad", "3"]
     assert_nothing_is_cut(axes[0].figure)
+    [ax] = plotting.plot_faces([grey], ["said: happy\nlabel: sad"])
+    assert ax.get_title() == "said: happy\nlabel: sad"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import write_model_table
+from add_repeat import describe_repeat
 
 from fer_lib import evaluation, pretrained, training
 from fer_lib.datasets import load_fer2013
@@ -77,6 +78,17 @@ class TestShippedModel:
         assert len(history) == card["recipe"]["epochs"]
         assert history["val_accuracy"].argmax() + 1 == card["selected_epoch"]
 
+    def test_a_second_training_came_close(self, folder):
+        card = pretrained.read_card(folder)
+        if not card.get("repeats"):
+            pytest.skip("no second training is noted in this card")
+        one, ten = card["scores"]["selection"], card["scores"]["selection_ten_views"]
+        for again in card["repeats"]:
+            # 3,589 faces leave the difference of two trainings a standard error of half a point.
+            assert again["accuracy"] == pytest.approx(one["accuracy"], abs=0.015)
+            assert again["accuracy_ten_views"] == pytest.approx(ten["accuracy"], abs=0.01)
+            assert again["loss"] == pytest.approx(one["loss"], abs=0.01)
+
     def test_predicts_the_real_split_as_stored(self, folder, fer2013_npz):
         dataset = load_fer2013(fer2013_npz, splits="PublicTest")
         assert dataset.content_hash == pretrained.read_card(folder)["data"]["selection"]["sha256"]
@@ -84,6 +96,21 @@ class TestShippedModel:
         some = slice(0, None, 7)
         probabilities = pretrained.load_pretrained(folder).predict(dataset.images[some])
         np.testing.assert_allclose(probabilities, stored["probabilities"][some], atol=1e-3)
+
+
+def test_a_repeat_is_of_the_same_recipe_and_data():
+    card = pretrained.read_card(ROOT / "saved_models" / "cnn")
+    again = json.loads(json.dumps(card))
+    again["name"] = "again"
+    again["scores"]["selection"]["accuracy"] = 0.5
+    assert describe_repeat(card, again)["accuracy"] == 0.5
+    again["recipe"]["epochs"] += 1
+    with pytest.raises(ValueError, match="other recipe in the card of again"):
+        describe_repeat(card, again)
+    again["recipe"] = card["recipe"]
+    again["data"]["training"]["sha256"] = "0"
+    with pytest.raises(ValueError, match="other data in the card of again"):
+        describe_repeat(card, again)
 
 
 def test_the_teacher_is_small_and_knows_every_training_picture(fer2013_npz):

@@ -103,7 +103,10 @@ def plot_class_counts(
 def wrap_titles(titles: Sequence[Any], width: float) -> tuple[list[str], int]:
     """Returns titles broken into lines of a width in inches, and the most lines that one has."""
     letters = max(int(width * 72 / (0.55 * style.SMALL)), 6)
-    wrapped = [textwrap.fill(str(title), letters) for title in titles]
+    wrapped = [
+        "\n".join(textwrap.fill(line, letters) for line in str(title).split("\n"))
+        for title in titles
+    ]
     return wrapped, max(title.count("\n") + 1 for title in wrapped)
 
 

@@ -51,6 +51,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
             ],
         ),
         *_clean_part(one),
+        *_repeats(card),
         f"Calibration error {before['ece']:.3f}, loss {before['loss']:.3f} before, "
         f"{one['ece']:.3f} and {one['loss']:.3f} after temperature scaling "
         f"({card['temperature']}, which `load_pretrained` applies).",
@@ -139,6 +140,15 @@ def _clean_part(scores: Mapping[str, Any]) -> list[str]:
     return [
         f"On the {clean['n']:,} faces that are not also in the training split the accuracy "
         f"with one view is {_with_interval(clean, 'accuracy')}."
+    ]
+
+
+def _repeats(card: Mapping[str, Any]) -> list[str]:
+    return [
+        "Trained once more from the first step, by the same recipe and seed, it came to an "
+        f"accuracy of {again['accuracy']:.3f} with one view and {again['accuracy_ten_views']:.3f} "
+        f"with ten, loss {again['loss']:.3f}: so much of a score is chance."
+        for again in card.get("repeats", [])
     ]
 
 

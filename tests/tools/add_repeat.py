@@ -1,0 +1,67 @@
+"""Note in the card of a shipped model what a second training by its recipe came to.
+
+    python -m fer_lib train --data fer2013.csv --recipe cnn --output repeat
+    python tests/tools/add_repeat.py cnn repeat
+
+Sums of 32-bit floats depend on the processor and its threads, so the same recipe and seed give
+other weights on another machine: the difference is what a score owes to chance.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from fer_lib import paths, pretrained
+from fer_lib.training import TrainingConfig
+from fer_lib.training.model_card import to_markdown
+
+
+def describe_repeat(card: Mapping, again: Mapping) -> dict:
+    """Returns the scores of a second training, as the first one's card holds them.
+
+    Args:
+        card: The card of the shipped model.
+        again: The card of the second training.
+
+    Raises:
+        ValueError: The second was made by another recipe or from other data.
+    """
+    for what, of_card in (
+        ("recipe", lambda made: TrainingConfig(**made["recipe"]).to_dict()),
+        ("data", lambda made: [made["data"][part]["sha256"] for part in ("training", "selection")]),
+    ):
+        if of_card(card) != of_card(again):
+            raise ValueError(
+                f"Expected a second training from the {what} of {card['name']}. "
+                f"Received: other {what} in the card of {again['name']}"
+            )
+    one, ten = again["scores"]["selection"], again["scores"]["selection_ten_views"]
+    return {
+        "accuracy": one["accuracy"],
+        "accuracy_ten_views": ten["accuracy"],
+        "loss": one["loss"],
+        "selected_epoch": again["selected_epoch"],
+        "training_seconds": again["training_seconds"],
+        "versions": again["versions"],
+    }
+
+
+def main() -> None:
+    """Adds the repeat to `card.json` and writes the model card anew."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="name or folder of the model")
+    parser.add_argument("repeat", type=Path, help="the folder that the second training wrote")
+    options = parser.parse_args()
+    folder = paths.find_model(options.model)
+    card = pretrained.read_card(folder)
+    repeat = describe_repeat(card, pretrained.read_card(options.repeat))
+    card["repeats"] = [*card.get("repeats", []), repeat]
+    pretrained.write_results(folder, card)
+    pretrained.write_text(folder / "README.md", to_markdown(card))
+    print(f"{folder}: accuracy {card['scores']['selection']['accuracy']:.4f}, again {repeat}")
+
+
+if __name__ == "__main__":
+    main()
