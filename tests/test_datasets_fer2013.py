@@ -208,6 +208,9 @@ def test_counts_that_differ_are_a_warning_that_names_them(tmp_path, faces):
     path = write_csv(tmp_path / "fer2013.csv", faces)
     with pytest.warns(UserWarning, match=r"Training has 20 pictures, published are 28709 \(angry"):
         load_fer2013(path)
+    one = write_csv(tmp_path / "one.csv", [part[:1] for part in faces])
+    with pytest.warns(UserWarning, match="has 1 picture, published are"):
+        load_fer2013(one)
 
 
 def test_the_published_counts_add_up():

@@ -106,7 +106,7 @@ class FaceDataset:
         splits = ", ".join(f"{name or 'no split'} {n}" for name, n in self._split_counts().items())
         people = "" if self.subjects is None else f", {len(set(self.subjects))} subjects"
         return (
-            f"FaceDataset({self.name!r}: {len(self)} picture{'s' * (len(self) != 1)} "
+            f"FaceDataset({self.name!r}: {len(self)} picture{'' if len(self) == 1 else 's'} "
             f"{height}x{width}x{channels}, "
             f"{len(self.class_names)} classes, {splits or 'empty'}{people})"
         )

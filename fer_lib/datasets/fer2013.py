@@ -110,8 +110,8 @@ def _count_problems(dataset: FaceDataset) -> list[str]:
                 if have != want
             )
             problems.append(
-                f"{split} has {found.sum()} picture{'s' * (found.sum() != 1)}, published are "
-                f"{sum(published)} ({details})"
+                f"{split} has {found.sum()} picture{'' if found.sum() == 1 else 's'}, "
+                f"published are {sum(published)} ({details})"
             )
     if "Test" in dataset.split:
         problems.append(
