@@ -145,9 +145,14 @@ def _clean_part(scores: Mapping[str, Any]) -> list[str]:
 
 def _repeats(card: Mapping[str, Any]) -> list[str]:
     return [
-        "Trained once more from the first step, by the same recipe and seed, it came to an "
-        f"accuracy of {again['accuracy']:.3f} with one view and {again['accuracy_ten_views']:.3f} "
-        f"with ten, loss {again['loss']:.3f}: so much of a score is chance."
+        "Trained once more from the first step, by the same recipe and seed, it came to "
+        + (
+            "the same weights, bit for bit."
+            if again["same_weights"]
+            else f"an accuracy of {again['accuracy']:.3f} with one view and "
+            f"{again['accuracy_ten_views']:.3f} with ten, loss {again['loss']:.3f}: so much of a "
+            "score is chance."
+        )
         for again in card.get("repeats", [])
     ]
 

@@ -47,7 +47,12 @@ def make_table(models: Path) -> str:
         )
         repeats += [
             f"`{card['name']}`, trained once more by the same recipe and seed, came to "
-            f"{again['accuracy']:.1%} with one view and {again['accuracy_ten_views']:.1%} with ten."
+            + (
+                "the same weights."
+                if again["same_weights"]
+                else f"{again['accuracy']:.1%} with one view and {again['accuracy_ten_views']:.1%} "
+                "with ten."
+            )
             for again in card.get("repeats", [])
         ]
     if repeats:
