@@ -14,7 +14,7 @@ import numpy as np
 from skimage.transform import estimate_transform
 
 from fer_lib.detection import LANDMARKS, Face
-from fer_lib.images import PictureSource, read_image, to_gray
+from fer_lib.images import ImageSource, read_image, to_gray
 
 # Medians of the landmarks that mtcnn finds in 608 faces of FER2013's training set.
 FACE_TEMPLATE = np.array([(15.0, 18.5), (33.0, 18.5), (23.7, 28.7), (16.7, 37.3), (31.3, 37.3)])
@@ -26,7 +26,7 @@ _TEMPLATE_SIZE = 48
 _LARGEST_WARP = 2048
 
 
-def align_face(image: PictureSource, face: Face, size: int = 48) -> np.ndarray:
+def align_face(image: ImageSource, face: Face, size: int = 48) -> np.ndarray:
     """Returns the crop of one face, turned upright and placed as the faces of FER2013 are.
 
     The similarity transform (shift, turn, scale) that brings the five landmarks closest to
@@ -69,7 +69,7 @@ def align_face(image: PictureSource, face: Face, size: int = 48) -> np.ndarray:
 
 
 def crop_face(
-    image: PictureSource, box: Sequence[float], size: int = 48, *, widen: float = 1.1
+    image: ImageSource, box: Sequence[float], size: int = 48, *, widen: float = 1.1
 ) -> np.ndarray:
     """Returns the crop of one face by its box alone: a square around it, not turned.
 
@@ -99,7 +99,7 @@ def crop_face(
     return _warp(image, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]), size)
 
 
-def crop_detected_face(image: PictureSource, face: Face, size: int = 48) -> np.ndarray:
+def crop_detected_face(image: ImageSource, face: Face, size: int = 48) -> np.ndarray:
     """Returns the crop of a face that a detector found, whatever its landmarks are.
 
     As `align_face`; where the landmarks span no face, as those of a face turned to the side may,
@@ -122,7 +122,7 @@ def crop_detected_face(image: PictureSource, face: Face, size: int = 48) -> np.n
         return crop_face(image, face.box, size)
 
 
-def _warp(image: PictureSource, matrix: np.ndarray, size: int) -> np.ndarray:
+def _warp(image: ImageSource, matrix: np.ndarray, size: int) -> np.ndarray:
     """Returns the grey `(size, size)` crop that `matrix` (2, 3), picture to crop, describes."""
     image = read_image(image)
     # Only the part of the picture that the crop shows is turned to grey; OpenCV also refuses to

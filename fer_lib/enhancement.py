@@ -11,10 +11,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from fer_lib.images import PictureSource, read_image, to_gray
+from fer_lib.images import ImageSource, read_image, to_gray
 
 
-def equalize_contrast(image: PictureSource, clip_limit: float = 2.0, tiles: int = 2) -> np.ndarray:
+def equalize_contrast(image: ImageSource, clip_limit: float = 2.0, tiles: int = 2) -> np.ndarray:
     """Returns a picture with its local contrast evened out (contrast-limited, adaptive).
 
     Helps where a part of the face lies in deep shadow: with one half of each face at a fifth of
@@ -48,7 +48,7 @@ def equalize_contrast(image: PictureSource, clip_limit: float = 2.0, tiles: int 
     return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
 
 
-def denoise(image: PictureSource, strength: float = 10.0) -> np.ndarray:
+def denoise(image: ImageSource, strength: float = 10.0) -> np.ndarray:
     """Returns a picture with its noise averaged away over similar patches (non-local means).
 
     Helps where grain is plainly visible and `strength` fits it: with noise of 10 grey levels on
@@ -78,5 +78,5 @@ def denoise(image: PictureSource, strength: float = 10.0) -> np.ndarray:
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
-def _is_gray(image: PictureSource) -> bool:
+def _is_gray(image: ImageSource) -> bool:
     return isinstance(image, np.ndarray) and image.ndim == 2

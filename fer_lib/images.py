@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-PictureSource = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray | Image.Image
+ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray | Image.Image
 """All that `read_image` takes."""
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -25,7 +25,7 @@ _ENCODED = (bytes, bytearray, memoryview)
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, IndexError, KeyError, EOFError, struct.error)
 
 
-def read_image(source: PictureSource) -> np.ndarray:
+def read_image(source: ImageSource) -> np.ndarray:
     """Returns a picture as RGB, turned upright, whatever holds it.
 
     EXIF rotation is applied, transparent parts are laid over white, and palette, grey, CMYK and
@@ -78,7 +78,7 @@ def read_image(source: PictureSource) -> np.ndarray:
     )
 
 
-def is_picture(value: Any) -> bool:
+def is_image(value: Any) -> bool:
     """Tells one picture from several: whether `value` is what `read_image` takes.
 
     An array of four axes is a batch of pictures, `(n, height, width, channels)`.
@@ -110,14 +110,14 @@ def find_images(path: str | os.PathLike[str]) -> list[Path]:
     return [root]
 
 
-def to_gray(image: PictureSource) -> np.ndarray:
+def to_gray(image: ImageSource) -> np.ndarray:
     """Returns a picture as grey levels, `uint8 (height, width)` (luma of ITU-R BT.601)."""
     if isinstance(image, np.ndarray) and image.ndim == 2 and image.dtype == np.uint8 and image.size:
         return image
     return np.asarray(Image.fromarray(read_image(image)).convert("L"))
 
 
-def write_image(path: str | os.PathLike[str], image: PictureSource) -> Path:
+def write_image(path: str | os.PathLike[str], image: ImageSource) -> Path:
     """Writes a picture in the format that the suffix names, making the folder where it is missing.
 
     Returns:

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from fer_lib import evaluate, make_faces, models, slice_report
+from fer_lib import evaluate, make_faces, models
+from fer_lib.evaluation import slice_report
 
 NAMES = ("happy", "sad", "surprise", "neutral")
 SIZE = 32

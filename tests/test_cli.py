@@ -11,9 +11,9 @@ from PIL import Image
 
 from fer_lib import evaluation, models, pretrained
 from fer_lib.cli import main
-from fer_lib.datasets import make_faces
 from fer_lib.labels import EMOTIONS
 from fer_lib.recognition import EmotionStream
+from fer_lib.synthetic import make_faces
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -218,7 +218,7 @@ def test_evaluate_scores_a_folder_of_ones_own(capsys, tmp_path):
     words = ["evaluate", "--model", "small", "--data", tmp_path, "--detector", "none", "--json"]
     status, out, err = run(capsys, *words)
     scores = json.loads(out)
-    assert (status, scores["n"], scores["num_twins"]) == (0, 6, 0)
+    assert (status, scores["n"], scores["num_duplicates"]) == (0, 6, 0)
     assert scores["per_class"]["happy"]["support"] == 3
     assert scores["per_class"]["angry"]["recall"] is None
     status, out, err = run(capsys, *words, "--split", "train")

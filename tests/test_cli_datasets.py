@@ -33,7 +33,7 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list:
         return report
 
     doctor = types.SimpleNamespace(check_dataset=check_dataset)
-    monkeypatch.setitem(sys.modules, "fer_lib.doctor", doctor)
+    monkeypatch.setitem(sys.modules, "fer_lib.audit", doctor)
     return seen
 
 

@@ -139,13 +139,13 @@ def test_twins_are_found():
     train.images[11] = test.images[5]
     train.images[11, 0, 0] ^= 1  # one pixel by one grey level: no twin
     expected = [k == 2 for k in range(10)]
-    assert evaluation.find_twins(test, train).tolist() == expected
-    assert evaluation.find_twins(test.images[..., 0], train.images).tolist() == expected
-    assert evaluation.find_twins(test, train[:0]).tolist() == [False] * 10
+    assert evaluation.find_duplicates(test, train).tolist() == expected
+    assert evaluation.find_duplicates(test.images[..., 0], train.images).tolist() == expected
+    assert evaluation.find_duplicates(test, train[:0]).tolist() == [False] * 10
     with pytest.raises(ValueError, match="one size and type"):
-        evaluation.find_twins(test.images[:, :3], train)
+        evaluation.find_duplicates(test.images[:, :3], train)
     with pytest.raises(ValueError, match="one size and type"):
-        evaluation.find_twins(test.images / 255, train)
+        evaluation.find_duplicates(test.images / 255, train)
 
 
 def test_the_clean_part_leaves_twins_out():
@@ -154,11 +154,11 @@ def test_the_clean_part_leaves_twins_out():
     report = evaluate(probabilities, test, training_images=test[2:5])
     rest = np.r_[0:2, 5:10]
     alone = evaluate(probabilities[rest], test.labels[rest], ["a", "b"])
-    assert report.n == 10 and report.num_twins == 3
+    assert report.n == 10 and report.num_duplicates == 3
     assert report.clean.accuracy == alone.accuracy
     assert report.clean.intervals == alone.intervals
     values = report.to_dict()
-    assert values["num_twins"] == 3 and values["clean"]["n"] == 7
+    assert values["num_duplicates"] == 3 and values["clean"]["n"] == 7
     assert "3 pictures are among the training pictures; without them" in " ".join(
         str(report).split()
     )
@@ -168,10 +168,10 @@ def test_the_clean_part_when_all_or_none_are_twins():
     test = picture_set(10, 0)
     probabilities, _ = draw(10, 2)
     all_twins = evaluate(probabilities, test, training_images=test)
-    assert all_twins.clean is None and all_twins.num_twins == 10
+    assert all_twins.clean is None and all_twins.num_duplicates == 10
     assert "nothing is left" in str(all_twins)
     none = evaluate(probabilities, test, training_images=picture_set(5, 3))
-    assert none.clean.n == 10 and none.num_twins == 0
+    assert none.clean.n == 10 and none.num_duplicates == 0
     with pytest.raises(ValueError, match="`dataset` with pictures"):
         evaluate(probabilities, test.labels, ["a", "b"], training_images=test)
     assert evaluate(probabilities, test).to_dict()["clean"] is None
@@ -181,7 +181,7 @@ def test_twins_of_fer2013(make_fer2013):
     """280 of the 3,589 PublicTest pictures have a twin in Training."""
     dataset = load_fer2013(make_fer2013("npz"))
     test, train = dataset.subset(split="PublicTest"), dataset.subset(split="Training")
-    assert evaluation.find_twins(test, train).sum() == 280
+    assert evaluation.find_duplicates(test, train).sum() == 280
 
 
 # Five samples; the answers are classes 0, 0, 1, 1, 2.

@@ -6,11 +6,11 @@ import pytest
 from keras import layers
 
 from fer_lib import explain
-from fer_lib.datasets import draw_faces, make_faces
 from fer_lib.explain import gradcam
 from fer_lib.labels import EMOTIONS
 from fer_lib.models import build_cnn
 from fer_lib.pretrained import Pretrained
+from fer_lib.synthetic import draw_faces, make_faces
 
 MOUTH = explain.face_regions(48)["mouth"]
 UNIFORM = explain.region_energy(np.ones((48, 48))).iloc[0]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fer_lib import export, models, paths, pretrained
-from fer_lib.datasets import make_faces
+from fer_lib.synthetic import make_faces
 
 RUNTIME = {"onnx": ("tf2onnx", "onnxruntime"), "litert": ("ai_edge_litert",)}
 SHIPPED = sorted(paths.list_models())

@@ -83,7 +83,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def change_download(monkeypatch: pytest.MonkeyPatch, key: str, **changes: object) -> None:
-    info = fer_lib.dataset_info(key)
+    info = fer_lib.datasets.dataset_info(key)
     changed = dataclasses.replace(info, download=dataclasses.replace(info.download, **changes))
     monkeypatch.setattr(fetch, "dataset_info", lambda name: changed)
 
@@ -126,38 +126,38 @@ def make_tar(files: dict[str, bytes], mode: str = "w:gz", *extra: tarfile.TarInf
 
 
 def test_fetch_puts_a_whole_file_in_place_once(ferplus: Server, home: Path) -> None:
-    path = fer_lib.fetch_ferplus()
+    path = fer_lib.datasets.fetch_ferplus()
     assert path == home / "ferplus" / "fer2013new.csv"
     assert path.read_bytes() == CONTENT
     assert files_below(home) == ["ferplus", "ferplus/fer2013new.csv"]
-    assert fer_lib.fetch_ferplus() == path
+    assert fer_lib.datasets.fetch_ferplus() == path
     assert ferplus.requests == ["votes.csv"]
 
 
 def test_a_cut_connection_leaves_nothing(ferplus: Server, home: Path) -> None:
     ferplus.cut.add("votes.csv")
     with pytest.raises(OSError, match="the connection was cut.*by hand from .* and put it into"):
-        fer_lib.fetch_ferplus()
+        fer_lib.datasets.fetch_ferplus()
     assert files_below(home) == []
 
 
 def test_wrong_bytes_leave_nothing(ferplus: Server, home: Path) -> None:
     ferplus.files["votes.csv"] = CONTENT.replace(b"neutral", b"Neutral")
     with pytest.raises(ValueError, match=f"expected FER\\+ with {md5(CONTENT)}. Received: md5:"):
-        fer_lib.fetch_ferplus()
+        fer_lib.datasets.fetch_ferplus()
     assert files_below(home) == []
 
 
 def test_a_missing_page_says_so(ferplus: Server, home: Path) -> None:
     del ferplus.files["votes.csv"]
     with pytest.raises(OSError, match="404 .*by hand"):
-        fer_lib.fetch_ferplus()
+        fer_lib.datasets.fetch_ferplus()
     assert files_below(home) == []
 
 
 @pytest.mark.parametrize("fault", ["cut", "wrong", "missing"])
 def test_an_earlier_whole_copy_survives(ferplus: Server, home: Path, fault: str) -> None:
-    path = fer_lib.fetch_ferplus()
+    path = fer_lib.datasets.fetch_ferplus()
     if fault == "cut":
         ferplus.cut.add("votes.csv")
     elif fault == "wrong":
@@ -165,20 +165,20 @@ def test_an_earlier_whole_copy_survives(ferplus: Server, home: Path, fault: str)
     else:
         ferplus.files.clear()
     with pytest.raises((OSError, ValueError)):
-        fer_lib.fetch_ferplus(source=f"{ferplus.url}/votes.csv")
+        fer_lib.datasets.fetch_ferplus(source=f"{ferplus.url}/votes.csv")
     assert path.read_bytes() == CONTENT
     assert files_below(home) == ["ferplus", "ferplus/fer2013new.csv"]
 
 
 def test_a_damaged_copy_is_fetched_again(ferplus: Server, home: Path) -> None:
-    path = fer_lib.fetch_ferplus()
+    path = fer_lib.datasets.fetch_ferplus()
     path.write_bytes(CONTENT[:1000])
-    assert fer_lib.fetch_ferplus() == path
+    assert fer_lib.datasets.fetch_ferplus() == path
     assert path.read_bytes() == CONTENT
     path.write_bytes(CONTENT[:1000])
     ferplus.cut.add("votes.csv")
     with pytest.raises(OSError, match="cut"):
-        fer_lib.fetch_ferplus()
+        fer_lib.datasets.fetch_ferplus()
 
 
 def test_no_network_is_one_line_with_the_remedy(
@@ -196,14 +196,14 @@ def test_no_network_is_one_line_with_the_remedy(
 def test_a_mirror_a_file_and_a_folder(ferplus: Server, home: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_bytes(CONTENT)
     ferplus.files["mirror/any-name"] = CONTENT
-    assert fer_lib.fetch_ferplus(tmp_path / "mine.csv").name == "fer2013new.csv"
+    assert fer_lib.datasets.fetch_ferplus(tmp_path / "mine.csv").name == "fer2013new.csv"
     assert (tmp_path / "mine.csv").read_bytes() == CONTENT
-    elsewhere = fer_lib.fetch_ferplus(f"{ferplus.url}/mirror/any-name", tmp_path / "here")
+    elsewhere = fer_lib.datasets.fetch_ferplus(f"{ferplus.url}/mirror/any-name", tmp_path / "here")
     assert elsewhere == tmp_path / "here" / "fer2013new.csv"
     with pytest.raises(ValueError, match="needs no fetching, load_ferplus reads it"):
-        fer_lib.fetch_ferplus(tmp_path)
+        fer_lib.datasets.fetch_ferplus(tmp_path)
     with pytest.raises(FileNotFoundError, match="nothing.csv, not found"):
-        fer_lib.fetch_ferplus(tmp_path / "nothing.csv")
+        fer_lib.datasets.fetch_ferplus(tmp_path / "nothing.csv")
     assert "votes.csv" not in ferplus.requests
 
 
@@ -236,7 +236,7 @@ def tiny_fer2013(monkeypatch: pytest.MonkeyPatch) -> bytes:
         for index in range(14):
             pixels = " ".join(map(str, generator.integers(0, 256, 48 * 48)))
             rows.append(f"{index % 7},{pixels},{split}")
-    info = fer_lib.dataset_info("fer2013")
+    info = fer_lib.datasets.dataset_info("fer2013")
     content = ("\n".join(rows) + "\n").encode()
     counts = dataclasses.replace(info.counts, splits=dict.fromkeys(splits, (2,) * 7))
     download = dataclasses.replace(
@@ -275,12 +275,12 @@ def test_fer2013_in_each_layout(
     wrap: Callable[[bytes], bytes],
 ) -> None:
     server.files[source] = wrap(tiny_fer2013)
-    path = fer_lib.fetch_fer2013(f"{server.url}/{source}")
+    path = fer_lib.datasets.fetch_fer2013(f"{server.url}/{source}")
     assert path == home / "fer2013" / name
     assert files_below(home) == ["fer2013", f"fer2013/{name}"]
     with pytest.warns(UserWarning, match="published"):
         assert len(fer_lib.load_fer2013(path)) == 42
-    assert fer_lib.fetch_fer2013() == path  # nothing is asked of Kaggle
+    assert fer_lib.datasets.fetch_fer2013() == path  # nothing is asked of Kaggle
 
 
 @pytest.mark.parametrize("fault", ["pixel", "label", "rows", "format"])
@@ -301,7 +301,7 @@ def test_fer2013_with_other_contents_is_refused(
         lines[5] = "half a line"
     (tmp_path / "fer2013.csv").write_text("\n".join(lines) + "\n")
     with pytest.raises(ValueError, match="nothing was kept"):
-        fer_lib.fetch_fer2013(tmp_path / "fer2013.csv")
+        fer_lib.datasets.fetch_fer2013(tmp_path / "fer2013.csv")
     assert files_below(home) == []
 
 
@@ -317,7 +317,7 @@ def test_fer2013_from_kaggle(
 
     kagglehub = types.SimpleNamespace(dataset_download=dataset_download)
     monkeypatch.setitem(sys.modules, "kagglehub", kagglehub)
-    path = fer_lib.fetch_fer2013()
+    path = fer_lib.datasets.fetch_fer2013()
     assert asked == [("deadskull7/fer2013", "fer2013.csv")]
     assert path.read_bytes() == tiny_fer2013
     assert (tmp_path / "fer2013.csv").exists()
@@ -330,7 +330,7 @@ def test_an_error_of_kaggle_names_the_remedy(home: Path, monkeypatch: pytest.Mon
     kagglehub = types.SimpleNamespace(dataset_download=dataset_download)
     monkeypatch.setitem(sys.modules, "kagglehub", kagglehub)
     with pytest.raises(OSError, match=r"\(403 Client Error.\). Download fer2013.csv by hand"):
-        fer_lib.fetch_fer2013()
+        fer_lib.datasets.fetch_fer2013()
     assert files_below(home) == []
 
 
@@ -339,24 +339,29 @@ def test_without_kagglehub_the_error_says_how_to_install_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     with pytest.raises(ImportError, match="pip install kagglehub. Or: Download fer2013.csv"):
-        fer_lib.fetch_fer2013()
+        fer_lib.datasets.fetch_fer2013()
 
 
 def test_the_real_fer2013_without_private_test_is_not_whole(home: Path, fer2013_npz: Path) -> None:
     with pytest.raises(ValueError, match="3589 pictures in PrivateTest. Received: 0"):
-        fer_lib.fetch_fer2013(fer2013_npz)
+        fer_lib.datasets.fetch_fer2013(fer2013_npz)
 
 
 # Sets that are given out on request
 
 
 @pytest.mark.parametrize(
-    "key", [key for key, info in fer_lib.list_datasets().items() if info.terms.access == "request"]
+    "key",
+    [
+        key
+        for key, info in fer_lib.datasets.list_datasets().items()
+        if info.terms.access == "request"
+    ],
 )
 def test_a_restricted_set_explains_itself(
     key: str, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    info = fer_lib.dataset_info(key)
+    info = fer_lib.datasets.dataset_info(key)
     with pytest.raises(PermissionError, match="on request only. Apply: ") as caught:
         datasets.fetch_dataset(key)
     assert info.terms.page in str(caught.value)

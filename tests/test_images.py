@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from fer_lib.images import find_images, is_picture, read_image, to_gray, write_image
+from fer_lib.images import find_images, is_image, read_image, to_gray, write_image
 
 pictures = hnp.arrays(
     np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.sampled_from([3]))
@@ -258,9 +258,9 @@ def test_tiny_pictures_are_pictures(size):
 
 def test_is_picture_tells_one_from_several(noise):
     for one in ("a.jpg", b"", noise, noise[..., 0], Image.fromarray(noise)):
-        assert is_picture(one)
+        assert is_image(one)
     for several in (["a.jpg"], (noise,), noise[None], iter([noise])):
-        assert not is_picture(several)
+        assert not is_image(several)
 
 
 def test_find_images_walks_folders(tmp_path, noise):

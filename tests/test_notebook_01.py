@@ -8,9 +8,9 @@ import notebook_cells
 import numpy as np
 import pytest
 
-from fer_lib.datasets import make_faces
 from fer_lib.datasets.fer2013_files import read_csv
-from fer_lib.evaluation import find_twins
+from fer_lib.evaluation import find_duplicates
+from fer_lib.synthetic import make_faces
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "01_data.ipynb"
 
@@ -39,4 +39,4 @@ def test_twins_are_counted_as_the_library_counts_them(names: dict) -> None:
     images = make_faces(4, seed=2).images
     others = images[[0, 5, 5, 9]].copy()
     others[3, 0, 0] ^= 1  # one pixel differs: no twin
-    assert names["count_twins"](others, images) == find_twins(others, images).sum() == 3
+    assert names["count_twins"](others, images) == find_duplicates(others, images).sum() == 3

@@ -11,11 +11,11 @@ import pytest
 from skimage.transform import estimate_transform
 
 from fer_lib.alignment import FACE_TEMPLATE, align_face
-from fer_lib.datasets import make_faces
 from fer_lib.detection import LANDMARKS, Face
 from fer_lib.labels import EMOTIONS
 from fer_lib.models import build_cnn
 from fer_lib.pretrained import load_pretrained
+from fer_lib.synthetic import make_faces
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "02_faces.ipynb"
 # The astronaut's face, upright, turned, and with a mouth that fits no template.

@@ -40,7 +40,7 @@ def test_the_product_of_matrices_is_the_warp_of_the_library(
         return keras.ops.full(shape, low + drawn * (high - low))
 
     monkeypatch.setattr(keras.random, "uniform", draw)
-    layer = fer_lib.RandomAffine(flip_rate=flip_rate, seed=0, **RANGES)
+    layer = fer_lib.augmentation.RandomAffine(flip_rate=flip_rate, seed=0, **RANGES)
     pictures = faces.images.astype("float32")
     library = keras.ops.convert_to_numpy(layer(pictures, training=True))
 

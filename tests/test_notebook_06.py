@@ -48,7 +48,7 @@ def test_mcnemar(names: dict, predictions) -> None:
     probabilities, labels = predictions
     rival = (probabilities + np.roll(probabilities, 1, axis=0)) / 2
     reports = [fer_lib.evaluate(p, labels, num_resamples=20) for p in (probabilities, rival)]
-    [library] = fer_lib.compare(*reports, num_resamples=20).differences
+    [library] = fer_lib.evaluation.compare(*reports, num_resamples=20).differences
     by_hand = names["mcnemar"](*(p.argmax(axis=1) == labels for p in (probabilities, rival)))
     assert by_hand == pytest.approx(
         (library.p_value, library.only_first, library.only_second), abs=1e-6
@@ -68,7 +68,7 @@ def test_priors(names: dict, predictions, strength: float) -> None:
     counts = np.array([900, 30, 200, 300, 200, 400, 500])
     np.testing.assert_allclose(
         names["adjust_priors"](predictions[0], counts, strength),
-        fer_lib.adjust_priors(predictions[0], counts, strength),
+        fer_lib.evaluation.adjust_priors(predictions[0], counts, strength),
         atol=1e-6,
     )
 

@@ -67,11 +67,11 @@ def test_forgetting_and_likeness(names: dict, images: np.ndarray, lesson: keras.
     by_hand, library = names["forget"](lesson, seed=2), explain.randomize_weights(lesson, seed=2)
     for mine, theirs in zip(by_hand.get_weights(), library.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    maps = [fer_lib.occlusion_map(network, images[:2], 3) for network in (lesson, by_hand)]
+    maps = [fer_lib.explain.occlusion_map(network, images[:2], 3) for network in (lesson, by_hand)]
     np.testing.assert_allclose(
         [names["likeness"](*pair) for pair in zip(*maps, strict=True)],
-        fer_lib.sanity_check(
-            lesson, images[:2], method=lambda *a: fer_lib.occlusion_map(*a, 3), seed=2
+        fer_lib.explain.sanity_check(
+            lesson, images[:2], method=lambda *a: fer_lib.explain.occlusion_map(*a, 3), seed=2
         ),
         atol=1e-6,
     )
@@ -84,7 +84,7 @@ def test_gap_and_its_p_value(names: dict) -> None:
     gap, p = names["gap_and_p"](correct, group)
     answers = np.where(correct, 0, 1)
     report = fer_lib.evaluate(np.eye(2)[answers], np.zeros(120, int), ["happy", "sad"])
-    gaps = fer_lib.slice_report(report, group).gaps
+    gaps = fer_lib.evaluation.slice_report(report, group).gaps
     row = gaps.set_index("score").loc["recall of happy"]
     assert abs(gap) == pytest.approx(row.gap, abs=1e-6)
     # Both draw 9,999 permutations; the p value that all permutations have is known.
@@ -100,5 +100,5 @@ def test_gap_and_its_p_value(names: dict) -> None:
 @pytest.mark.parametrize("strength", [1, 5])
 def test_noise(names: dict, images: np.ndarray, strength: int) -> None:
     level = (5, 10, 15, 20, 30)[strength - 1]
-    library = fer_lib.corrupt(images.astype("uint8"), "noise", strength)
+    library = fer_lib.evaluation.corrupt(images.astype("uint8"), "noise", strength)
     np.testing.assert_array_equal(names["add_noise"](images, level), library)

@@ -17,8 +17,8 @@ BREAKS = {
     "01_data.ipynb": (
         "evaluation/twins.py",
         """
-_right = find_twins
-find_twins = lambda images, training_images: ~_right(images, training_images)
+_right = find_duplicates
+find_duplicates = lambda images, training_images: ~_right(images, training_images)
 """,
     ),
     "06_evaluation.ipynb": (

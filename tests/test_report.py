@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib.datasets import make_faces
 from fer_lib.evaluation import compare, evaluate
 from fer_lib.report import render_report, write_report
+from fer_lib.synthetic import make_faces
 
 NASTY = 'cnn </script><b onload="x">&amp;'
 CARD = {

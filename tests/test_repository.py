@@ -29,17 +29,19 @@ HEAVY += ("numpy", "scipy", "sklearn", "skimage", "av", "anywidget", "pooch", "j
 
 # From the bottom to the top. A room imports from its own line and from the lines above it.
 ROOMS = (
-    ("images", "labels", "paths", "versions"),
+    ("images", "labels", "paths"),
     ("results",),
     ("detection", "alignment", "enhancement"),
-    ("datasets",),  # above the faces, for `load_folder` aligns those of a user's own pictures
+    ("datasets",),  # above the faces, for `load_folder` aligns those of a user's own images
+    ("synthetic",),
+    ("course",),
     ("models", "augmentation"),
     ("pretrained",),
     ("evaluation",),
     ("plotting",),
     ("explain", "report"),
     ("training", "export", "recipes"),
-    ("doctor",),
+    ("audit",),
     ("tracking",),  # below `recognition`, whose streams keep faces apart with it
     ("recognition",),
     ("webcam", "video"),

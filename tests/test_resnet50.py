@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fer_lib import models, pretrained, training
-from fer_lib.datasets import make_faces
+from fer_lib.synthetic import make_faces
 from fer_lib.training import checkpoint
 
 

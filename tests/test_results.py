@@ -13,26 +13,26 @@ from fer_lib import paths
 
 
 def test_predictions_are_those_of_the_card() -> None:
-    probabilities, labels = fer_lib.load_predictions("cnn")
+    probabilities, labels = fer_lib.results.load_predictions("cnn")
     card = json.loads((paths.find_model("cnn") / "card.json").read_text(encoding="utf-8"))
     accuracy = (probabilities.argmax(axis=1) == labels).mean()
     assert accuracy == pytest.approx(card["scores"]["selection"]["accuracy"])
 
 
 def test_history_has_one_row_an_epoch() -> None:
-    history = fer_lib.load_history("cnn")
+    history = fer_lib.results.load_history("cnn")
     assert history["epoch"].tolist() == list(range(1, len(history) + 1))
     assert {"loss", "val_loss", "accuracy", "val_accuracy"} <= set(history)
 
 
 def test_audit_has_figures_and_findings() -> None:
-    audit = fer_lib.load_audit("fer2013")
+    audit = fer_lib.results.load_audit("fer2013")
     assert audit["counts"]["Training"]["happy"] == 7215
     assert "identical_leak" in [finding["name"] for finding in audit["findings"]]
 
 
 def test_experiments_compare_each_change_with_the_reference() -> None:
-    experiments = fer_lib.load_experiments()
+    experiments = fer_lib.results.load_experiments()
     reference = experiments["reference"]["accuracy"]
     assert {row["group"] for row in experiments["changes"].values()} == {"augmentation", "recipe"}
     for row in experiments["changes"].values():
@@ -42,7 +42,7 @@ def test_experiments_compare_each_change_with_the_reference() -> None:
 
 
 def test_transfer_has_every_way_to_begin_at_every_number_of_pictures() -> None:
-    transfer = fer_lib.load_experiments("transfer")
+    transfer = fer_lib.results.load_experiments("transfer")
     cases = {(row["mode"], row["pictures"]) for row in transfer["rows"]}
     assert len(cases) == len(transfer["rows"]) == 9
     for row in transfer["rows"]:
@@ -56,25 +56,25 @@ def test_transfer_has_every_way_to_begin_at_every_number_of_pictures() -> None:
 def test_missing_experiments_are_named(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(paths, "models_dirs", lambda: [tmp_path])
     with pytest.raises(FileNotFoundError, match="Expected recipe_experiments.json beside"):
-        fer_lib.load_experiments()
+        fer_lib.results.load_experiments()
     with pytest.raises(ValueError, match="Expected `name` among recipe, transfer"):
-        fer_lib.load_experiments("distillation")
+        fer_lib.results.load_experiments("distillation")
 
 
 def test_what_is_not_there_is_named(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match="Expected an audit among: fer2013"):
-        fer_lib.load_audit("fer2014")
+        fer_lib.results.load_audit("fer2014")
     with pytest.raises(FileNotFoundError, match="Expected the name of a model"):
-        fer_lib.load_predictions("no_model")
+        fer_lib.results.load_predictions("no_model")
     (tmp_path / "card.json").write_text("{}", encoding="utf-8")
     with pytest.raises(FileNotFoundError, match="where a finished training leaves it"):
-        fer_lib.load_history(tmp_path)
+        fer_lib.results.load_history(tmp_path)
 
 
 def test_no_network_is_loaded() -> None:
     code = (
-        "import sys, fer_lib; fer_lib.load_predictions(); fer_lib.load_history(); "
-        "fer_lib.load_audit(); "
-        "fer_lib.load_experiments(); assert not {'keras', 'tensorflow'} & set(sys.modules)"
+        "import sys, fer_lib; fer_lib.results.load_predictions(); fer_lib.results.load_history(); "
+        "fer_lib.results.load_audit(); "
+        "fer_lib.results.load_experiments(); assert not {'keras', 'tensorflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

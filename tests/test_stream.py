@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from fer_lib import paths
-from fer_lib.datasets import draw_face
 from fer_lib.detection import Face
 from fer_lib.labels import EMOTIONS
 from fer_lib.recognition import (
@@ -20,6 +19,7 @@ from fer_lib.recognition import (
     TrackedEmotion,
     recognizer,
 )
+from fer_lib.synthetic import draw_face
 
 FACE = draw_face({"emotion": "happy"}, 80)
 BACKGROUND = np.random.default_rng(0).integers(60, 200, (120, 160, 3), dtype=np.uint8)

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_lib.datasets.synthetic import (
+from fer_lib.labels import EMOTIONS, EMOTIONS_8
+from fer_lib.synthetic.faces import (
     ACTION_UNITS,
     EMOTION_ACTION_UNITS,
     FACTORS,
@@ -20,7 +21,6 @@ from fer_lib.datasets.synthetic import (
     draw_faces,
     make_faces,
 )
-from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
 LANDMARK_COLUMNS = [
     f"{point}_{axis}"
@@ -273,7 +273,7 @@ def test_draw_face_names_wrong_factors():
 
 
 def test_drawing_needs_no_image_library():
-    code = "import sys, fer_lib.datasets.synthetic as s; s.draw_face(); print('cv2' in sys.modules)"
+    code = "import sys, fer_lib.synthetic.faces as s; s.draw_face(); print('cv2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

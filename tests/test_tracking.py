@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_lib.datasets import draw_face
 from fer_lib.detection import LANDMARKS, Face
+from fer_lib.synthetic import draw_face
 from fer_lib.tracking import FaceTracker, motion
 
 SIZE = 72

@@ -1,16 +1,12 @@
-"""A notebook says in one line that it does not fit the library; old names work and warn."""
+"""A notebook says in one line that it does not fit the library."""
 
 from __future__ import annotations
 
-import re
 import warnings
-from pathlib import Path
 
 import pytest
 
 import fer_lib
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -48,19 +44,3 @@ def test_a_much_newer_library_warns(version, installed: str) -> None:
 def test_what_is_no_version_is_refused(wanted: str) -> None:
     with pytest.raises(ValueError, match="Expected a version"):
         fer_lib.check_notebook_version(wanted)
-
-
-def test_a_renamed_name_works_and_warns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(fer_lib._RENAMED, "old_emotions", ("EMOTIONS", "0.3"))
-    with pytest.warns(FutureWarning, match=r"fer_lib\.EMOTIONS.*up to version 0\.3") as warned:
-        assert fer_lib.old_emotions is fer_lib.EMOTIONS
-    assert warned[0].filename == __file__
-
-
-def test_renamed_names_lead_somewhere_and_are_dropped_in_time() -> None:
-    now = tuple(int(part) for part in fer_lib.__version__.split(".")[:2])
-    for old, (new, last) in fer_lib._RENAMED.items():
-        assert hasattr(fer_lib, new), old
-        assert old not in fer_lib.__all__
-        assert re.fullmatch(r"\d+\.\d+", last)
-        assert now <= tuple(int(part) for part in last.split(".")), f"{old} has had its time"

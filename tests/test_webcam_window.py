@@ -22,10 +22,10 @@ import pytest
 import skimage.data
 from scripted import ScriptedRecognizer
 
-from fer_lib import EmotionRecognizer, run_webcam
+from fer_lib import EmotionRecognizer
 from fer_lib.cli import main
 from fer_lib.images import read_image
-from fer_lib.webcam import desktop, window
+from fer_lib.webcam import desktop, run_webcam, window
 from fer_lib.webcam.camera import Camera
 
 

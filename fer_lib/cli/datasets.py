@@ -71,8 +71,8 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from fer_lib.audit import check_dataset
     from fer_lib.cli.data import load_path
-    from fer_lib.doctor import check_dataset
 
     model = None
     if arguments.model is not None:

@@ -20,8 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from fer_lib import export
-    from fer_lib.datasets import make_faces
     from fer_lib.pretrained import load_pretrained
+    from fer_lib.synthetic import make_faces
 
     trained = load_pretrained(arguments.model)
     ending = export.FORMATS[arguments.format][0]

@@ -73,13 +73,13 @@ def _choose_recipe(arguments: argparse.Namespace, start: Pretrained | None) -> T
 
 def _read_data(arguments: argparse.Namespace, seed: int) -> tuple[FaceDataset, FaceDataset, str]:
     """Returns what to train on, what to select on, and the name of the latter."""
-    from fer_lib import datasets
+    from fer_lib import datasets, synthetic
     from fer_lib.cli.data import load_path
     from fer_lib.detection import FaceDetector
 
     if arguments.data == "synthetic":
         many, few = _SYNTHETIC
-        return datasets.make_faces(many, seed), datasets.make_faces(few, seed + 1), "drawn faces"
+        return synthetic.make_faces(many, seed), synthetic.make_faces(few, seed + 1), "drawn faces"
     detector = None if arguments.detector == "none" else FaceDetector(arguments.detector)
     dataset = load_path(Path(arguments.data), detector=detector)
     if arguments.votes:

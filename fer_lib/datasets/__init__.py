@@ -1,7 +1,7 @@
 """Data sets: files, or nothing at all, to arrays.
 
-`make_*` draws, `load_*` reads what lies on the disk, `fetch_*` downloads. All of them return a
-`FaceDataset`. A name is imported when it is first used: drawing needs no reader's libraries.
+`load_*` reads what lies on the disk, `fetch_*` downloads; both return a `FaceDataset`. A name is
+imported when it is first used.
 """
 
 from __future__ import annotations
@@ -9,18 +9,15 @@ from __future__ import annotations
 import importlib
 
 _MODULE_OF: dict[str, str] = {
-    "FaceDataset": "base",
-    "concatenate": "base",
+    "FaceDataset": "face_dataset",
+    "concatenate": "face_dataset",
     "dataset_info": "catalogue",
-    "draw_face": "synthetic",
-    "draw_faces": "synthetic",
     "fetch_dataset": "fetch",
     "fetch_fer2013": "fetch",
     "fetch_ferplus": "fetch",
     "list_datasets": "catalogue",
     "load_affectnet": "wild",
     "load_ckplus": "posed",
-    "load_course_dataset": "course",
     "load_expw": "wild",
     "load_fer2013": "fer2013",
     "load_ferplus": "ferplus",
@@ -28,7 +25,6 @@ _MODULE_OF: dict[str, str] = {
     "load_jaffe": "posed",
     "load_kdef": "posed",
     "load_rafdb": "wild",
-    "make_faces": "synthetic",
 }
 __all__ = list(_MODULE_OF)
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013_files import Source
 from fer_lib.datasets.storage import load_dataset, open_npz, read_array, save_dataset
 from fer_lib.paths import cache_dir

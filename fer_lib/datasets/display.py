@@ -9,7 +9,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset
 
 _PER_CLASS = 8
 _CELL = 48  # pixels a picture on the sheet

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets.base import FaceDataset
 from fer_lib.datasets.cache import cached
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013_files import (
     PUBLISHED_COUNTS,
     SPLITS,

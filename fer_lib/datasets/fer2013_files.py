@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.storage import is_saved_dataset, load_dataset, open_npz, read_array
 from fer_lib.labels import EMOTIONS
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS, SPLITS, published_rows
 from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
 

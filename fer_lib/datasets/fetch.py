@@ -16,9 +16,9 @@ import numpy as np
 import pooch
 
 from fer_lib.datasets.archives import unpack
-from fer_lib.datasets.base import FaceDataset
 from fer_lib.datasets.catalogue import DatasetInfo, dataset_info
 from fer_lib.datasets.downloads import obtain
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013_files import find_source, read_file
 from fer_lib.labels import EMOTIONS
 from fer_lib.paths import cache_dir

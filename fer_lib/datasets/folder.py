@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.pictures import read_pictures
 from fer_lib.images import find_images
 from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion

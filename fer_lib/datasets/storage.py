@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset
 
 _COLUMN, _MISSING = "metadata/", "missing/"
 

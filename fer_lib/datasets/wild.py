@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.pictures import find_folder, read_pictures
 from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
 

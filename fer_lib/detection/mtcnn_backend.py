@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from fer_lib.detection.detector import Detections
+from fer_lib.detection.face_detector import Detections
 
 # As the package does by default: three networks as small as these gain little from a GPU, which a
 # training may be using.

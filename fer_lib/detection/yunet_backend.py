@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pooch
 
-from fer_lib.detection.detector import Detections
+from fer_lib.detection.face_detector import Detections
 from fer_lib.paths import cache_dir
 
 WEIGHTS_NAME = "face_detection_yunet_2023mar.onnx"

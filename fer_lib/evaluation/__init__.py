@@ -10,7 +10,7 @@ from fer_lib.evaluation.calibration import (
     fit_temperature,
     reliability,
 )
-from fer_lib.evaluation.compare import Comparison, compare
+from fer_lib.evaluation.comparison import Comparison, compare
 from fer_lib.evaluation.conformal import (
     ConformalResult,
     fit_conformal,
@@ -18,6 +18,7 @@ from fer_lib.evaluation.conformal import (
     prediction_sets,
 )
 from fer_lib.evaluation.corruptions import CORRUPTIONS, Corruption, corrupt
+from fer_lib.evaluation.duplicates import find_duplicates
 from fer_lib.evaluation.group_report import SliceReport
 from fer_lib.evaluation.report import EvaluationReport
 from fer_lib.evaluation.robustness import RobustnessReport, robustness_suite
@@ -30,7 +31,6 @@ from fer_lib.evaluation.selective import (
     risk_coverage,
 )
 from fer_lib.evaluation.slices import slice_report
-from fer_lib.evaluation.twins import find_twins
 
 __all__ = [
     "CORRUPTIONS",
@@ -51,7 +51,7 @@ __all__ = [
     "compare",
     "corrupt",
     "evaluate",
-    "find_twins",
+    "find_duplicates",
     "fit_conformal",
     "fit_temperature",
     "measure_conformal",

@@ -130,15 +130,15 @@ def _sentences(report: EvaluationReport) -> list[str]:
             f"{sum(people.errors.values()):,} errors, people were split or agree with the model "
             f"on {split:,}."
         )
-    if report.num_twins is not None:
+    if report.num_duplicates is not None:
         sentences.append(_twins_sentence(report))
     return [*sentences, *report.notes]
 
 
 def _twins_sentence(report: EvaluationReport) -> str:
-    if not report.num_twins:
+    if not report.num_duplicates:
         return "None of the pictures is among the training pictures."
-    found = f"{report.num_twins:,} pictures are among the training pictures"
+    found = f"{report.num_duplicates:,} pictures are among the training pictures"
     if report.clean is None:
         return f"All {found}: nothing is left to score without them."
     ends = tables.ends(report.clean.intervals["accuracy"])

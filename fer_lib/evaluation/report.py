@@ -57,7 +57,7 @@ class EvaluationReport:
         agreement: Comparison with people's votes, where the data set has them.
         clean: The report on the samples whose picture is not among the training pictures, where
             those were given and something is left.
-        num_twins: Number of samples that `clean` leaves out.
+        num_duplicates: Number of samples that `clean` leaves out.
         notes: What is undefined or rests on few samples, in plain sentences.
     """
 
@@ -81,7 +81,7 @@ class EvaluationReport:
     agreement: VoteAgreement | None
     notes: tuple[str, ...]
     clean: EvaluationReport | None = None
-    num_twins: int | None = None
+    num_duplicates: int | None = None
 
     @property
     def n(self) -> int:
@@ -136,7 +136,7 @@ class EvaluationReport:
             "selective": self._selective_dict(),
             "conformal": None if self.conformal is None else self.conformal.to_dict(),
             "agreement": None if self.agreement is None else self.agreement.to_dict(),
-            "num_twins": self.num_twins,
+            "num_duplicates": self.num_duplicates,
             "clean": None if self.clean is None else self.clean.to_dict(),
             "notes": list(self.notes),
         }

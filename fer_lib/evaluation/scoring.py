@@ -18,8 +18,8 @@ from fer_lib.evaluation import (
     metrics,
     selective,
 )
+from fer_lib.evaluation.duplicates import find_duplicates
 from fer_lib.evaluation.report import PER_CLASS, EvaluationReport, plain
-from fer_lib.evaluation.twins import find_twins
 
 
 def evaluate(
@@ -74,9 +74,9 @@ def evaluate(
             "Expected `dataset` with pictures, to find those that are among `training_images`. "
             "Received: labels only"
         )
-    twin = find_twins(predictions.images, training_images)
+    twin = find_duplicates(predictions.images, training_images)
     clean = None if twin.all() else _score(predictions.select(~twin), num_resamples, seed)
-    return dataclasses.replace(report, clean=clean, num_twins=int(twin.sum()))
+    return dataclasses.replace(report, clean=clean, num_duplicates=int(twin.sum()))
 
 
 def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> EvaluationReport:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.evaluation.bootstrap import wilson
-from fer_lib.evaluation.compare import holm
+from fer_lib.evaluation.comparison import holm
 from fer_lib.evaluation.group_report import SliceReport
 from fer_lib.evaluation.grouping import group_samples
 from fer_lib.evaluation.report import EvaluationReport

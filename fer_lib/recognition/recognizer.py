@@ -13,7 +13,7 @@ import numpy as np
 
 from fer_lib.alignment import crop_detected_face
 from fer_lib.detection import Face, FaceDetector
-from fer_lib.images import PictureSource, is_picture, read_image
+from fer_lib.images import ImageSource, is_image, read_image
 from fer_lib.paths import stream_model
 from fer_lib.pretrained import load_pretrained
 from fer_lib.recognition.faces import FaceEmotion, TrackedEmotion
@@ -80,7 +80,7 @@ class EmotionRecognizer:
         return tuple(self.model.class_names)
 
     def predict(
-        self, pictures: PictureSource | Iterable[PictureSource]
+        self, pictures: ImageSource | Iterable[ImageSource]
     ) -> list[FaceEmotion] | list[list[FaceEmotion]]:
         """Returns the faces of one picture, or of each picture of a list.
 
@@ -98,7 +98,7 @@ class EmotionRecognizer:
         Raises:
             OSError, ValueError, TypeError: A picture cannot be read, see `read_image`.
         """
-        if is_picture(pictures):
+        if is_image(pictures):
             return self.predict([pictures])[0]
         size = getattr(self.model, "image_size", (48, 48))[0]
         faces: list[list[Face]] = []

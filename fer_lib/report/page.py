@@ -158,8 +158,8 @@ def _scored_rows(
         ("pictures", f"{report.n:,}"),
         ("classes", ", ".join(report.class_names)),
     ]
-    if report.num_twins is not None:
-        rows.append(("also among the training pictures", f"{report.num_twins:,}"))
+    if report.num_duplicates is not None:
+        rows.append(("also among the training pictures", f"{report.num_duplicates:,}"))
     if report.predictions.data_hash:
         rows.append(("sha256 of pictures and labels", report.predictions.data_hash))
     return rows

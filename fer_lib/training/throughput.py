@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from fer_lib import models
-from fer_lib.datasets import make_faces
+from fer_lib.synthetic import make_faces
 from fer_lib.training import trainers
 from fer_lib.training.config import TrainingConfig
 from fer_lib.training.epochs import TrainingBatches

@@ -12,7 +12,8 @@ import sys
 import numpy as np
 import pandas as pd
 
-from fer_lib import denoise, equalize_contrast, load_fer2013, load_pretrained
+from fer_lib import load_fer2013, load_pretrained
+from fer_lib.enhancement import denoise, equalize_contrast
 
 CLEANERS = {
     "plain": lambda face: face,

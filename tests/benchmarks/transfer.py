@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from fer_lib import pretrained, training
-from fer_lib.datasets import FaceDataset, load_fer2013, make_faces
+from fer_lib.datasets import FaceDataset, load_fer2013
 from fer_lib.evaluation import compare, evaluate
+from fer_lib.synthetic import make_faces
 from fer_lib.training import loop
 
 RESULTS = Path(__file__).resolve().parents[2] / "saved_models" / "transfer_experiments.json"

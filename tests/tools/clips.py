@@ -10,9 +10,9 @@ import av
 import cv2
 import numpy as np
 
-from fer_lib.datasets import draw_face
 from fer_lib.detection import Face
 from fer_lib.labels import EMOTIONS
+from fer_lib.synthetic import draw_face
 
 SIZE = 64
 FACE = draw_face({"emotion": "happy", "hair": "short"}, SIZE)

@@ -24,8 +24,10 @@ import numpy as np
 import skimage.data
 from PIL import Image, ImageColor, ImageFilter
 
-from fer_lib import EMOTION_COLORS, EMOTIONS, EmotionRecognizer, analyze_video, cli, plot_timeline
+from fer_lib import EMOTIONS, EmotionRecognizer, analyze_video, cli
 from fer_lib.images import read_image
+from fer_lib.labels import EMOTION_COLORS
+from fer_lib.plotting import plot_timeline
 from fer_lib.video import annotate_frame
 
 FOLDER = Path(__file__).resolve().parents[2] / ".github" / "assets"

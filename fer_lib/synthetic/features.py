@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fer_lib.datasets._face_canvas import Canvas, gauss, smoothstep, square
-from fer_lib.datasets._face_geometry import FaceGeometry
-from fer_lib.datasets._face_head import Colors
+from fer_lib.synthetic.canvas import Canvas, gauss, smoothstep, square
+from fer_lib.synthetic.geometry import FaceGeometry
+from fer_lib.synthetic.head import Colors
 
 
 def forehead_lines(canvas: Canvas, face: FaceGeometry) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fer_lib.datasets._face_canvas import LUMA, Canvas, gauss, smoothstep, square
-from fer_lib.datasets._face_geometry import FaceGeometry
+from fer_lib.synthetic.canvas import LUMA, Canvas, gauss, smoothstep, square
+from fer_lib.synthetic.geometry import FaceGeometry
 
 # Ellis Monk's scale, https://skintone.google (CC BY 4.0), tones 1 to 10.
 MONK_TONES = (

@@ -4,8 +4,8 @@
 out the pictures that a finding, or the whole report, names.
 """
 
-from fer_lib.doctor.check import check_dataset
-from fer_lib.doctor.findings import Finding
-from fer_lib.doctor.report import DoctorReport
+from fer_lib.audit.check import check_dataset
+from fer_lib.audit.findings import Finding
+from fer_lib.audit.report import AuditReport
 
-__all__ = ["DoctorReport", "Finding", "check_dataset"]
+__all__ = ["AuditReport", "Finding", "check_dataset"]

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.audit.findings import Finding, listing, plural
 from fer_lib.datasets.display import data_uri
-from fer_lib.doctor.findings import Finding, listing, plural
+from fer_lib.datasets.face_dataset import FaceDataset
 
 _WIDTH = 80
 _THUMBNAILS = 8
@@ -24,7 +24,7 @@ _COLORS = {"error": "#D55E00", "warning": "#E69F00", "note": "#0072B2"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class DoctorReport:
+class AuditReport:
     """What is wrong with a data set, and what it is made of.
 
     `report["identical_leak"]` is the finding of that name, `"identical_leak" in report` tells
@@ -90,7 +90,7 @@ class DoctorReport:
 
     def __repr__(self) -> str:
         found = ", ".join(finding.name for finding in self.findings)
-        return f"DoctorReport({self.dataset.name!r}: {found or 'nothing found'})"
+        return f"AuditReport({self.dataset.name!r}: {found or 'nothing found'})"
 
     def __str__(self) -> str:
         lines = [*textwrap.wrap(self._title(), _WIDTH), ""]

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csgraph
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.audit.findings import Finding, listing, plural
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.ferplus import VOTE_COLUMNS
-from fer_lib.doctor.findings import Finding, listing, plural
 from fer_lib.evaluation import inputs
 from fer_lib.labels import EMOTIONS_8
 

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fer_lib.datasets import _face_features as features
-from fer_lib.datasets import _face_head as head
-from fer_lib.datasets._face_canvas import Canvas, gauss, square
-from fer_lib.datasets._face_geometry import FaceGeometry
+from fer_lib.synthetic import features, head
+from fer_lib.synthetic.canvas import Canvas, gauss, square
+from fer_lib.synthetic.geometry import FaceGeometry
 
 
 def draw_batch(factors: Mapping[str, np.ndarray], size: int, channels: int) -> np.ndarray:
     """Draws one face for each value of the columns of a table of factors.
 
     Args:
-        factors: The columns, each `(n,)`: `FACTORS` and `ACTION_UNITS` of `_face_factors`.
+        factors: The columns, each `(n,)`: `FACTORS` and `ACTION_UNITS` of `factors`.
         size: Edge of the square pictures in pixels.
         channels: 1 for grey, 3 for RGB.
 

@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 from scipy import fft
 
-from fer_lib.datasets.base import FaceDataset
-from fer_lib.doctor.duplicates import small_grey
+from fer_lib.audit.duplicates import small_grey
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.labels import canonical_emotion
 
 _JPEG_GAP = 0.15

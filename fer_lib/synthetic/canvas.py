@@ -10,7 +10,7 @@ import copy
 
 import numpy as np
 
-from fer_lib.datasets._face_geometry import UNIT, FaceGeometry
+from fer_lib.synthetic.geometry import UNIT, FaceGeometry
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, what grey pictures are made with
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.audit.duplicates import small_grey
+from fer_lib.audit.findings import Finding, listing
+from fer_lib.audit.fingerprint import csv_md5, hash_split, is_jpeg, known_name
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS, SPLITS
-from fer_lib.doctor.duplicates import small_grey
-from fer_lib.doctor.findings import Finding, listing
-from fer_lib.doctor.fingerprint import csv_md5, hash_split, is_jpeg, known_name
 from fer_lib.labels import EMOTIONS
 
 PUBLISHED_MD5 = "f8428a1edbd21e88f42c73edd2a14f95"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from fer_lib.images import PictureSource, is_picture, read_image
+from fer_lib.images import ImageSource, is_image, read_image
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """The five points of a face, left and right as the viewer of the upright face sees them."""
@@ -118,7 +118,7 @@ class FaceDetector:
         self.score_threshold = score_threshold
         self._backend = _load_backend(backend, score_threshold, weights)
 
-    def detect(self, image: PictureSource) -> list[Face]:
+    def detect(self, image: ImageSource) -> list[Face]:
         """Returns the faces of one picture, the largest first; none is an empty list.
 
         Args:
@@ -142,14 +142,14 @@ class FaceDetector:
         faces = [_make_face(edges[i], scores[i], landmarks[i]) for i in np.flatnonzero(wanted)]
         return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
-    def detect_batch(self, images: Iterable[PictureSource]) -> list[list[Face]]:
+    def detect_batch(self, images: Iterable[ImageSource]) -> list[list[Face]]:
         """Returns the faces of each picture, exactly as `detect` does.
 
         Pictures are read one by one and not kept, so that a generator or a list of paths of any
         length fits into memory. (Both detectors would have to pad pictures of different sizes
         to stack them, which changes what they find.)
         """
-        if is_picture(images):
+        if is_image(images):
             raise TypeError("Expected a list of pictures. Received one picture; use `detect`.")
         return [self.detect(image) for image in images]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fer_lib.datasets.base import FaceDataset
-from fer_lib.doctor.duplicates import Copies
-from fer_lib.doctor.findings import Finding, listing, plural
+from fer_lib.audit.duplicates import Copies
+from fer_lib.audit.findings import Finding, listing, plural
+from fer_lib.datasets.face_dataset import FaceDataset
 
 _HOW = {
     "identical": "pixel-identical to",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 
-def find_twins(images: Any, others: Any) -> np.ndarray:
+def find_duplicates(images: Any, others: Any) -> np.ndarray:
     """Says which pictures are also among others, identical pixel by pixel.
 
     Args:
@@ -27,7 +27,7 @@ def find_twins(images: Any, others: Any) -> np.ndarray:
 
     Example:
         >>> faces = np.arange(3 * 4).reshape(3, 2, 2)
-        >>> find_twins(faces, faces[1:2]).tolist()
+        >>> find_duplicates(faces, faces[1:2]).tolist()
         [False, True, False]
     """
     images, others = _pictures(images), _pictures(others)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fer_lib.datasets.base import FaceDataset
-from fer_lib.doctor import duplicates, labels, pictures, published, twins
-from fer_lib.doctor.findings import SEVERITIES
-from fer_lib.doctor.report import DoctorReport
+from fer_lib.audit import duplicates, labels, pictures, published, twins
+from fer_lib.audit.findings import SEVERITIES
+from fer_lib.audit.report import AuditReport
+from fer_lib.datasets.face_dataset import FaceDataset
 
 
-def check_dataset(dataset: FaceDataset, model: Any = None) -> DoctorReport:
+def check_dataset(dataset: FaceDataset, model: Any = None) -> AuditReport:
     """Examines a data set: is it whole, clean and free of leaks?
 
     Looked for are pictures that are constant, tiny or no face; identical and nearly identical
@@ -32,7 +32,7 @@ def check_dataset(dataset: FaceDataset, model: Any = None) -> DoctorReport:
         ValueError: The data set is empty, or the model takes other pictures or classes.
 
     Example:
-        >>> from fer_lib.datasets import make_faces
+        >>> from fer_lib.synthetic import make_faces
         >>> faces = make_faces(3)
         >>> check_dataset(faces).findings
         ()
@@ -68,4 +68,4 @@ def check_dataset(dataset: FaceDataset, model: Any = None) -> DoctorReport:
         (finding for finding in findings if unique[finding.name] is finding),
         key=lambda finding: SEVERITIES.index(finding.severity),
     )
-    return DoctorReport(dataset, tuple(ordered), figures, tuple(unchecked))
+    return AuditReport(dataset, tuple(ordered), figures, tuple(unchecked))

@@ -14,9 +14,9 @@ from PIL import Image
 from scipy import ndimage
 
 from fer_lib import cli, paths
+from fer_lib.audit import check_dataset, fingerprint, published
 from fer_lib.datasets import FaceDataset, concatenate, load_fer2013, load_ferplus
 from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS
-from fer_lib.doctor import check_dataset, fingerprint, published
 from fer_lib.labels import EMOTIONS
 
 # Small enough for a test, and like the real ones all different.

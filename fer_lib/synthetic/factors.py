@@ -177,7 +177,7 @@ def sample_factors(
         counts: Faces of each class, by name.
         seed: Any whole number from 0.
         people: How many different people; None makes every face another person.
-        overrides: As `factors` of `fer_lib.datasets.make_faces`.
+        overrides: As `factors` of `fer_lib.synthetic.make_faces`.
 
     Returns:
         One row a face: `emotion`, `person`, `intensity`, `FACTORS` and `ACTION_UNITS`.

@@ -19,7 +19,7 @@ import pandas as pd
 from fer_lib.labels import EMOTIONS, canonical_emotion
 
 if TYPE_CHECKING:
-    from fer_lib.datasets.batches import FaceBatches
+    from fer_lib.datasets.face_batches import FaceBatches
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -228,7 +228,7 @@ class FaceDataset:
 
     def batches(self, batch_size: int = 32, *, shuffle: bool = False, seed: int = 0) -> FaceBatches:
         """Returns batches that `model.fit`, `evaluate` and `predict` take, on every backend."""
-        from fer_lib.datasets.batches import FaceBatches
+        from fer_lib.datasets.face_batches import FaceBatches
 
         return FaceBatches(self, batch_size, shuffle=shuffle, seed=seed)
 

@@ -7,7 +7,7 @@ import math
 import keras
 import numpy as np
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset
 
 
 class FaceBatches(keras.utils.PyDataset):

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets._face_drawing import draw_batch
-from fer_lib.datasets._face_factors import (
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.labels import EMOTIONS, canonical_emotion
+from fer_lib.synthetic.drawing import draw_batch
+from fer_lib.synthetic.factors import (
     ACTION_UNITS,
     EMOTION_ACTION_UNITS,
     FACTORS,
     check_value,
     sample_factors,
 )
-from fer_lib.datasets._face_geometry import LANDMARKS, FaceGeometry
-from fer_lib.datasets.base import FaceDataset
-from fer_lib.labels import EMOTIONS, canonical_emotion
+from fer_lib.synthetic.geometry import LANDMARKS, FaceGeometry
 
 __all__ = [
     "ACTION_UNITS",

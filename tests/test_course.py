@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_lib.datasets import FaceDataset, load_course_dataset
+from fer_lib.course import load_course_dataset
+from fer_lib.datasets import FaceDataset
 from fer_lib.labels import EMOTIONS
 
 

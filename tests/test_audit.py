@@ -12,12 +12,13 @@ import pytest
 from PIL import Image
 
 import fer_lib
-from fer_lib.datasets import FaceDataset, concatenate, make_faces
+from fer_lib.audit import check_dataset
+from fer_lib.audit.duplicates import find_copies
+from fer_lib.audit.labels import find_permutation
+from fer_lib.datasets import FaceDataset, concatenate
 from fer_lib.datasets.ferplus import VOTE_COLUMNS
-from fer_lib.doctor import check_dataset
-from fer_lib.doctor.duplicates import find_copies
-from fer_lib.doctor.labels import find_permutation
 from fer_lib.labels import EMOTIONS
+from fer_lib.synthetic import make_faces
 
 
 @pytest.fixture(scope="module")

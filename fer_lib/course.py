@@ -1,19 +1,21 @@
-"""The data set of a lesson: FER2013 where there is a copy, drawn faces where there is none.
+"""What every lesson begins with: its data set, and the check that notebook and library fit.
 
-`FER_LIB_DATASET` decides. Either way a lesson gets the same splits, shapes and classes, so that
-not a line of it changes.
+`FER_LIB_DATASET` decides on the data: FER2013 where there is a copy, synthetic faces where there
+is none. Either way a lesson gets the same splits, shapes and classes.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
+from pathlib import Path
 
 import numpy as np
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import load_fer2013
-from fer_lib.datasets.synthetic import make_faces
 from fer_lib.paths import datasets_dirs
+from fer_lib.synthetic.faces import make_faces
 
 VARIABLE = "FER_LIB_DATASET"
 _CHOICES = ("auto", "synthetic", "fer2013")
@@ -79,3 +81,47 @@ def _sample(dataset: FaceDataset, num_of_split: dict[str, int], seed: int) -> Fa
             members = np.flatnonzero((dataset.split == split) & (dataset.labels == label))
             kept.append(generator.permutation(members)[:number])
     return dataset[np.sort(np.concatenate(kept))]
+
+
+def check_notebook_version(wanted: str) -> None:
+    """Says in one line if a notebook was written for another version of the library.
+
+    An older library lacks what the notebook is about to use; a newer one is a warning at most.
+
+    Args:
+        wanted: The version that the notebook was written for, such as `"0.2"`.
+
+    Raises:
+        ValueError: `wanted` is no version.
+        RuntimeError: The library is older than the notebook.
+
+    Warns:
+        FutureWarning: The library is two or more versions newer.
+
+    Example:
+        >>> import fer_lib
+        >>> fer_lib.check_notebook_version("0.2")
+    """
+    from fer_lib import __version__
+
+    needs, has = _parse(wanted), _parse(__version__)
+    place = Path(__file__).resolve().parent
+    if has < needs:
+        raise RuntimeError(
+            f"This notebook needs fer_lib {wanted}. Received: fer_lib {__version__} in {place}. "
+            "Update it (`git pull` and `make lab`), then restart the kernel."
+        )
+    if has >= (needs[0], needs[1] + 2):
+        warnings.warn(
+            f"This notebook was written for fer_lib {wanted}, and fer_lib {__version__} is "
+            "installed: names may have gone. Take the notebook that came with the library.",
+            FutureWarning,
+            stacklevel=2,
+        )
+
+
+def _parse(version: str) -> tuple[int, int]:
+    parts = str(version).split(".")
+    if len(parts) < 2 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+        raise ValueError(f"Expected a version such as '0.2'. Received: {version!r}")
+    return int(parts[0]), int(parts[1])

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fer_lib.datasets.base import FaceDataset
+from fer_lib.audit.duplicates import LEAST_DEVIATION
+from fer_lib.audit.findings import Finding, plural
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.ferplus import VOTE_COLUMNS
-from fer_lib.doctor.duplicates import LEAST_DEVIATION
-from fer_lib.doctor.findings import Finding, plural
 
 _LEAST_SIDE = 32  # below, people and networks lose the eyes and brows
 _MOST_ENLARGED = 2.0

@@ -1,0 +1,5 @@
+"""Synthetic faces: `make_*` draws labelled faces from parameters, without any data set."""
+
+from fer_lib.synthetic.faces import draw_face, draw_faces, make_faces
+
+__all__ = ["draw_face", "draw_faces", "make_faces"]
