@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from fer_lib.detection import LANDMARKS, Face, FaceDetector, detector, yunet_backend
+from fer_lib.detection import LANDMARKS, Face, FaceDetector, face_detector, yunet_backend
 
 needs_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="mtcnn needs the TensorFlow backend of Keras"
@@ -63,7 +63,7 @@ class FakeBackend:
 
     def find(self, image):
         self.shapes.append(image.shape)
-        return detector.Detections(self.corners, np.full(len(self.corners), 0.9), self.landmarks)
+        return face_detector.Detections(self.corners, np.full(len(self.corners), 0.9), self.landmarks)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def use_backend(monkeypatch):
     """A function that makes a detector around a fake backend."""
 
     def use(backend, **settings) -> FaceDetector:
-        monkeypatch.setattr(detector, "_load_backend", lambda *_: backend)
+        monkeypatch.setattr(face_detector, "_load_backend", lambda *_: backend)
         return FaceDetector(**settings)
 
     return use
