@@ -1,4 +1,4 @@
-"""Clean-up of pictures: does what its name says, keeps shape and colour, refuses nonsense."""
+"""Clean-up of images: does what its name says, keeps shape and color, refuses nonsense."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fer_lib.enhancement import denoise, equalize_contrast
+from fer_lib.enhancement import denoise, enhance, equalize_contrast
 from fer_lib.images import to_gray
 
-FUNCTIONS = [equalize_contrast, denoise]
+FUNCTIONS = [equalize_contrast, denoise, enhance]
 
 
 @pytest.fixture(scope="module")
@@ -21,20 +21,20 @@ def face() -> np.ndarray:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_gray_stays_gray_and_colour_stays_colour(function, face):
+def test_gray_stays_gray_and_color_stays_color(function, face):
     gray = to_gray(face)
-    for picture in (face, gray):
-        before = picture.copy()
-        result = function(picture)
-        assert result.shape == picture.shape and result.dtype == np.uint8
-        np.testing.assert_array_equal(picture, before)
-        assert not np.shares_memory(result, picture)
+    for image in (face, gray):
+        before = image.copy()
+        result = function(image)
+        assert result.shape == image.shape and result.dtype == np.uint8
+        np.testing.assert_array_equal(image, before)
+        assert not np.shares_memory(result, image)
     np.testing.assert_array_equal(function(gray / 255), function(gray))
 
 
 @settings(max_examples=30, deadline=None)
 @given(
-    picture=hnp.arrays(
+    image=hnp.arrays(
         np.uint8,
         st.one_of(
             st.tuples(st.integers(1, 20), st.integers(1, 20)),
@@ -42,18 +42,18 @@ def test_gray_stays_gray_and_colour_stays_colour(function, face):
         ),
     )
 )
-def test_any_picture_can_be_cleaned(picture):
+def test_any_image_can_be_cleaned(image):
     for function in FUNCTIONS:
-        assert function(picture).shape == picture.shape
+        assert function(image).shape == image.shape
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_constant_picture_has_nothing_to_clean(function):
+def test_a_constant_image_has_nothing_to_clean(function):
     result = function(np.full((48, 48), 90, np.uint8))
     assert np.ptp(result) == 0
 
 
-def test_contrast_is_evened_out(face):
+def test_contrast_is_equalized(face):
     gray = to_gray(face)
     shadow = np.linspace(0.15, 1, gray.shape[1])
     shaded = (gray * shadow).astype(np.uint8)
@@ -63,15 +63,15 @@ def test_contrast_is_evened_out(face):
     assert strong[:, :half].std() > equalize_contrast(shaded, clip_limit=1)[:, :half].std()
 
 
-def test_equalising_changes_the_lightness_only(face):
+def test_equalizing_changes_the_lightness_only(face):
     result = equalize_contrast(face).astype(float).mean(axis=(0, 1))
     before = face.astype(float).mean(axis=(0, 1))
     np.testing.assert_array_equal(np.argsort(result), np.argsort(before))
 
 
-@pytest.mark.parametrize("colour", [True, False])
-def test_noise_becomes_less(face, colour):
-    clean = face if colour else to_gray(face)
+@pytest.mark.parametrize("color", [True, False])
+def test_noise_becomes_less(face, color):
+    clean = face if color else to_gray(face)
     noise = np.random.default_rng(0).normal(0, 15, clean.shape)
     noisy = np.clip(clean + noise, 0, 255).astype(np.uint8)
     error = np.abs(denoise(noisy, strength=10).astype(float) - clean).mean()
@@ -107,8 +107,8 @@ def test_the_accuracies_that_the_docstrings_claim(fer2013_npz):
     test_set = load_fer2013(fer2013_npz, splits="PublicTest")
     faces, labels = test_set.images[::4, ..., 0], test_set.labels[::4]
 
-    def accuracy(pictures, clean=lambda picture: picture) -> float:
-        predicted = model.predict(np.stack([clean(picture) for picture in pictures])).argmax(axis=1)
+    def accuracy(images, clean=lambda image: image) -> float:
+        predicted = model.predict(np.stack([clean(image) for image in images])).argmax(axis=1)
         return float(np.mean(predicted == labels))
 
     def add_noise(deviation: float) -> np.ndarray:
@@ -119,6 +119,6 @@ def test_the_accuracies_that_the_docstrings_claim(fer2013_npz):
     assert accuracy(shadow, equalize_contrast) > accuracy(shadow) + 0.03
     assert accuracy(add_noise(10), denoise) > accuracy(add_noise(10)) + 0.07
     noisy = add_noise(20)
-    assert accuracy(noisy, lambda picture: denoise(picture, 20)) > accuracy(noisy) + 0.15
+    assert accuracy(noisy, lambda image: denoise(image, 20)) > accuracy(noisy) + 0.15
     assert accuracy(faces, equalize_contrast) < accuracy(faces) + 0.01
     assert accuracy(faces, denoise) < accuracy(faces) - 0.03

@@ -1,8 +1,8 @@
-"""Where the clean-up of `fer_lib.enhancement` helps: accuracy on spoilt faces, plain and cleaned.
+"""Where `fer_lib.enhancement` helps: accuracy on corrupted faces, plain and cleaned.
 
     python tests/benchmarks/enhancement.py fer2013.csv
 
-Prints one row a kind of spoiling, on every fourth face of PublicTest, seed 0.
+Prints one row per corruption, on every fourth face of PublicTest, seed 0.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ CLEANERS = {
 }
 
 
-def spoil(faces: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns faces `uint8 (n, 48, 48)` spoilt in several ways, by name."""
+def corrupt(faces: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns faces `uint8 (n, 48, 48)` corrupted in several ways, by name."""
     generator = np.random.default_rng(0)
 
     def noise(deviation: float) -> np.ndarray:
         return np.clip(faces + generator.normal(0, deviation, faces.shape), 0, 255).round()
 
-    spoilt = {
+    corrupted = {
         "as they are": faces,
         "a quarter as bright": faces * 0.25,
         "gamma 2.5": 255 * (faces / 255) ** 2.5,
         "side light": faces * np.linspace(0.15, 1, faces.shape[2]),
         "one half at a fifth": np.where(np.arange(faces.shape[2]) < 24, faces * 0.2, faces),
         "pale": faces * 0.15 + 100,
-        "noise of 10 grey levels": noise(10),
-        "noise of 20 grey levels": noise(20),
-        "noise of 30 grey levels": noise(30),
+        "noise of 10 gray levels": noise(10),
+        "noise of 20 gray levels": noise(20),
+        "noise of 30 gray levels": noise(30),
     }
-    return {name: images.astype(np.uint8) for name, images in spoilt.items()}
+    return {name: images.astype(np.uint8) for name, images in corrupted.items()}
 
 
 def main(path: str) -> None:
@@ -51,7 +51,7 @@ def main(path: str) -> None:
     dataset = load_fer2013(path, splits="PublicTest")[::4]
     model = load_pretrained("cnn")
     rows = {}
-    for name, faces in spoil(dataset.images[..., 0]).items():
+    for name, faces in corrupt(dataset.images[..., 0]).items():
         rows[name] = {}
         for cleaner, clean in CLEANERS.items():
             answers = model.predict(np.stack([clean(face) for face in faces])).argmax(axis=1)

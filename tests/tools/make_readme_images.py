@@ -1,9 +1,9 @@
-"""Makes the README's pictures of video and webcam, from public-domain faces only.
+"""Makes the README's images of video and webcam, from public-domain faces only.
 
-    python tests/tools/make_readme_pictures.py [demo] [frame] [timeline] [widget]
+    python tests/tools/make_readme_images.py [demo] [frame] [timeline] [widget]
 
 `demo.png`: what `make demo` draws. `frame.png`: a frame as `annotate_video` draws it.
-`timeline.png`: `plot_timeline` of a film of two photographs. `widget.png`: `WebcamWidget` in
+`timeline.png`: `plot_timeline` of a video of two photographs. `widget.png`: `WebcamWidget` in
 JupyterLab; needs Chromium. Without a name all four.
 """
 
@@ -58,10 +58,10 @@ def make_frame() -> Image.Image:
 
 
 def make_timeline() -> Image.Image:
-    """Returns the timeline of a film of both photographs, which come and go."""
+    """Returns the timeline of a video of both photographs, which come and go."""
     with tempfile.TemporaryDirectory() as folder:
-        film = camera_clip.write_mp4(Path(folder, "film.mp4"), _film(), RATE)
-        table = analyze_video(film, progress=False)
+        video = camera_clip.write_mp4(Path(folder, "video.mp4"), _make_video(), RATE)
+        table = analyze_video(video, progress=False)
     axes = plot_timeline(table)
     file = io.BytesIO()
     axes[0].figure.savefig(file, dpi=110)
@@ -76,7 +76,7 @@ def _photographs() -> list[np.ndarray]:
     return [np.asarray(Image.fromarray(part).resize((SIDE, SIDE))) for part in parts]
 
 
-def _film() -> list[np.ndarray]:
+def _make_video() -> list[np.ndarray]:
     """A camera sways over each photograph; a wall is shown where one is away."""
     wall = np.full((SIDE, SIDE, 3), 150, np.uint8)
     halves = []
@@ -97,7 +97,7 @@ def make_widget() -> Image.Image:
     """Returns the webcam widget in JupyterLab, a swaying photograph before its camera."""
     missing = jupyter_browser.browser_missing()
     if missing:
-        raise SystemExit(f"The picture of the widget {missing}")
+        raise SystemExit(f"The image of the widget {missing}")
     code = "from fer_lib import WebcamWidget\nWebcamWidget()"
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = nbformat.v4.new_notebook(
@@ -119,36 +119,36 @@ def make_widget() -> Image.Image:
             page.wait_for_timeout(12_000)  # until the chart is full
             place = page.locator(".fer-webcam").bounding_box()
             place["width"] = 16 + page.locator(".fer-stage").bounding_box()["width"]
-            picture = page.screenshot(clip=place)
-    return Image.open(io.BytesIO(picture)).convert("RGB")
+            image = page.screenshot(clip=place)
+    return Image.open(io.BytesIO(image)).convert("RGB")
 
 
-def save(name: str, picture: Image.Image) -> None:
-    """Writes a picture with as many colours as fit into the limit.
+def save(name: str, image: Image.Image) -> None:
+    """Writes an image with as many colors as fit into the limit.
 
     Raises:
-        ValueError: It is too large even with few colours.
+        ValueError: It is too large even with few colors.
     """
     path = FOLDER / f"{name}.png"
     for colors in (None, 256, 96):
-        shown = picture if colors is None else _reduce(picture, colors)
+        shown = image if colors is None else _reduce(image, colors)
         shown.save(path, optimize=True)
         if path.stat().st_size < MAX_BYTES:
-            print(f"{path}: {path.stat().st_size} bytes, {colors or 'all'} colours")
+            print(f"{path}: {path.stat().st_size} bytes, {colors or 'all'} colors")
             return
     raise ValueError(f"Expected less than {MAX_BYTES} bytes. {path} has {path.stat().st_size}.")
 
 
-def _reduce(picture: Image.Image, colors: int) -> Image.Image:
-    """Returns the picture with a palette in which paper and bars keep their colours."""
+def _reduce(image: Image.Image, colors: int) -> Image.Image:
+    """Returns the image with a palette in which paper and bars keep their colors."""
     names = ["#ffffff", *(EMOTION_COLORS[name] for name in EMOTIONS)]
     kept = np.array([ImageColor.getrgb(name) for name in names])
-    common = np.reshape(picture.quantize(colors - len(kept)).getpalette(), (-1, 3))
-    # Pillow takes a neighbour instead of the very colour, where there is one.
+    common = np.reshape(image.quantize(colors - len(kept)).getpalette(), (-1, 3))
+    # Pillow takes a neighbor instead of the very color, where there is one.
     near = np.abs(common[:, None] - kept).max(axis=2).min(axis=1) < 12
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.concatenate([kept, common[~near]]).ravel().tolist())
-    return picture.quantize(palette=palette)
+    return image.quantize(palette=palette)
 
 
 def main() -> None:
