@@ -45,8 +45,17 @@ _ROOM_OF: dict[str, str] = {
 }
 _ROOMS = (
     *("alignment", "audit", "augmentation", "cli", "course", "datasets", "detection"),
-    *("enhancement", "evaluation", "explain", "export", "images", "labels", "models", "paths"),
-    *("plotting", "pretrained", "recognition", "report", "results", "synthetic", "tracking"),
+    *("enhancement", "evaluation", "explain", "export", "files", "images", "labels", "models"),
+    *(
+        "paths",
+        "plotting",
+        "pretrained",
+        "recognition",
+        "report",
+        "results",
+        "synthetic",
+        "tracking",
+    ),
     *("training", "video", "webcam"),
 )
 __all__ = ["__version__", *_ROOM_OF]

@@ -63,7 +63,9 @@ class FakeBackend:
 
     def find(self, image):
         self.shapes.append(image.shape)
-        return face_detector.Detections(self.corners, np.full(len(self.corners), 0.9), self.landmarks)
+        return face_detector.Detections(
+            self.corners, np.full(len(self.corners), 0.9), self.landmarks
+        )
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_each_face_has_probabilities(recognizer, model, astronaut):
         assert face.box == face.face.box and face.class_names == EMOTIONS
     crops = np.stack([align_face(astronaut, face.face) for face in faces])
     np.testing.assert_allclose(
-        recognizer.predict_crops(crops), [face.probabilities for face in faces], atol=1e-6
+        recognizer.predict_faces(crops), [face.probabilities for face in faces], atol=1e-6
     )
 
 
@@ -137,7 +137,7 @@ def test_a_picture_without_a_face_is_an_empty_list(recognizer, model):
     assert recognizer.predict(DARK) == []
     assert recognizer.predict([DARK, DARK]) == [[], []]
     assert recognizer.predict([]) == []
-    assert recognizer.predict_crops(np.empty((0, 48, 48), np.uint8)).shape == (0, 7)
+    assert recognizer.predict_faces(np.empty((0, 48, 48), np.uint8)).shape == (0, 7)
     assert model.calls == []
 
 
@@ -204,5 +204,5 @@ def test_landmarks_that_span_no_face_cost_no_picture(model, astronaut):
     [face] = recognizer.predict(astronaut)
     by_box = crop_face(astronaut, (182, 64, 83, 107))
     np.testing.assert_allclose(
-        face.probabilities, recognizer.predict_crops(by_box[None])[0], atol=1e-6
+        face.probabilities, recognizer.predict_faces(by_box[None])[0], atol=1e-6
     )

@@ -29,7 +29,8 @@ HEAVY += ("numpy", "scipy", "sklearn", "skimage", "av", "anywidget", "pooch", "j
 
 # From the bottom to the top. A room imports from its own line and from the lines above it.
 ROOMS = (
-    ("images", "labels", "paths"),
+    ("files", "labels", "paths"),
+    ("images",),
     ("results",),
     ("detection", "alignment", "enhancement"),
     ("datasets",),  # above the faces, for `load_folder` aligns those of a user's own images

@@ -9,7 +9,6 @@ import time
 import numpy as np
 import pytest
 
-from fer_lib import paths
 from fer_lib.detection import Face
 from fer_lib.labels import EMOTIONS
 from fer_lib.recognition import (
@@ -217,16 +216,9 @@ def test_bad_arguments_are_errors():
         stream.update(scene(), 0.0)
 
 
-def test_streams_take_the_tiny_net_where_it_is(monkeypatch):
+def test_streams_use_the_recognizers_model(monkeypatch):
     loaded = []
     monkeypatch.setattr(recognizer, "load_pretrained", lambda name: loaded.append(name) or Model())
-    monkeypatch.setattr(paths, "list_models", lambda: {"cnn": None})
     faces = EmotionRecognizer(detector=Detector())
     assert faces.start_stream().model is faces.model
     assert loaded == ["cnn"]
-    monkeypatch.setattr(paths, "list_models", lambda: {"cnn": None, "cnn_tiny": None})
-    faces = EmotionRecognizer(detector=Detector())
-    assert faces.start_stream().model is faces.start_stream().model is not faces.model
-    assert loaded == ["cnn", "cnn", "cnn_tiny"]
-    named = EmotionRecognizer("cnn", Detector())
-    assert named.start_stream().model is named.model

@@ -22,7 +22,7 @@ def run_benchmark(model: str = "cnn", repeats: int = 30) -> pd.DataFrame:
 
     Small networks are timed beside one of the shape of mini-XCEPTION, and training steps beside the
     machine's rate in a matrix product. Streams are timed with the net for streams
-    (`stream_model`), with mtcnn and, where its weights have been fetched, with YuNet.
+    (`DEFAULT_STREAM_MODEL`), with mtcnn and, where its weights have been fetched, with YuNet.
 
     Args:
         model: A shipped model's name, or a model folder.

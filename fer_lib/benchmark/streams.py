@@ -14,7 +14,7 @@ from fer_lib.alignment import align_face
 from fer_lib.benchmark.timing import measure, row
 from fer_lib.detection import FaceDetector
 from fer_lib.detection.yunet_backend import WEIGHTS_NAME
-from fer_lib.paths import cache_dir, stream_model
+from fer_lib.paths import DEFAULT_STREAM_MODEL, cache_dir
 from fer_lib.pretrained import Pretrained, load_pretrained
 from fer_lib.recognition import EmotionRecognizer
 from fer_lib.tracking import FaceTracker
@@ -41,7 +41,7 @@ def five_faces_photograph() -> np.ndarray:
 
 def measure_streams(repeats: int) -> list[dict]:
     """Returns the rows of a stream with each detector that this machine can run."""
-    name = stream_model()
+    name = DEFAULT_STREAM_MODEL
     pretrained = load_pretrained(name)
     detectors = {}
     if keras.backend.backend() == "tensorflow":

@@ -16,9 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save", type=Path, metavar="DIR", help="write annotated pictures there")
 
 
-def add_recognizer_arguments(parser: argparse.ArgumentParser) -> None:
+def add_recognizer_arguments(parser: argparse.ArgumentParser, model: str = "cnn") -> None:
     """Adds the arguments that every verb with a recogniser takes."""
-    parser.add_argument("--model", default="cnn", help="a shipped model's name, or a model folder")
+    parser.add_argument(
+        "--model",
+        default=model,
+        metavar="NAME",
+        help=f"a shipped model's name, or a model folder (default: {model})",
+    )
     parser.add_argument("--detector", default="mtcnn", choices=("mtcnn", "yunet"))
     parser.add_argument(
         "--min-face-size", type=int, metavar="PIXELS", help="smallest face to look for"

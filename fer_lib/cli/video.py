@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 from fer_lib.cli.predict import add_recognizer_arguments
+from fer_lib.paths import DEFAULT_STREAM_MODEL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--annotate", type=Path, metavar="OUT.mp4", help="write the video with boxes and labels"
     )
     parser.add_argument("--plot", type=Path, metavar="OUT.png", help="write the timeline")
-    add_recognizer_arguments(parser)
-    parser.set_defaults(model=None)
+    add_recognizer_arguments(parser, model=DEFAULT_STREAM_MODEL)
     parser.add_argument(
         "--detect-every",
         type=int,
@@ -35,12 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from fer_lib.detection import FaceDetector
-    from fer_lib.paths import stream_model
     from fer_lib.recognition import EmotionRecognizer
     from fer_lib.video import analyze_video
 
     detector = FaceDetector(arguments.detector, min_face_size=arguments.min_face_size)
-    recognizer = EmotionRecognizer(arguments.model or stream_model(), detector)
+    recognizer = EmotionRecognizer(arguments.model, detector)
     with warnings.catch_warnings():
         # They are said in words of this verb's own below.
         warnings.filterwarnings("ignore", "Interrupted|.*damaged or cut off")

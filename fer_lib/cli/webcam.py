@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 from fer_lib.cli.predict import add_recognizer_arguments
+from fer_lib.paths import DEFAULT_STREAM_MODEL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--camera", default="0", help="a camera's number, a stream's address or a video file"
     )
-    add_recognizer_arguments(parser)
-    parser.set_defaults(model=None)  # the small network for streams, unless one is named
+    add_recognizer_arguments(parser, model=DEFAULT_STREAM_MODEL)
     parser.add_argument(
         "--output", type=Path, default=Path("outputs"), metavar="DIR", help="for saved pictures"
     )

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from fer_lib.paths import stream_model
+from fer_lib.paths import DEFAULT_STREAM_MODEL
 from fer_lib.recognition import EmotionRecognizer, TrackedEmotion
 from fer_lib.recognition.stream import DETECT_EVERY
 from fer_lib.video.drawing import annotate_frame
@@ -51,7 +51,7 @@ def analyze_video(
         source: A video file (mp4, mov, avi, webm, gif and whatever else FFmpeg reads), a folder of
             pictures, or the address of a live stream (`rtsp://`, `http://`), which is connected to
             anew once.
-        recognizer: None: the net for streams (`stream_model`) and the detector mtcnn.
+        recognizer: None: the model `paths.DEFAULT_STREAM_MODEL` and the detector mtcnn.
         csv: Where to write the rows as they come.
         annotate: An `.mp4` to write with boxes, labels and bars, see `annotate_video`.
         detect_every: Detect in every so many-th frame.
@@ -76,7 +76,7 @@ def analyze_video(
         >>> table.groupby("face_id")["happy"].mean()  # doctest: +SKIP
     """
     if recognizer is None:
-        recognizer = EmotionRecognizer(stream_model())
+        recognizer = EmotionRecognizer(DEFAULT_STREAM_MODEL)
     annotated = None if annotate is None else check_output(annotate)
     for output in filter(None, (annotated, csv)):
         if Path(output).expanduser().resolve() == Path(source).expanduser().resolve():

@@ -33,7 +33,7 @@ class WebcamWidget(anywidget.AnyWidget):
     stay in memory as numbers, see `to_frame`. Nothing is written to disk.
 
     Args:
-        recognizer: An `EmotionRecognizer`; `None` makes one.
+        recognizer: An `EmotionRecognizer`; `None` makes one with `paths.DEFAULT_STREAM_MODEL`.
         camera: The number of a camera of the computer that runs Python, or a video file that
             stands in for one, see `Camera`. `None`: the browser's camera, which VS Code does not
             lend to notebooks.
@@ -68,9 +68,10 @@ class WebcamWidget(anywidget.AnyWidget):
                 f"Expected `frame_width` of at least 64 pixels. Received: {frame_width}"
             )
         if recognizer is None:
+            from fer_lib.paths import DEFAULT_STREAM_MODEL
             from fer_lib.recognition import EmotionRecognizer
 
-            recognizer = EmotionRecognizer()
+            recognizer = EmotionRecognizer(DEFAULT_STREAM_MODEL)
         recognizer.start_stream(**stream_options).close()  # wrong options are told here
         names = recognizer.class_names
         colors = class_colors(names)

@@ -46,7 +46,7 @@ def run_webcam(
 
     Args:
         camera: The number of a camera, the address of a live stream, or a video file, see `Camera`.
-        recognizer: An `EmotionRecognizer`; `None` makes one.
+        recognizer: An `EmotionRecognizer`; `None` makes one with `paths.DEFAULT_STREAM_MODEL`.
         output: The folder for saved pictures; made when the first is saved.
         **stream_options: Settings of `EmotionRecognizer.start_stream`, such as `smoothing_s`.
 
@@ -61,9 +61,10 @@ def run_webcam(
     """
     with closing(desktop.Window(_TITLE)) as window, Camera(camera) as source:
         if recognizer is None:
+            from fer_lib.paths import DEFAULT_STREAM_MODEL
             from fer_lib.recognition import EmotionRecognizer
 
-            recognizer = EmotionRecognizer()
+            recognizer = EmotionRecognizer(DEFAULT_STREAM_MODEL)
         viewer = _Viewer(window, recognizer, Path(output), stream_options)
         with closing(viewer):
             while not (viewer.quit or source.ended):

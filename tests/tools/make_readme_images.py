@@ -27,6 +27,7 @@ from PIL import Image, ImageColor, ImageFilter
 from fer_lib import EMOTIONS, EmotionRecognizer, analyze_video, cli
 from fer_lib.images import read_image
 from fer_lib.labels import EMOTION_COLORS
+from fer_lib.paths import DEFAULT_STREAM_MODEL
 from fer_lib.plotting import plot_timeline
 from fer_lib.video import annotate_frame
 
@@ -52,7 +53,9 @@ def make_frame() -> Image.Image:
     astronaut, admiral = _photographs()
     frame = np.concatenate([astronaut, admiral], axis=1)
     alone = np.concatenate([astronaut, np.full_like(admiral, 150)], axis=1)
-    with EmotionRecognizer().start_stream(background=False, detect_every=1) as stream:
+    with EmotionRecognizer(DEFAULT_STREAM_MODEL).start_stream(
+        background=False, detect_every=1
+    ) as stream:
         stream.update(alone, 0.0)  # comes first, so she has the number that she has in the timeline
         return Image.fromarray(annotate_frame(frame, stream.update(frame, 1.0)))
 
