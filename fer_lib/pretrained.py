@@ -58,62 +58,74 @@ class Pretrained:
         self._forward = _compile_forward(self.model)
 
     @property
-    def image_size(self) -> tuple[int, int]:
-        """Height and width of the crops that the model takes, in pixels."""
-        return tuple(self.model.input_shape[1:3])
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the faces that the model takes."""
+        return tuple(self.model.input_shape[1:])
 
-    def predict(self, crops: np.ndarray, views: int = 1) -> np.ndarray:
-        """Predicts many face crops at once.
+    def predict(
+        self,
+        faces: np.ndarray,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        *,
+        tta: bool = False,
+    ) -> np.ndarray:
+        """Predicts many face crops at once, by one compiled function.
 
         Args:
-            crops: `(n, height, width)` or `(n, height, width, channels)` raw pixels in
-                `[0, 255]`, of `image_size`; `n` may be 0.
-            views: 1, or 10 for an offline score: each crop and its mirror image, centred and
+            faces: `(n, height, width)` or `(n, height, width, channels)` raw pixels in
+                `[0, 255]`, of `image_shape`; `n` may be 0.
+            batch_size: Most faces in one forward pass; 128 where it is None.
+            verbose: Accepted as Keras' `predict` does; no progress is shown.
+            tta: Test-time augmentation by ten-crop: each face and its mirror image, centered and
                 moved by two pixels each way, and the mean of their log-probabilities.
 
         Returns:
             Calibrated probabilities, `float32 (n, num_classes)`.
 
         Raises:
-            ValueError: Wrong shape, values that are not finite or not in `[0, 255]`, or a number
-                of views other than 1 and 10.
+            ValueError: Wrong shape, values that are not finite or not in `[0, 255]`, or a
+                `batch_size` below 1.
         """
-        crops = self._check(crops)
-        if views == 1:
-            probabilities = self._predict_once(crops)
-        elif views == 10:
-            probabilities = mean_of_logs([self._predict_once(v) for v in _ten_views(crops)])
+        faces = self._check(faces)
+        largest = _BATCH_SIZES[-1] if batch_size is None else batch_size
+        if largest < 1:
+            raise ValueError(f"Expected `batch_size` of at least 1. Received: {batch_size}")
+        if tta:
+            crops = [self._predict_once(crop, largest) for crop in _ten_crops(faces)]
+            probabilities = mean_of_logs(crops)
         else:
-            raise ValueError(f"Expected `views` to be 1 or 10. Received: {views}")
+            probabilities = self._predict_once(faces, largest)
         return apply_temperature(probabilities, self.temperature)
 
-    def _predict_once(self, crops: np.ndarray) -> np.ndarray:
+    def _predict_once(self, faces: np.ndarray, largest: int) -> np.ndarray:
         outputs = [np.empty((0, len(self.class_names)), np.float32)]
-        for start in range(0, len(crops), _BATCH_SIZES[-1]):
-            chunk = crops[start : start + _BATCH_SIZES[-1]]
-            size = next(size for size in _BATCH_SIZES if size >= len(chunk))
+        for start in range(0, len(faces), largest):
+            chunk = faces[start : start + largest]
+            size = next((size for size in _BATCH_SIZES if size >= len(chunk)), largest)
             batch = np.zeros((size, *chunk.shape[1:]), np.float32)
             batch[: len(chunk)] = chunk
             outputs.append(self._forward(batch)[: len(chunk)])
         return np.concatenate(outputs)
 
-    def _check(self, crops: np.ndarray) -> np.ndarray:
-        crops = np.asarray(crops)
+    def _check(self, faces: np.ndarray) -> np.ndarray:
+        faces = np.asarray(faces)
         shape = tuple(self.model.input_shape[1:])
-        if crops.ndim == 3 and shape[-1] == 1:
-            crops = crops[..., np.newaxis]
-        if crops.ndim != 4 or crops.shape[1:] != shape:
+        if faces.ndim == 3 and shape[-1] == 1:
+            faces = faces[..., np.newaxis]
+        if faces.ndim != 4 or faces.shape[1:] != shape:
+            gray = f"(n, {shape[0]}, {shape[1]}) or " if shape[-1] == 1 else ""
             raise ValueError(
-                f"Expected `crops` of shape (n, {shape[0]}, {shape[1]}) or (n, {shape[0]}, "
-                f"{shape[1]}, {shape[2]}). Received: crops.shape={crops.shape}"
+                f"Expected `faces` of shape {gray}(n, {shape[0]}, {shape[1]}, {shape[2]}). "
+                f"Received: faces.shape={faces.shape}"
             )
-        if crops.dtype != np.uint8 and crops.size:
-            low, high = float(crops.min()), float(crops.max())
+        if faces.dtype != np.uint8 and faces.size:
+            low, high = float(faces.min()), float(faces.max())
             if not (low >= 0 and high <= 255):
                 raise ValueError(
-                    f"Expected `crops` with pixels in [0, 255]. Received: {low} to {high}"
+                    f"Expected `faces` with pixels in [0, 255]. Received: {low} to {high}"
                 )
-        return crops
+        return faces
 
 
 def _compile_forward(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
@@ -138,19 +150,19 @@ def _compile_forward(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return lambda batch: keras.ops.convert_to_numpy(model(batch, training=False))
 
 
-def _ten_views(crops: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields the crops and their mirror images, centred and moved by two pixels each way."""
-    padded = np.pad(crops, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
-    height, width = crops.shape[1:3]
+def _ten_crops(faces: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields the faces and their mirror images, centered and moved by two pixels each way."""
+    padded = np.pad(faces, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
+    height, width = faces.shape[1:3]
     for top, left in ((2, 2), (2, 0), (2, 4), (0, 2), (4, 2)):
-        view = padded[:, top : top + height, left : left + width]
-        yield view
-        yield view[:, :, ::-1]
+        crop = padded[:, top : top + height, left : left + width]
+        yield crop
+        yield crop[:, :, ::-1]
 
 
-def mean_of_logs(views: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the normalised geometric mean of several arrays `(n, num_classes)`."""
-    logs = [np.log(np.maximum(view, np.finfo(np.float32).tiny)) for view in views]
+def mean_of_logs(probabilities: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the normalized geometric mean of several arrays `(n, num_classes)`."""
+    logs = [np.log(np.maximum(each, np.finfo(np.float32).tiny)) for each in probabilities]
     return _softmax(np.mean(logs, axis=0))
 
 

@@ -129,7 +129,7 @@ def test_an_unknown_model_lists_the_known_ones(capsys, photographs):
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["nothing"], ["predict"], ["evaluate", "--views", "3", "--data", "x"]]
+    "words", [[], ["nothing"], ["predict"], ["evaluate", "--tta", "3", "--data", "x"]]
 )
 def test_wrong_usage_exits_with_two(capsys, words):
     try:
@@ -165,7 +165,7 @@ def test_evaluate_prints_scores_and_json(capsys, fer2013_file):
     with pytest.warns(UserWarning, match="published"):
         status, out, err = run(
             capsys, "evaluate", "--model", "small", "--data", fer2013_file, "--json",
-            "--views", "10",
+            "--tta",
         )  # fmt: skip
     scores = json.loads(out)
     assert scores["n"] == 14

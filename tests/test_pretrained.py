@@ -32,7 +32,7 @@ def test_a_saved_model_predicts_as_before(model, folder, crops):
     loaded = pretrained.load_pretrained(folder)
     assert loaded.class_names == ("a", "b", "c", "d", "e", "f", "g")
     assert loaded.name == "mine"
-    assert loaded.image_size == (48, 48)
+    assert loaded.image_shape == (48, 48, 1)
     expected = model.predict(crops[..., None], verbose=0)
     np.testing.assert_allclose(loaded.predict(crops), expected, atol=2e-3)
 
@@ -46,11 +46,11 @@ def test_the_file_loads_with_plain_keras(folder, crops):
     )
 
 
-@pytest.mark.parametrize("views", [1, 10])
-def test_a_batch_equals_its_items_one_by_one(folder, crops, views):
+@pytest.mark.parametrize("tta", [False, True])
+def test_a_batch_equals_its_items_one_by_one(folder, crops, tta):
     loaded = pretrained.load_pretrained(folder)
-    together = loaded.predict(crops[:5], views=views)
-    alone = np.concatenate([loaded.predict(crop[None], views=views) for crop in crops[:5]])
+    together = loaded.predict(crops[:5], tta=tta)
+    alone = np.concatenate([loaded.predict(crop[None], tta=tta) for crop in crops[:5]])
     np.testing.assert_allclose(together, alone, atol=1e-5)
     assert together.shape == (5, 7)
 
@@ -70,7 +70,7 @@ def test_uint8_and_float_and_a_channel_axis_give_the_same(folder, crops):
     np.testing.assert_allclose(loaded.predict(crops[:4, ..., None]), expected, atol=1e-6)
 
 
-def test_ten_views_are_the_mean_of_log_probabilities(folder, crops):
+def test_ten_crop_is_the_mean_of_log_probabilities(folder, crops):
     loaded = pretrained.load_pretrained(folder)
     crop = crops[:1]
     padded = np.pad(crop, ((0, 0), (2, 2), (2, 2)), mode="edge")
@@ -79,7 +79,7 @@ def test_ten_views_are_the_mean_of_log_probabilities(folder, crops):
     views += [view[:, :, ::-1] for view in views]
     geometric = np.exp(np.mean([np.log(loaded.predict(view)) for view in views], axis=0))
     np.testing.assert_allclose(
-        loaded.predict(crop, views=10), geometric / geometric.sum(), atol=1e-5
+        loaded.predict(crop, tta=True), geometric / geometric.sum(), atol=1e-5
     )
 
 
@@ -105,13 +105,18 @@ def test_temperature_softens_without_changing_the_answer(model, crops):
     ],
 )
 def test_wrong_crops_are_refused(model, crops):
-    with pytest.raises(ValueError, match="Expected `crops`"):
+    with pytest.raises(ValueError, match="Expected `faces`"):
         pretrained.Pretrained(model, tuple("abcdefg")).predict(crops)
 
 
-def test_a_wrong_number_of_views_is_refused(model):
-    with pytest.raises(ValueError, match="views"):
-        pretrained.Pretrained(model, tuple("abcdefg")).predict(np.zeros((1, 48, 48)), views=3)
+def test_it_takes_what_keras_predict_takes(model, crops):
+    trained = pretrained.Pretrained(model, tuple("abcdefg"))
+    expected = trained.predict(crops)
+    for batch_size in (1, 20, 200):
+        probabilities = trained.predict(crops, batch_size, verbose="auto")
+        np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    with pytest.raises(ValueError, match="batch_size"):
+        trained.predict(crops, batch_size=0)
 
 
 def test_class_names_must_fit_the_outputs(model):

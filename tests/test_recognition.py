@@ -177,7 +177,7 @@ def test_bad_pictures_are_errors(recognizer, tmp_path, astronaut):
 
 def test_the_size_of_the_crops_is_the_models(recognizer, model, astronaut, monkeypatch):
     shapes = []
-    monkeypatch.setattr(model, "image_size", (40, 40), raising=False)
+    monkeypatch.setattr(model, "image_shape", (40, 40, 1), raising=False)
     monkeypatch.setattr(model, "predict", lambda x: shapes.append(x.shape) or np.ones((2, 7)) / 7)
     recognizer.predict(astronaut)
     assert shapes == [(2, 40, 40)]

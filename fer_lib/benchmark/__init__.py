@@ -33,7 +33,7 @@ def run_benchmark(model: str = "cnn", repeats: int = 30) -> pd.DataFrame:
         `per_second` (faces or pictures).
     """
     pretrained = load_pretrained(model)
-    height, width = pretrained.image_size
+    height, width, _ = pretrained.image_shape
     faces = np.random.default_rng(0).integers(0, 256, (64, height, width, 1), dtype=np.uint8)
     floats = faces.astype(np.float32)
     network: keras.Model = pretrained.model

@@ -23,7 +23,7 @@ def measure_networks(repeats: int) -> list[dict]:
         networks = {"cnn_tiny": load_pretrained("cnn_tiny")} | networks
     rows = []
     for name, network in networks.items():
-        faces = np.random.default_rng(0).integers(0, 256, (_BATCH, *network.image_size, 1))
+        faces = np.random.default_rng(0).integers(0, 256, (_BATCH, *network.image_shape))
         faces = faces.astype(np.uint8)
         for count in (1, _BATCH):
             rows.append(

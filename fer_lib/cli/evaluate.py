@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--votes", metavar="FILE", help="FER+ votes (fer2013new.csv), for FER2013")
     add_detector_argument(parser)
-    parser.add_argument("--views", type=int, default=1, choices=(1, 10), help="views of each face")
+    parser.add_argument("--tta", action="store_true", help="test-time augmentation by ten-crop")
     parser.add_argument(
         "--compare",
         action="append",
@@ -80,8 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
             values["comparison"] = comparison.to_dict()
         print(json.dumps(values, indent=2, allow_nan=False))
     else:
-        views = "one view" if arguments.views == 1 else f"{arguments.views} views"
-        print(f"{model.name} on {dataset.name} {split}".rstrip() + f", {views}")
+        tta = ", ten-crop" if arguments.tta else ""
+        print(f"{model.name} on {dataset.name} {split}".rstrip() + tta)
         print(report)
         if comparison is not None:
             print(f"\n{comparison}\n\n{_comparison_table(comparison)}")
@@ -90,7 +90,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report:
         from fer_lib.report import write_report
 
-        details = {"split": split or "all of it", "views of each face": str(arguments.views)}
+        details = {
+            "split": split or "all of it",
+            "test-time augmentation": "ten-crop" if arguments.tta else "none",
+        }
         write_report(
             arguments.report,
             report,
@@ -173,7 +176,7 @@ def _score(
     from fer_lib import evaluation
 
     return evaluation.evaluate(
-        model.predict(dataset.images, views=arguments.views),
+        model.predict(dataset.images, tta=arguments.tta),
         dataset,
         model.class_names,
         model_name=model.name,

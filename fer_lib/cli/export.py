@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     ending = export.FORMATS[arguments.format][0]
     path = arguments.output or Path(f"{trained.name}{ending}")
     export.export_model(trained, path, arguments.format)
-    height = trained.image_size[0]
+    height = trained.image_shape[0]
     faces = make_faces(_CHECKED_PER_CLASS, image_size=height, class_names=("happy",)).images
     difference = float(np.abs(export.open_exported(path)(faces) - trained.predict(faces)).max())
     if difference > _LARGEST_DIFFERENCE:

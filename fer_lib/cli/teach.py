@@ -10,7 +10,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="FER2013 in any published layout")
     parser.add_argument("--model", nargs="+", default=["cnn"], help="names or folders of models")
     parser.add_argument("--output", required=True, type=Path, help="the folder to write")
-    parser.add_argument("--views", type=int, default=10, choices=(1, 10), help="views of each face")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -19,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     dataset = load_fer2013(arguments.data, splits="Training")
     models = [pretrained.load_pretrained(name) for name in arguments.model]
-    card = training.write_teacher(arguments.output, dataset, models, views=arguments.views)
+    card = training.write_teacher(arguments.output, dataset, models)
     print(
         f"{arguments.output}: {' and '.join(card['models'])} on {card['data']['pictures']} "
         f"pictures, agrees with the label on {card['agrees_with_label']:.1%}"

@@ -97,7 +97,7 @@ class EmotionRecognizer:
         """
         if is_image(pictures):
             return self.predict([pictures])[0]
-        size = getattr(self.model, "image_size", (48, 48))[0]
+        size = getattr(self.model, "image_shape", (48, 48, 1))[0]
         faces: list[list[Face]] = []
         crops: list[np.ndarray] = []
         for picture in pictures:

@@ -79,7 +79,7 @@ class EmotionStream:
         self.detector = detector
         self.detect_every = int(detect_every)
         self.smoothing_s = float(smoothing_s)
-        self._size = getattr(model, "image_size", (48, 48))[0]
+        self._size = getattr(model, "image_shape", (48, 48, 1))[0]
         self._tracker = FaceTracker(bridge_s=bridge_s)
         self._worker = ThreadPoolExecutor(1, "fer_lib-detector") if background else None
         self._pending: Future[list[Face]] | None = None

@@ -88,7 +88,7 @@ def score(trained: Pretrained, training_set: FaceDataset, selection_set: FaceDat
         evaluation.fit_temperature(before.predictions.probabilities, selection_set.labels), 4
     )
     report = evaluation.evaluate(trained, selection_set, training_images=training_set)
-    ten_views = evaluation.evaluate(trained.predict(selection_set.images, views=10), selection_set)
+    ten_views = evaluation.evaluate(trained.predict(selection_set.images, tta=True), selection_set)
     counts = np.bincount(training_set.labels, minlength=len(training_set.class_names))
     # A class without training pictures has no prior to divide by: one picture stands for it.
     adjusted = evaluation.evaluate(

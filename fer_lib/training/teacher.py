@@ -25,7 +25,7 @@ def write_teacher(
     folder: str | os.PathLike[str],
     dataset: FaceDataset,
     models: Sequence[pretrained.Pretrained],
-    views: int = 10,
+    tta: bool = True,
 ) -> dict:
     """Lets models predict a data set and keeps their mean, less than a megabyte for FER2013.
 
@@ -33,10 +33,10 @@ def write_teacher(
         folder: Where `teacher.npz` and `teacher.json` go.
         dataset: The training pictures.
         models: The networks; the geometric mean of their probabilities is the teacher's opinion.
-        views: Views of each picture, see `Pretrained.predict`.
+        tta: See `Pretrained.predict`.
 
     Returns:
-        What `teacher.json` holds: the models, the views, the data's hash, and the share of the
+        What `teacher.json` holds: the models, `tta`, the data's hash, and the share of the
         pictures whose label the teacher names first, which says how well it knows the labels.
 
     Raises:
@@ -47,7 +47,7 @@ def write_teacher(
             f"Expected models of the classes {dataset.class_names}. "
             f"Received: {[(model.name, model.class_names) for model in models]}"
         )
-    opinions = [model.predict(dataset.images, views=views) for model in models]
+    opinions = [model.predict(dataset.images, tta=tta) for model in models]
     probabilities = pretrained.mean_of_logs(opinions)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def write_teacher(
     )
     card = {
         "models": [model.name for model in models],
-        "views": views,
+        "tta": tta,
         "data": {"name": dataset.name, "pictures": len(dataset), "sha256": dataset.content_hash},
         "agrees_with_label": round(float((probabilities.argmax(1) == dataset.labels).mean()), 4),
     }
