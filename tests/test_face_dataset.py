@@ -144,11 +144,12 @@ def test_without_takes_indices_or_a_mask():
     assert_same(dataset.without([]), dataset)
 
 
-def test_content_hash_is_of_pixels_and_labels_only():
+def test_content_hash_is_of_pixels_labels_and_class_names():
     dataset = make_dataset()
     assert re.fullmatch("[0-9a-f]{64}", dataset.content_hash)
     assert make_dataset(name="other", split="").content_hash == dataset.content_hash
     assert dataset[::-1].content_hash != dataset.content_hash
+    assert make_dataset(class_names=EMOTIONS[::-1]).content_hash != dataset.content_hash
     changed = dataset.images.copy()
     changed[0, 0, 0] ^= 1
     assert make_dataset(images=changed).content_hash != dataset.content_hash
@@ -177,6 +178,24 @@ def test_concatenate_keeps_order_and_tells_people_of_two_sets_apart():
     parts = concatenate([one[:4], one[4:]])
     assert_same(parts, one)
     assert concatenate([one, make_dataset(3, subjects=None)]).subjects is None
+
+
+def test_parts_of_one_set_keep_one_list_of_what_was_left_out():
+    whole = make_dataset(left_out=pd.DataFrame({"file": ["x", "y"], "problem": ["a", "b"]}))
+    other = make_dataset(left_out=pd.DataFrame({"file": ["z"], "problem": ["a"]}), name="other")
+    both = concatenate([whole[:10], whole[10:], other])
+    assert both.left_out.to_numpy().tolist() == [["x", "a"], ["y", "b"], ["z", "a"]]
+
+
+def test_split_validation_is_by_subject_where_subjects_are_known():
+    known = make_dataset()
+    rest, part = known.split_validation(0.25, seed=3)
+    assert set(rest.subjects).isdisjoint(part.subjects)
+    assert_same(part, known.split_by_subject(0.25, seed=3)[1])
+    for subjects in (None, ["S1"] * 40):
+        dataset = make_dataset(subjects=subjects)
+        part = dataset.split_validation(0.25, seed=3)[1]
+        assert part.content_hash == dataset.split_stratified(0.25, seed=3)[1].content_hash
 
 
 @pytest.mark.parametrize(

@@ -94,5 +94,6 @@ def _read_data(arguments: argparse.Namespace, seed: int) -> tuple[FaceDataset, F
     if validation and len(set(dataset.split.tolist())) > 1:
         rest = [name for name in set(dataset.split.tolist()) if name not in validation]
         return dataset.subset(split=rest), dataset.subset(split=validation), validation[0]
-    train_set, validation_set = dataset.split_stratified(0.2, seed)
-    return train_set, validation_set, "a fifth of the pictures"
+    by_subject = dataset.subjects is not None and len(set(dataset.subjects)) > 1
+    train_set, validation_set = dataset.split_validation(0.2, seed)
+    return train_set, validation_set, f"a fifth of the {'subjects' if by_subject else 'images'}"

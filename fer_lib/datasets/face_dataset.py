@@ -139,9 +139,10 @@ class FaceDataset:
 
     @functools.cached_property
     def content_hash(self) -> str:
-        """The sha256 of the pixels and labels, in hex: the same whatever file they came from."""
+        """The sha256 of pixels, labels and class names, in hex: the same in every layout."""
         digest = hashlib.sha256(np.ascontiguousarray(self.images))
         digest.update(np.ascontiguousarray(self.labels, dtype="<i8"))
+        digest.update("\0".join(self.class_names).encode())
         return digest.hexdigest()
 
     def subset(
@@ -213,6 +214,12 @@ class FaceDataset:
         return dataclasses.replace(
             self[keep], labels=new_label[self.labels[keep]], class_names=tuple(names)
         )
+
+    def split_validation(self, fraction: float = 0.2, seed: int = 0) -> Any:
+        """Splits into `(rest, part)`: by subject where two are known, else stratified."""
+        known = self.subjects is not None and len(np.unique(self.subjects)) > 1
+        split = self.split_by_subject if known else self.split_stratified
+        return split(fraction, seed)
 
     def split_stratified(self, fraction: float = 0.2, seed: int = 0) -> Any:
         """Splits into `(rest, part)`; `part` has this fraction of every class. See `splits`."""
@@ -301,7 +308,10 @@ def concatenate(datasets: Sequence[FaceDataset], name: str | None = None) -> Fac
         subjects=subjects,
         metadata=pd.concat([dataset.metadata for dataset in datasets], ignore_index=True),
         name=name or "+".join(names),
-        left_out=pd.concat([dataset.left_out for dataset in datasets], ignore_index=True),
+        # Parts of one set carry the same list.
+        left_out=pd.concat([dataset.left_out for dataset in datasets], ignore_index=True)
+        .drop_duplicates()
+        .reset_index(drop=True),
     )
 
 
