@@ -1,4 +1,4 @@
-"""The data doctor: nothing found where nothing is wrong, and exactly what was planted."""
+"""The audit: nothing found where nothing is wrong, and exactly what was planted."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from PIL import Image
 
 import fer_lib
 from fer_lib.audit import check_dataset
-from fer_lib.audit.duplicates import find_copies
-from fer_lib.audit.labels import find_permutation
+from fer_lib.audit.label_checks import find_permutation
+from fer_lib.audit.similarity import find_all_duplicates
 from fer_lib.datasets import FaceDataset, concatenate
 from fer_lib.datasets.ferplus import VOTE_COLUMNS
 from fer_lib.labels import EMOTIONS
@@ -23,9 +23,9 @@ from fer_lib.synthetic import make_faces
 
 @pytest.fixture(scope="module")
 def faces() -> FaceDataset:
-    drawn = make_faces(20, seed=5)
-    split = np.where(np.arange(len(drawn)) % 5 == 0, "PublicTest", "Training")
-    return dataclasses.replace(drawn, split=split)
+    synthetic = make_faces(20, seed=5)
+    split = np.where(np.arange(len(synthetic)) % 5 == 0, "PublicTest", "Training")
+    return dataclasses.replace(synthetic, split=split)
 
 
 def names(report) -> list[str]:
@@ -39,7 +39,7 @@ def jpeg(image: np.ndarray, quality: int = 60) -> np.ndarray:
 
 
 def add(dataset: FaceDataset, index: int, change=lambda image: image, **fields) -> FaceDataset:
-    """Adds a changed copy of one picture at the end."""
+    """Adds a changed copy of one image at the end."""
     copy = dataset[[index]]
     images = np.stack([change(image) for image in copy.images])
     return concatenate([dataset, dataclasses.replace(copy, images=images, **fields)])
@@ -56,7 +56,7 @@ CHANGES = {
 }
 
 
-def test_nothing_is_found_in_drawn_faces(faces):
+def test_nothing_is_found_in_synthetic_faces(faces):
     report = fer_lib.check_dataset(faces)
     assert report.findings == ()
     assert not report.is_serious
@@ -67,7 +67,7 @@ def test_nothing_is_found_in_drawn_faces(faces):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"people": 25}, {"color": True}, {"image_size": 96}])
-def test_nothing_is_found_in_many_drawn_faces(options):
+def test_nothing_is_found_in_many_synthetic_faces(options):
     assert check_dataset(make_faces(250, seed=11, **options)).findings == ()
 
 
@@ -76,7 +76,7 @@ def test_a_planted_leak_is_exactly_what_is_found(faces, change):
     source = int(np.flatnonzero(faces.split == "Training")[9])
     leaky = add(faces, source, CHANGES[change], split="PublicTest")
     report = check_dataset(leaky)
-    assert names(report) == ["identical_leak" if change == "the same" else "near_leak"]
+    assert names(report) == ["exact_leak" if change == "the same" else "near_leak"]
     finding = report.findings[0]
     assert finding.severity == "error"
     assert report.is_serious
@@ -85,23 +85,23 @@ def test_a_planted_leak_is_exactly_what_is_found(faces, change):
     assert finding.groups == ((source, len(faces)),)
     for what in (report, report.findings, list(report.findings), finding):
         assert leaky.without(what).content_hash == faces.content_hash
-    assert finding.title.startswith("1 PublicTest picture is")
-    assert finding.title.endswith("a picture of Training")
+    assert finding.title.startswith("1 PublicTest image is")
+    assert finding.title.endswith("an image of Training")
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_copy_in_the_same_split_of_another_person(faces, change):
-    twins = add(faces, 3, CHANGES[change], subjects=np.array(["somebody else"]))
-    report = check_dataset(twins)
-    assert names(report) == ["identical_copies" if change == "the same" else "near_copies"]
+    doubled = add(faces, 3, CHANGES[change], subjects=np.array(["somebody else"]))
+    report = check_dataset(doubled)
+    assert names(report) == ["exact_duplicates" if change == "the same" else "near_duplicates"]
     assert report.findings[0].indices.tolist() == [len(faces)]
 
 
-def test_near_pictures_of_one_person_in_one_split_are_no_finding(faces):
+def test_near_images_of_one_person_in_one_split_are_no_finding(faces):
     assert check_dataset(add(faces, 3, jpeg)).findings == ()
 
 
-@pytest.mark.parametrize(("change", "kind"), [("the same", "identical"), ("jpeg", "near")])
+@pytest.mark.parametrize(("change", "kind"), [("the same", "exact"), ("jpeg", "near")])
 def test_conflicting_labels(faces, change, kind):
     other = (faces.labels[[3]] + 1) % 7
     report = check_dataset(add(faces, 3, CHANGES[change], labels=other, subjects=np.array(["x"])))
@@ -112,34 +112,33 @@ def test_conflicting_labels(faces, change, kind):
 def test_a_conflicting_leak_is_both(faces):
     other = (faces.labels[[3]] + 1) % 7
     report = check_dataset(add(faces, 3, labels=other, split="PublicTest"))
-    assert names(report) == ["identical_leak", "identical_conflict"]
-    assert report.figures["identical"]["conflicting_groups"] == 1
-    assert report.figures["identical"]["by_split"]["PublicTest"]["in_a_larger_split"] == 1
+    assert names(report) == ["exact_leak", "exact_conflict"]
+    assert report.figures["duplicates"]["conflicting_groups"] == 1
 
 
 def test_people_in_several_splits():
-    drawn = make_faces(10, seed=2, people=20)
-    split = np.where(np.arange(len(drawn)) % 5 == 0, "PublicTest", "Training")
-    report = check_dataset(dataclasses.replace(drawn, split=split))
+    synthetic = make_faces(10, seed=2, people=20)
+    split = np.where(np.arange(len(synthetic)) % 5 == 0, "PublicTest", "Training")
+    report = check_dataset(dataclasses.replace(synthetic, split=split))
     assert "subject_leak" in report
-    clean = dataclasses.replace(drawn, split=split).without(report)
+    clean = dataclasses.replace(synthetic, split=split).without(report)
     assert "subject_leak" not in check_dataset(clean)
 
 
-def test_near_copies_miss_nothing_that_correlates():
+def test_near_duplicates_miss_nothing_that_correlates():
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (40, 48, 48, 1), dtype=np.uint8)
     noisy = np.clip(images + generator.normal(0, 15, images.shape), 0, 255).astype(np.uint8)
-    copies = find_copies(np.concatenate([images, noisy, noisy[:, :, ::-1]]))
-    found = {tuple(pair) for pair in copies.near.tolist()}
+    duplicates = find_all_duplicates(np.concatenate([images, noisy, noisy[:, :, ::-1]]))
+    found = {tuple(pair) for pair in duplicates.near.tolist()}
     assert found == {(i + a, i + b) for i in range(40) for a, b in ((0, 40), (0, 80), (40, 80))}
     flat = images.reshape(40, -1).astype(float)
     wanted = [np.corrcoef(flat[i], noisy.reshape(40, -1)[i])[0, 1] for i in range(40)]
-    straight = copies.correlations[~copies.mirrored]
+    straight = duplicates.correlations[~duplicates.mirrored]
     np.testing.assert_allclose(straight, wanted, atol=1e-4)
 
 
-def test_constant_nearly_constant_and_tiny_pictures(faces):
+def test_constant_nearly_constant_and_tiny_images(faces):
     images = faces.images.copy()
     images[4] = 127
     images[9] = 127 + (np.arange(48) % 2)[:, None, None]
@@ -157,7 +156,7 @@ def test_missing_and_rare_classes():
     report = check_dataset(make_faces({"happy": 40, "sad": 5, "fear": 20}))
     assert names(report) == ["empty_class", "imbalance"]
     assert "angry, disgust, surprise, neutral" in report["empty_class"].title
-    assert "happy has 40 pictures, sad 5" in report["imbalance"].title
+    assert "happy has 40 images, sad 5" in report["imbalance"].title
     with pytest.raises(KeyError, match="found were"):
         report["constant"]
 
@@ -180,11 +179,11 @@ def test_votes_find_what_is_no_face_and_how_far_people_agree(faces):
     assert names(report) == ["not_a_face", "votes_disagree"]
     assert report["not_a_face"].indices.tolist() == [5]
     assert report.figures["votes"]["by_class"]["sad"] == 0
-    assert report.figures["votes"]["no_single_favourite"] == 21
+    assert report.figures["votes"]["no_majority"] == 21
 
 
 class Oracle:
-    """Answers with the true class, in its own order of classes, except for every tenth picture."""
+    """Answers with the true class, in its own order of classes, except for every tenth image."""
 
     def __init__(self, dataset: FaceDataset, class_names=EMOTIONS) -> None:
         self.name = "oracle"
@@ -241,23 +240,23 @@ def test_the_report_is_text_html_and_json_without_pixels(faces, tmp_path):
     assert max(map(len, str(report).splitlines())) <= 80
     page = report._repr_html_()
     assert page.count("<img") == 2
-    assert "identical_leak" in page
+    assert "exact_leak" in page
     values = json.loads(report.to_json(tmp_path / "audit.json"))
     assert values == json.loads((tmp_path / "audit.json").read_text())
     assert values["findings"][0]["indices"] == [len(faces)]
     assert values["findings"][0]["rows"] == [1003]
     assert values["n"] == len(leaky)
     assert "base64" not in report.to_json()
-    assert "identical_leak" in repr(report)
+    assert "exact_leak" in repr(report)
 
 
-def test_pictures_of_any_size_and_colour_are_shown_and_compared():
-    drawn = make_faces(2, seed=1, image_size=300, color=True)
-    report = check_dataset(concatenate([drawn, drawn[[2]]]))
-    assert names(report) == ["identical_copies"]
+def test_images_of_any_size_and_color_are_shown_and_compared():
+    synthetic = make_faces(2, seed=1, image_size=300, color=True)
+    report = check_dataset(concatenate([synthetic, synthetic[[2]]]))
+    assert names(report) == ["exact_duplicates"]
     assert report._repr_html_().count("<img") == 2
 
 
 def test_an_empty_set_is_refused(faces):
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         check_dataset(faces[[]])

@@ -28,7 +28,7 @@ def test_history_has_one_row_an_epoch() -> None:
 def test_audit_has_figures_and_findings() -> None:
     audit = fer_lib.results.load_audit("fer2013")
     assert audit["counts"]["Training"]["happy"] == 7215
-    assert "identical_leak" in [finding["name"] for finding in audit["findings"]]
+    assert "exact_leak" in [finding["name"] for finding in audit["findings"]]
 
 
 def test_experiments_compare_each_change_with_the_reference() -> None:

@@ -1,0 +1,90 @@
+"""One thing that is wrong with a data set: what, how bad, where, and what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.resources
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+SEVERITIES: tuple[str, ...] = ("error", "warning", "note")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Finding:
+    """One thing that is wrong with a data set.
+
+    Attributes:
+        name: Which check found it, such as `"exact_leak"`; a key of `findings.toml`.
+        title: What was found, in one line.
+        indices: `int64 (n,)`, sorted: the images that `dataset.without(finding)` takes out. Empty
+            where taking out images would not help.
+        groups: Images that belong together, such as the duplicates of one image.
+        examples: Images that show what is meant, where neither of these does.
+        count: How many images, by default the indices or examples; or how many classes or splits.
+        severity: One of `SEVERITIES`.
+        meaning: What it does to a training or to a score.
+        remedy: What to do about it.
+    """
+
+    name: str
+    title: str
+    indices: np.ndarray = ()
+    groups: tuple[tuple[int, ...], ...] = ()
+    examples: np.ndarray = ()
+    count: int | None = None
+    severity: str = dataclasses.field(init=False)
+    meaning: str = dataclasses.field(init=False)
+    remedy: str = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        values: dict[str, Any] = dict(_texts()[self.name])
+        for name in ("indices", "examples"):
+            values[name] = np.unique(np.asarray(getattr(self, name), np.int64))
+        if self.count is None:
+            values["count"] = len(values["indices"]) or len(values["examples"])
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"Finding({self.name!r}, {self.severity}, {self.title!r})"
+
+    def to_dict(self, rows: np.ndarray | None = None) -> dict[str, Any]:
+        """Returns plain Python, ready for JSON; no pixels.
+
+        Args:
+            rows: Row of each image in its published file, listed beside the indices if given.
+        """
+        values = {**vars(self), "indices": self.indices.tolist()}
+        values["groups"] = [list(group) for group in self.groups]
+        del values["examples"]
+        return values if rows is None else {**values, "rows": rows[self.indices].tolist()}
+
+
+@functools.cache
+def _texts() -> dict[str, dict[str, str]]:
+    file = importlib.resources.files("fer_lib.audit") / "findings.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Returns `"1 image"` or `"2,000 images"`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def listing(names: Sequence[Any], max_names: int = 12) -> str:
+    """Returns names joined by commas, cut where there are many."""
+    texts = [str(name) for name in names[:max_names]]
+    if len(names) > max_names:
+        texts.append(f"and {len(names) - max_names:,} more")
+    return ", ".join(texts)
+
+
+def listing_by_split(split: np.ndarray) -> str:
+    """Returns how many images each split has, `"2 PublicTest images, 1 Training image"`."""
+    counts = zip(*np.unique(split, return_counts=True), strict=True)
+    return ", ".join(plural(count, f"{name or 'unnamed'} image") for name, count in counts)

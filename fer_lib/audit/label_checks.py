@@ -1,0 +1,142 @@
+"""Labels and splits: how many there are, and what voters and a model say about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csgraph
+from sklearn.metrics import confusion_matrix
+
+from fer_lib.audit.finding import Finding, listing, plural
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.ferplus import VOTE_COLUMNS
+from fer_lib.evaluation import inputs
+from fer_lib.labels import EMOTIONS_8
+
+_MAX_IMBALANCE = 5.0
+_MIN_TRAIN_TO_TEST = 0.5  # a training split is hardly ever smaller beside the test
+_MIN_AGREEMENT = 0.9
+_MIN_IMAGES = 10  # of a class, to say anything about its place
+_MIN_GAIN = 0.25  # in the mean recall of the classes that change places
+_MAX_OF_LABEL, _MIN_OF_OTHER = 0.01, 0.95  # probabilities that make a label doubtful
+
+
+def check_sizes(dataset: FaceDataset) -> list[Finding]:
+    """Finds classes without images or rare beside the others, and a small training split."""
+    findings = []
+    splits = np.char.lower(dataset.split)
+    train = int(np.char.startswith(splits, "train").sum())
+    test = int((np.char.find(splits, "test") >= 0).sum())
+    if 0 < train < _MIN_TRAIN_TO_TEST * test:
+        title = f"Training and test may be swapped: {train:,} images to train on, {test:,} to test"
+        findings.append(Finding("split_sizes", title, count=2))
+    names = np.array(dataset.class_names)
+    counts = np.bincount(dataset.labels, minlength=len(names))
+    missing = names[counts == 0]
+    if len(missing):
+        title = f"{plural(len(missing), 'class has', 'classes have')} no image: {listing(missing)}"
+        findings.append(Finding("empty_class", title, count=len(missing)))
+    largest, rarest = counts.argmax(), np.where(counts > 0, counts, counts.max()).argmin()
+    ratio = counts[largest] / counts[rarest]
+    if ratio > _MAX_IMBALANCE:
+        title = f"{names[largest]} has {counts[largest]:,} images, {names[rarest]} "
+        title += f"{counts[rarest]:,}: {ratio:.1f} times as many"
+        examples = np.flatnonzero(dataset.labels == rarest)
+        findings.append(Finding("imbalance", title, examples=examples))
+    return findings
+
+
+def check_votes(dataset: FaceDataset) -> tuple[list[Finding], dict[str, Any]]:
+    """Compares the labels with the emotion that most FER+ voters see."""
+    votes = dataset.metadata[list(VOTE_COLUMNS)].to_numpy()[:, : len(EMOTIONS_8)]
+    most = votes.max(axis=1, keepdims=True)
+    tied = ((votes == most).sum(axis=1) > 1) | (most[:, 0] == 0)
+    names = dataset.class_names
+    label_of = np.array([names.index(name) if name in names else -1 for name in EMOTIONS_8])
+    voted = np.where(tied, -1, label_of[votes.argmax(axis=1)])
+    agrees = voted == dataset.labels
+    by_class = {
+        name: float(agrees[dataset.labels == label].mean())
+        for label, name in enumerate(names)
+        if (dataset.labels == label).any()
+    }
+    findings = _permuted(dataset, voted, "FER+ votes")
+    if agrees.mean() < _MIN_AGREEMENT and not findings:
+        weakest = sorted(by_class.items(), key=lambda item: item[1])[:3]
+        title = f"On {agrees.mean():.0%} of the images the label is what most FER+ voters see; "
+        title += "least for " + listing([f"{name} {share:.0%}" for name, share in weakest])
+        examples = np.flatnonzero(~agrees & ~tied)
+        findings.append(
+            Finding("votes_disagree", title, examples=examples, count=int((~agrees).sum()))
+        )
+    agreement = float(agrees.mean())
+    return findings, {"agreement": agreement, "no_majority": int(tied.sum()), "by_class": by_class}
+
+
+def check_model(dataset: FaceDataset, model: Any) -> tuple[list[Finding], dict[str, Any]]:
+    """Compares the labels with a model's predictions: their order, and which are doubtful.
+
+    Raises:
+        ValueError: The model takes other images, or has other classes than the data set.
+    """
+    names = tuple(getattr(model, "class_names", dataset.class_names))
+    if set(names) != set(dataset.class_names):
+        raise ValueError(
+            f"Expected a model of the data set's classes {dataset.class_names}; "
+            f"`dataset.with_classes` makes them alike. Received: one of {names}"
+        )
+    nothing = np.zeros(len(dataset), np.int64)
+    checked = inputs.predict(model, (dataset.images, nothing), names)
+    # By name: the same classes in another order are no mistake if both say so.
+    probabilities = checked.probabilities[:, [names.index(name) for name in dataset.class_names]]
+    predicted = probabilities.argmax(axis=1)
+    findings = _permuted(dataset, predicted, f"model {getattr(model, 'name', '')}".strip())
+    of_label = probabilities[np.arange(len(dataset)), dataset.labels]
+    doubtful = (of_label < _MAX_OF_LABEL) & (probabilities.max(axis=1) > _MIN_OF_OTHER)
+    if doubtful.any() and not findings:
+        title = f"{plural(int(doubtful.sum()), 'label')} that the model gives less than "
+        title += f"{_MAX_OF_LABEL:.0%}, and another class more than {_MIN_OF_OTHER:.0%}"
+        findings = [Finding("doubtful_labels", title, examples=np.flatnonzero(doubtful))]
+    return findings, {"accuracy": float((predicted == dataset.labels).mean())}
+
+
+def _permuted(dataset: FaceDataset, predicted: np.ndarray, witness: str) -> list[Finding]:
+    names = dataset.class_names
+    moved = find_permutation(dataset.labels, predicted, len(names))
+    if not moved:
+        return []
+    pairs = listing([f"{names[a]} is {names[b]}" for a, b in moved.items()])
+    title = f"Classes seem to be mixed up, judged by the {witness}: what is labeled {pairs}"
+    examples = np.concatenate([np.flatnonzero(dataset.labels == a)[:2] for a in moved])
+    return [Finding("permuted_labels", title, examples=examples, count=len(moved))]
+
+
+def find_permutation(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> dict[int, int]:
+    """Finds classes that changed places, such as those numbered in alphabetical order.
+
+    Args:
+        labels: `int (n,)`, as they are.
+        predicted: `int (n,)`, what a model or voters say; -1 for nothing.
+        num_classes: Number of classes.
+
+    Returns:
+        What is labeled with the key is the class of the value; empty where the labels' own order
+        explains the predictions about as well as any other.
+    """
+    known = predicted >= 0
+    if not known.any():
+        return {}
+    matrix = confusion_matrix(labels[known], predicted[known], labels=range(num_classes))
+    support = matrix.sum(axis=1)
+    recall = matrix / np.maximum(support, 1)[:, None]
+    best = linear_sum_assignment(-recall)[1]
+    cycles = csgraph.connected_components(np.eye(num_classes)[best], directed=False)[1]
+    moved = {}
+    for cycle in np.unique(cycles):
+        members = np.flatnonzero(cycles == cycle)
+        gain = recall[members, best[members]].mean() - recall[members, members].mean()
+        if len(members) > 1 and gain >= _MIN_GAIN and support[members].min() >= _MIN_IMAGES:
+            moved.update({int(a): int(best[a]) for a in members})
+    return moved
