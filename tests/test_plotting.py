@@ -1,4 +1,4 @@
-"""Plots draw what they are given, where they are told, in the same colours, and nothing else."""
+"""Plots draw what they are given, where they are told, in the same colors, and nothing else."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def evaluation_reports():
     )
 
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
-COUNTS = pd.DataFrame({"Training": [30, 4], "PublicTest": [10, 1]}, index=["happy", "sad"])
+IMAGE = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+COUNTS = pd.Series({"happy": 40, "sad": 5})
 MATRIX = np.array([[8, 2], [0, 0]])
 HISTORY = {
     "loss": [2.0, 1.5, 1.2],
@@ -85,8 +85,6 @@ BINS = pd.DataFrame(
     }
 )
 MAP = np.linspace(0, 1, 30 * 20).reshape(1, 20, 30)
-ENERGY = pd.DataFrame({"eyes": [0.2, 0.4], "mouth": [0.1, 0.1], "rest": [0.7, 0.5]})
-CHANCE = pd.DataFrame({"eyes": [0.1], "mouth": [0.1], "rest": [0.8]})
 CURVE = pd.DataFrame({"coverage": [0.1, 0.5, 1.0], "risk": [0.0, 0.1, 0.3]})
 
 REPORT, GROUPS = evaluation_reports()
@@ -107,30 +105,19 @@ def make_video_table(seen, frames=60, class_names=EMOTIONS):
 
 TIMELINE = make_video_table({1: range(60), 2: [*range(10), *range(30, 50)]})
 
-TRANSFER = {
-    "rows": [
-        {"mode": mode, "pictures": n, "accuracy": score, "by_draw": [score - 0.02, score + 0.02]}
-        for mode, first in (("scratch", 0.2), ("frozen", 0.3), ("fine-tuned", 0.35))
-        for n, score in ((287, first), (28709, first + 0.2))
-    ]
-}
-
 ONE_AXES = {
     "class_counts": lambda ax: plotting.plot_class_counts(COUNTS, ax=ax),
     "confusion_matrix": lambda ax: plotting.plot_confusion_matrix(MATRIX, ["a", "b"], ax=ax),
     "predictions": lambda ax: plotting.plot_predictions(
-        PICTURE, [make_face((20, 20, 60, 70))], ax=ax
+        IMAGE, [make_face((20, 20, 60, 70))], ax=ax
     ),
-    "region_energy": lambda ax: plotting.plot_region_energy(ENERGY, CHANCE, ax=ax),
     "reliability": lambda ax: plotting.plot_reliability(BINS, ax=ax),
     "risk_coverage": lambda ax: plotting.plot_risk_coverage(CURVE, ax=ax),
     "slices": lambda ax: plotting.plot_slices(GROUPS, ax=ax),
-    "transfer": lambda ax: plotting.plot_transfer(TRANSFER, ax=ax),
 }
 MANY_AXES = {
-    "explanations": lambda ax: plotting.plot_explanations([PICTURE], MAP, ["a"], ax=ax).ravel(),
-    "mean_saliency": lambda ax: plotting.plot_mean_saliency({"sad": MAP[0], "b": MAP[0]}, ax=ax),
-    "faces": lambda ax: plotting.plot_faces([PICTURE, PICTURE], ["a", "b"], ax=ax),
+    "explanations": lambda ax: plotting.plot_explanations([IMAGE], MAP, ["a"], ax=ax).ravel(),
+    "faces": lambda ax: plotting.plot_faces([IMAGE, IMAGE], ["a", "b"], ax=ax),
     "history": lambda ax: plotting.plot_history(HISTORY, ax=ax),
     "timeline": lambda ax: plotting.plot_timeline(TIMELINE, ax=ax),
 }
@@ -184,30 +171,50 @@ def test_robustness_draws_on_given_axes_and_fits_a_new_figure():
     assert_nothing_is_cut(plotting.plot_robustness({"one": REPORT, "two": REPORT})[0].figure)
     _, given_axes = plt.subplots(4, 4)
     assert list(plotting.plot_robustness(REPORT, ax=given_axes)) == list(given_axes.ravel()[:14])
-    assert given_axes[0, 0].get_legend() is not None
+    assert given_axes.ravel()[13].get_legend() is not None
     with pytest.raises(ValueError, match="at least 14 Axes. Received: 1"):
         plotting.plot_robustness(REPORT, ax=plt.figure().subplots())
 
 
-def test_faces_show_the_pictures_and_titles():
-    grey = np.full((48, 48), 100, np.uint8)
-    pictures = [grey, grey[..., None], PICTURE, PICTURE / 255.0, PICTURE.astype(np.float32)]
-    axes = plotting.plot_faces(pictures, ["happy", "sad", 3, 4, "a title of many words"])
+@pytest.mark.parametrize("number", [8, 12])
+def test_robustness_draws_every_model_so_that_each_is_told_apart(number):
+    axes = plotting.plot_robustness({f"model {k}": REPORT for k in range(number)})
+    lines = axes[0].get_lines()[:-1]  # the last one is chance
+    looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}
+    assert len(lines) == len(looks) == number
+    assert_nothing_is_cut(axes[0].figure)
+
+
+def test_robustness_of_more_models_than_a_figure_can_show_is_refused():
+    with pytest.raises(ValueError, match="1 to 12 reports. Received: 13"):
+        plotting.plot_robustness({f"model {k}": REPORT for k in range(13)})
+
+
+def test_risk_coverage_and_classes_of_any_number_are_told_apart():
+    ax = plotting.plot_risk_coverage({str(k): CURVE for k in range(8)})
+    assert len({(line.get_color(), line.get_linestyle()) for line in ax.lines}) == 8
+    assert len(set(style.class_colors([f"class {k}" for k in range(10)]))) == 10
+
+
+def test_faces_show_the_images_and_titles():
+    gray = np.full((48, 48), 100, np.uint8)
+    images = [gray, gray[..., None], IMAGE, IMAGE / 255.0, IMAGE.astype(np.float32)]
+    axes = plotting.plot_faces(images, ["happy", "sad", 3, 4, "a title of many words"])
     shown = [ax.images[0].get_array() for ax in axes]
     assert shown[0].shape == shown[1].shape == (48, 48)
-    for picture in shown[2:]:
-        np.testing.assert_allclose(np.asarray(picture, float), PICTURE, atol=1)
-    assert axes[0].images[0].get_clim() == (0, 255)  # a constant picture keeps its grey
+    for image in shown[2:]:
+        np.testing.assert_allclose(np.asarray(image, float), IMAGE, atol=1)
+    assert axes[0].images[0].get_clim() == (0, 255)  # a constant image keeps its gray
     assert [ax.get_title() for ax in axes][:3] == ["happy", "sad", "3"]
     assert_nothing_is_cut(axes[0].figure)
-    [ax] = plotting.plot_faces([grey], ["said: happy\nlabel: sad"])
+    [ax] = plotting.plot_faces([gray], ["said: happy\nlabel: sad"])
     assert ax.get_title() == "said: happy\nlabel: sad"
 
 
 @pytest.mark.parametrize(
     ("images", "titles", "message"),
     [
-        ([], None, "at least one picture"),
+        ([], None, "at least one image"),
         ([np.zeros((4, 4, 2))], None, r"Received: \(4, 4, 2\)"),
         ([np.zeros((0, 4))], None, r"Received: \(0, 4\)"),
         ([np.zeros((4, 4))], ["a", "b"], "1 titles"),
@@ -218,7 +225,7 @@ def test_faces_that_cannot_be_drawn(images, titles, message):
         plotting.plot_faces(images, titles)
 
 
-def test_class_counts_are_bars_in_the_emotions_colours():
+def test_class_counts_are_bars_in_the_emotions_colors():
     ax = plotting.plot_class_counts({"happy": 40, "sad": 5})
     assert [bar.get_width() for bar in ax.patches] == [40, 5]
     assert [colors.to_hex(bar.get_facecolor()) for bar in ax.patches] == [
@@ -226,15 +233,6 @@ def test_class_counts_are_bars_in_the_emotions_colours():
         EMOTION_COLORS["sad"].lower(),
     ]
     assert [text.get_text() for text in ax.texts] == ["40", "5"]
-
-
-def test_class_counts_of_splits_are_parts_of_a_bar():
-    ax = plotting.plot_class_counts(COUNTS.assign(all=COUNTS.sum(axis=1)))
-    assert [bar.get_width() for bar in ax.patches] == [30, 4, 10, 1]
-    assert [bar.get_x() for bar in ax.patches] == [0, 0, 30, 4]
-    assert [text.get_text() for text in ax.texts] == ["40", "5"]
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["Training", "PublicTest"]
     with pytest.raises(ValueError, match="at least one class"):
         plotting.plot_class_counts({})
 
@@ -258,7 +256,7 @@ def test_history_without_validation_of_one_epoch_and_of_none():
     (ax,) = plotting.plot_history({"loss": [1.0]}, ["loss"])
     assert len(ax.lines) == 1 and ax.lines[0].get_marker() == "o"
     assert all(float(tick).is_integer() for tick in ax.get_xticks())
-    with pytest.raises(ValueError, match="among the columns.*'accuracy'"):
+    with pytest.raises(ValueError, match="`metrics` among.*'accuracy'"):
         plotting.plot_history({"loss": [1.0]})
     with pytest.raises(ValueError, match="at least one epoch"):
         plotting.plot_history({})
@@ -274,12 +272,6 @@ def test_confusion_matrix_shows_shares_and_counts():
     np.testing.assert_allclose(shown, [[0.8, 0.2], [0, 0]])
     assert [text.get_text() for text in ax.texts] == ["80%\n8", "20%\n2", "0%\n0", "0%\n0"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["happy", "sad"]
-    by_prediction = plotting.plot_confusion_matrix(MATRIX, ["a", "b"], normalize="pred")
-    np.testing.assert_allclose(by_prediction.collections[0].get_array().ravel(), [1, 1, 0, 0])
-    of_all = plotting.plot_confusion_matrix(MATRIX, ["a", "b"], normalize="all")
-    np.testing.assert_allclose(of_all.collections[0].get_array().ravel(), [0.8, 0.2, 0, 0])
-    counts = plotting.plot_confusion_matrix(MATRIX, ["a", "b"], normalize=None)
-    assert counts.texts[0].get_text() == "8"
 
 
 def test_confusion_matrix_of_many_or_of_wrong_classes():
@@ -287,10 +279,8 @@ def test_confusion_matrix_of_many_or_of_wrong_classes():
     ax = plotting.plot_confusion_matrix(np.eye(20, dtype=int), names)
     assert len(ax.texts) == 0
     assert_nothing_is_cut(ax.figure)
-    with pytest.raises(ValueError, match=r"shape \(7, 7\)"):
+    with pytest.raises(ValueError, match=r"\(7, 7\)"):
         plotting.plot_confusion_matrix(MATRIX)
-    with pytest.raises(ValueError, match="'true', 'pred', 'all' or None"):
-        plotting.plot_confusion_matrix(MATRIX, ["a", "b"], normalize="rows")
 
 
 def test_reliability_draws_the_bins():
@@ -315,7 +305,7 @@ def boxes_of(ax):
 
 def test_predictions_draw_boxes_landmarks_tags_and_bars():
     faces = [make_face((10, 20, 60, 70)), make_face((150, 30, 50, 60), "sad", landmarks=False)]
-    ax = plotting.plot_predictions(PICTURE, faces)
+    ax = plotting.plot_predictions(IMAGE, faces)
     first, second = boxes_of(ax)
     assert (*first.get_xy(), first.get_width(), first.get_height()) == (9.5, 19.5, 60, 70)
     assert colors.to_hex(first.get_edgecolor()) == EMOTION_COLORS["happy"].lower()
@@ -334,7 +324,7 @@ def test_predictions_draw_boxes_landmarks_tags_and_bars():
 
 def test_predictions_of_many_faces_are_divided_bars():
     faces = [make_face((5 + 36 * k, 40, 30, 40), EMOTIONS[k % 7]) for k in range(8)]
-    ax = plotting.plot_predictions(PICTURE, faces)
+    ax = plotting.plot_predictions(IMAGE, faces)
     bars = ax.figure.axes[1]
     assert len(bars.patches) == 8 * 7
     ends = [bar.get_x() + bar.get_width() for bar in bars.patches]
@@ -345,7 +335,7 @@ def test_predictions_of_many_faces_are_divided_bars():
 
 def test_predictions_of_a_crowd_say_that_some_bars_are_missing():
     faces = [make_face((5 + 20 * (k % 14), 5 + 60 * (k // 14), 15, 20)) for k in range(40)]
-    ax = plotting.plot_predictions(PICTURE, faces)
+    ax = plotting.plot_predictions(IMAGE, faces)
     assert len(boxes_of(ax)) == 40
     legend = ax.figure.axes[1].get_legend()
     assert legend.get_title().get_text() == "the first 30 of 40 faces"
@@ -353,14 +343,14 @@ def test_predictions_of_a_crowd_say_that_some_bars_are_missing():
 
 
 def test_predictions_without_a_face():
-    ax = plotting.plot_predictions(PICTURE[..., 0], [])
+    ax = plotting.plot_predictions(IMAGE[..., 0], [])
     assert ax.get_title() == "no face found"
     assert len(ax.figure.axes) == 1 and not boxes_of(ax)
 
 
 def test_predictions_on_given_axes():
     _, (ax, bars_ax) = plt.subplots(1, 2)
-    plotting.plot_predictions(PICTURE, [make_face((10, 20, 60, 70))], ax=ax, bars_ax=bars_ax)
+    plotting.plot_predictions(IMAGE, [make_face((10, 20, 60, 70))], ax=ax, bars_ax=bars_ax)
     assert len(bars_ax.patches) == 7
     assert ax.texts[0].get_text() == "happy 70%"
 
@@ -370,7 +360,7 @@ def test_predictions_on_given_axes():
     st.sampled_from([(200, 300), (300, 200), (100, 900), (900, 100), (30, 40)]),
     st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=1, max_size=12),
 )
-def test_tags_stay_in_the_picture_wherever_the_faces_are(shape, spots):
+def test_tags_stay_in_the_image_wherever_the_faces_are(shape, spots):
     height, width = shape
     faces = []
     for k, (left, top, wide, high) in enumerate(spots):
@@ -383,7 +373,7 @@ def test_tags_stay_in_the_picture_wherever_the_faces_are(shape, spots):
     plt.close("all")
 
 
-def test_large_pictures_keep_their_coordinates():
+def test_large_images_keep_their_coordinates():
     big = np.zeros((2501, 3333, 3), np.uint8)
     ax = plotting.plot_predictions(big, [make_face((1000, 800, 300, 400))])
     assert ax.images[0].get_array().shape[1] <= 2 * 1600
@@ -393,12 +383,12 @@ def test_large_pictures_keep_their_coordinates():
     assert 3332.5 <= right < 3335 and 2500.5 <= bottom < 2503
 
 
-def test_a_picture_of_a_wrong_shape_is_refused():
+def test_a_image_of_a_wrong_shape_is_refused():
     with pytest.raises(ValueError, match=r"Received: \(4, 4, 2\)"):
         plotting.plot_predictions(np.zeros((4, 4, 2), np.uint8), [])
 
 
-def test_colours():
+def test_colors():
     assert style.class_colors(EMOTIONS) == [EMOTION_COLORS[name] for name in EMOTIONS]
     mixed = style.class_colors(["happy", "bored", "tired"])
     assert mixed[0] == EMOTION_COLORS["happy"] and len(set(mixed)) == 3
@@ -409,38 +399,26 @@ def test_colours():
 
 def test_explanations_show_each_face_above_the_same_face_under_its_map():
     maps = np.concatenate([MAP, -MAP, 0 * MAP] * 3)
-    axes = plotting.plot_explanations([PICTURE] * 9, maps, [f"face {i}" for i in range(9)])
+    axes = plotting.plot_explanations([IMAGE] * 9, maps, [f"face {i}" for i in range(9)])
     assert axes.shape == (2, 9)
     assert_nothing_is_cut(axes[0, 0].figure)
     for plain, overlaid in axes.T:
         above, below = plain.get_position(), overlaid.get_position()
         assert above.y0 > below.y0 and above.x0 == pytest.approx(below.x0)
         assert len(plain.images) == 1 and len(overlaid.images) == 2
-        np.testing.assert_array_equal(plain.images[0].get_array(), PICTURE)
+        np.testing.assert_array_equal(plain.images[0].get_array(), IMAGE)
         assert overlaid.images[1].get_extent() == overlaid.images[0].get_extent()
     opacities = [overlaid.images[1].get_alpha() for overlaid in axes[1, :3]]
     assert opacities[0].argmax() == MAP.argmax() and opacities[0].max() > 0.5
     assert not opacities[1].any() and not opacities[2].any()
 
 
-def test_region_bars_are_the_means_in_the_colours_of_the_emotions():
-    ax = plotting.plot_region_energy({"happy": ENERGY, "sad": ENERGY * 0.5}, CHANCE)
-    heights = [[bar.get_height() for bar in bars] for bars in ax.containers]
-    np.testing.assert_allclose(heights, [[0.3, 0.1, 0.6], [0.15, 0.05, 0.3]])
-    for bars, name in zip(ax.containers, ("happy", "sad"), strict=True):
-        assert colors.same_color(bars[0].get_facecolor(), EMOTION_COLORS[name])
-    lines = ax.collections[-1].get_segments()
-    np.testing.assert_allclose([line[0][1] for line in lines], [0.1, 0.1, 0.8])
-
-
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
-        (lambda: plotting.plot_explanations([], MAP), "at least one picture"),
-        (lambda: plotting.plot_explanations([PICTURE], MAP[0]), r"\(1, height, width\)"),
-        (lambda: plotting.plot_explanations([PICTURE], MAP, ["a", "b"]), "1 titles"),
-        (lambda: plotting.plot_mean_saliency({}), "at least one class"),
-        (lambda: plotting.plot_region_energy(ENERGY[:0]), "at least one map"),
+        (lambda: plotting.plot_explanations([], MAP), "at least one image"),
+        (lambda: plotting.plot_explanations([IMAGE], MAP[0]), r"\(1, height, width\)"),
+        (lambda: plotting.plot_explanations([IMAGE], MAP, ["a", "b"]), "1 titles"),
     ],
 )
 def test_explanations_that_do_not_fit_are_refused(draw, message):
@@ -449,7 +427,7 @@ def test_explanations_that_do_not_fit_are_refused(draw, message):
 
 
 def spans(ax):
-    """The stretches of time that are coloured, one for each stack of areas."""
+    """The stretches of time that are colored, one for each stack of areas."""
     boxes = {tuple(area.get_paths()[0].get_extents().intervalx.round(3)) for area in ax.collections}
     return sorted(boxes)
 
@@ -483,17 +461,8 @@ def test_timeline_of_a_long_video_is_in_minutes():
     [ax] = plotting.plot_timeline(table.assign(time_s=table["time_s"] * 90))
     ax.figure.canvas.draw()
     assert ax.get_xlabel() == "time in minutes"
-    assert "1:00" in [tick.get_text() for tick in ax.get_xticklabels()]
-
-
-@pytest.mark.parametrize(
-    ("last_s", "expected"),
-    [(0.5, 0.1), (5.4, 1), (12, 2), (119, 20), (130, 20), (900, 120), (5e5, 5e5 * 60 / 59)],
-)
-def test_timeline_has_ticks_at_round_times(last_s, expected):
-    table = make_video_table({1: range(60)})
-    [ax] = plotting.plot_timeline(table.assign(time_s=table["frame"] / 59 * last_s))
-    assert np.diff(ax.get_xticks()) == pytest.approx(expected)
+    assert "1.5" in [tick.get_text() for tick in ax.get_xticklabels()]
+    assert spans(ax) == [(0, 3)]
 
 
 def test_timeline_without_a_face_says_so():
@@ -506,19 +475,3 @@ def test_timeline_needs_the_table_of_a_video():
         plotting.plot_timeline(pd.DataFrame(HISTORY))
     with pytest.raises(ValueError, match="max_faces"):
         plotting.plot_timeline(TIMELINE, max_faces=0)
-
-
-def test_a_transfer_figure_has_a_line_for_each_way_to_begin():
-    ax = plotting.plot_transfer(TRANSFER)
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        "from scratch",
-        "head start, features frozen",
-        "head start, all fine-tuned",
-    ]
-    means = ax.get_lines()[0]
-    np.testing.assert_allclose(means.get_xydata(), [[287, 0.2], [28709, 0.4]])
-    assert_nothing_is_cut(ax.figure)
-    with pytest.raises(ValueError, match="Expected rows of the modes"):
-        plotting.plot_transfer({"rows": [{"mode": "other"}]})
-    with pytest.raises(ValueError, match="no row"):
-        plotting.plot_transfer({"rows": []})

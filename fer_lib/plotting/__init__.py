@@ -2,26 +2,17 @@
 
 Without `ax` a new pyplot figure of notebook width is made, which a notebook then shows;
 `ax.figure.savefig(...)` writes it and `matplotlib.pyplot.close(ax.figure)` frees it. An emotion has
-the same colour in every figure (`labels.EMOTION_COLORS`).
+the same color in every figure (`labels.EMOTION_COLORS`).
 """
 
-from fer_lib.plotting.data import plot_class_counts, plot_faces
-from fer_lib.plotting.explanations import (
-    plot_explanations,
-    plot_mean_saliency,
-    plot_region_energy,
-)
+from fer_lib.plotting.class_counts import plot_class_counts
+from fer_lib.plotting.faces import plot_explanations, plot_faces
 from fer_lib.plotting.history import plot_history
 from fer_lib.plotting.predictions import plot_predictions
 from fer_lib.plotting.robustness import plot_robustness
-from fer_lib.plotting.scores import (
-    plot_confusion_matrix,
-    plot_reliability,
-    plot_risk_coverage,
-)
+from fer_lib.plotting.scores import plot_confusion_matrix, plot_reliability, plot_risk_coverage
 from fer_lib.plotting.slices import plot_slices
 from fer_lib.plotting.timeline import plot_timeline
-from fer_lib.plotting.transfer import plot_transfer
 
 __all__ = [
     "plot_class_counts",
@@ -29,13 +20,10 @@ __all__ = [
     "plot_explanations",
     "plot_faces",
     "plot_history",
-    "plot_mean_saliency",
     "plot_predictions",
-    "plot_region_energy",
     "plot_reliability",
     "plot_risk_coverage",
     "plot_robustness",
     "plot_slices",
     "plot_timeline",
-    "plot_transfer",
 ]

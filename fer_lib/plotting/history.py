@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -39,28 +40,25 @@ def plot_history(
     table = _as_table(history)
     if table.empty:
         raise ValueError("Expected a history of at least one epoch. Received: none")
+    missing = [name for name in metrics if not {name, f"val_{name}"} & {*table}]
+    if missing:
+        raise ValueError(f"Expected `metrics` among {list(table)}. Received: {missing[0]!r}")
     epochs = table["epoch"] if "epoch" in table else np.arange(1, len(table) + 1)
     axes = style.many_axes(ax, len(metrics), len(metrics), style.WIDTH, 3.0)
-    series = (("", "training", "--"), ("val_", "validation", "-"))
+    looks = (("", "training", "--"), ("val_", "validation", "-"))
+    # A line of a single epoch would not be seen.
+    marker = "o" if len(table) == 1 else None
     for place, metric in zip(axes, metrics, strict=True):
-        drawn = False
-        for (prefix, label, line), color in zip(series, style.SERIES_COLORS, strict=False):
+        for (prefix, label, line), color in zip(looks, style.SERIES_COLORS[:2], strict=True):
             if prefix + metric in table:
-                # A line of a single epoch would not be seen.
-                marker = "o" if len(table) == 1 else None
-                values = table[prefix + metric]
-                place.plot(epochs, values, line, color=color, label=label, marker=marker)
-                drawn = True
-        if not drawn:
-            raise ValueError(
-                f"Expected `metrics` among the columns {list(table)}. Received: {metric!r}"
-            )
+                look = {"color": color, "label": label, "marker": marker}
+                place.plot(epochs, table[prefix + metric], line, **look)
         place.set_xlabel("epoch")
         place.set_title(metric.replace("_", " "), fontsize=style.TEXT)
         place.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         place.grid(alpha=0.3)
         place.legend(frameon=False)
-        style.remove_frame(place)
+        sns.despine(ax=place)
     return axes
 
 

@@ -1,13 +1,15 @@
-"""Colours and figure sizes that all plots share; nothing here changes matplotlib's settings."""
+"""Colors and figure sizes that all plots share; nothing here changes matplotlib's settings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import colors
+import seaborn as sns
 from matplotlib.axes import Axes
+from seaborn.utils import relative_luminance
 
 from fer_lib.labels import EMOTION_COLORS
 
@@ -17,26 +19,38 @@ WIDTH = 8.0
 SMALL, TEXT = 8.5, 10.0
 """Font sizes in points: of numbers in and beside marks, and of everything else."""
 
+LEGEND = {"frameon": False, "fontsize": SMALL, "title_fontsize": SMALL, "handlelength": 1.4}
+"""Look of a legend, without its place."""
+
 # Paul Tol's muted scheme (https://sronpersonalpages.nl/~pault/), told apart by people with any
-# common colour blindness, and from the emotions' colours.
+# common color blindness, and from the emotions' colors.
 SERIES_COLORS = ("#332288", "#882255", "#117733", "#999933", "#44AA99", "#AA4499")
 """For what is no emotion: training and validation, one model and another."""
 
+_MARKERS, _LINES = "os^DvP*X", ("-", "--", ":", "-.")
+
+
+def series_look(index: int) -> dict[str, str]:
+    """Returns color, marker and line style of a series, other ones for each of 24."""
+    rounds, color = divmod(index, len(SERIES_COLORS))
+    marker = _MARKERS[index % len(_MARKERS)]
+    line = _LINES[rounds % len(_LINES)]
+    return {"color": SERIES_COLORS[color], "marker": marker, "linestyle": line}
+
 
 def class_colors(class_names: Sequence[str]) -> list[str]:
-    """Returns the colour of each class; classes that are no emotions get one of the series'."""
+    """Returns the color of each class; classes that are no emotions get others."""
     others = [name for name in class_names if name not in EMOTION_COLORS]
-    return [
-        EMOTION_COLORS.get(name) or SERIES_COLORS[others.index(name) % len(SERIES_COLORS)]
-        for name in class_names
-    ]
+    palette = SERIES_COLORS
+    if len(others) > len(palette):
+        palette = sns.husl_palette(len(others)).as_hex()
+    colors = EMOTION_COLORS | dict(zip(others, palette, strict=False))
+    return [colors[name] for name in class_names]
 
 
 def text_color(background: str) -> str:
-    """Returns black or white, whichever is read better on this colour (WCAG's luminance)."""
-    channels = np.asarray(colors.to_rgb(background))
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "white"
+    """Returns black or white, whichever is read better on this color (WCAG's luminance)."""
+    return "black" if relative_luminance(background) > 0.179 else "white"
 
 
 def one_axes(ax: Axes | None, width: float, height: float) -> Axes:
@@ -46,16 +60,10 @@ def one_axes(ax: Axes | None, width: float, height: float) -> Axes:
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-def many_axes(
-    ax: Axes | Sequence[Axes] | np.ndarray | None,
-    count: int,
-    columns: int,
-    width: float,
-    row_height: float,
-) -> np.ndarray:
+def many_axes(ax: Any, count: int, columns: int, width: float, row_height: float) -> np.ndarray:
     """Returns `count` Axes in one row of an array: those given, or those of a new figure.
 
-    Axes that are not needed are emptied, so that a grid may have more places than pictures.
+    Axes that are not needed are emptied, so that a grid may have more places than images.
 
     Raises:
         ValueError: Fewer Axes are given than needed.
@@ -70,8 +78,3 @@ def many_axes(
     for unused in axes[count:]:
         unused.set_axis_off()
     return axes[:count]
-
-
-def remove_frame(ax: Axes) -> None:
-    """Takes away the lines above and to the right, which hold no information."""
-    ax.spines[["top", "right"]].set_visible(False)
