@@ -9,12 +9,10 @@ from fer_lib.explain.gradcam import grad_cam
 from fer_lib.explain.occlusion import occlusion_map
 from fer_lib.explain.regions import face_regions, region_energy
 from fer_lib.explain.sanity import randomize_weights, sanity_check
-from fer_lib.explain.summary import mean_saliency
 
 __all__ = [
     "face_regions",
     "grad_cam",
-    "mean_saliency",
     "occlusion_map",
     "randomize_weights",
     "region_energy",

@@ -1,7 +1,7 @@
 """Grad-CAM: which parts of a feature map speak for a class.
 
 Selvaraju et al., arXiv 1610.02391, section 3. The model is cut in two at a layer; the gradient of
-the class's logit with respect to the map there, averaged over the map, weighs its channels.
+the class's logit with respect to the feature map there, averaged over it, weighs its channels.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from fer_lib.explain.inputs import check_classes, check_images, keras_model
 if TYPE_CHECKING:
     from fer_lib.pretrained import Pretrained
 
-LOGITS_LAYER = "logits"
 _BEFORE_SOFTMAX = "(before the softmax)"
 _BATCH_SIZE = 64
 
@@ -41,15 +40,15 @@ def grad_cam(
         images: `(n, height, width)` or `(n, height, width, channels)` of the model's size, raw
             pixels, or a `FaceDataset`.
         classes: The class to explain: one index, one name (where the model has `class_names`),
-            or one index a picture; by default the class that the model answers.
-        layer: Name of the layer whose map is explained; everything must pass through it.
+            or one index per image; by default the class that the model predicts.
+        layer: Name of the layer whose feature map is explained; everything must pass through it.
 
     Returns:
         `float32 (n, height, width)` in `[0, 1]`; the highest value of each map is 1. A map is 0
         everywhere where nothing in the layer speaks for the class.
 
     Raises:
-        ValueError: Pictures or classes that do not fit, no such layer, or a layer that cannot be
+        ValueError: Images or classes that do not fit, no such layer, or a layer that cannot be
             explained.
         RuntimeError: Keras runs on another backend than TensorFlow or JAX.
 
@@ -64,10 +63,9 @@ def grad_cam(
     height, width = images.shape[1:3]
     if not len(images):
         return np.zeros((0, height, width), np.float32)
-    maps, logits = _forward(features, head, images)
-    chosen = check_classes(model, classes, logits)
-    gradients = _gradients(head, maps, chosen)
-    weights = gradients.mean(axis=(1, 2), keepdims=True)  # (n, 1, 1, channels)
+    maps = _call(features, images)  # (n, rows, columns, channels)
+    chosen = check_classes(model, classes, _call(head, maps))
+    weights = _gradients(head, maps, chosen).mean(axis=(1, 2), keepdims=True)
     coarse = np.maximum((weights * maps).sum(axis=-1), 0)
     # As the pixels of a layer's map lie in the middle of what they see, so do those of OpenCV.
     full = [cv2.resize(m, (width, height), interpolation=cv2.INTER_LINEAR) for m in coarse]
@@ -77,31 +75,27 @@ def grad_cam(
 
 
 def split_at(network: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
-    """Cuts a model in two: pixels to a layer's map, and that map to the logits.
+    """Cuts a model in two: pixels to a layer's feature map, and that map to the logits.
 
     Both parts share the layers of the model. Models within it are unrolled first, so that a layer
     of a pretrained backbone is found, too.
-
-    Args:
-        network: A functional or sequential model.
-        layer: Name of the layer, its output `(batch, height, width, channels)`.
 
     Raises:
         ValueError: No such layer or no logits, no map, or a map that the logits can do without.
     """
     outputs: dict[str, keras.KerasTensor] = {}
-    inputs = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in network.inputs]
-    _unroll(network, inputs, outputs)
+    pixels = keras.Input(batch_shape=network.input_shape)
+    _unroll(network, pixels, outputs)
     if layer not in outputs or len(outputs[layer].shape) != 4:
         maps = [name for name, tensor in outputs.items() if len(tensor.shape) == 4]
         raise ValueError(
             "Expected `layer` to be one that gives a map (batch, height, width, channels), such "
             f"as {', '.join(maps[-3:]) or 'a convolution'}. Received: {layer!r}"
         )
-    logits = outputs.get(LOGITS_LAYER, outputs.get(_BEFORE_SOFTMAX))
+    logits = outputs.get("logits", outputs.get(_BEFORE_SOFTMAX))
     if logits is None:
         raise ValueError(
-            f"Expected a layer {LOGITS_LAYER!r} before the softmax, or a dense layer at the end. "
+            "Expected a layer 'logits' before the softmax, or a dense layer at the end. "
             f"Received: a model that ends with {network.layers[-1].name!r}"
         )
     try:
@@ -111,27 +105,20 @@ def split_at(network: keras.Model, layer: str) -> tuple[keras.Model, keras.Model
             f"Expected a `layer` that everything passes through on its way to the logits. "
             f"Received: {layer!r}, which some of it passes by or which comes after them"
         ) from error
-    # A single input stands alone: a list would make Keras expect one.
-    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs[layer]), head
+    return keras.Model(pixels, outputs[layer]), head
 
 
 def _unroll(
-    network: keras.Model, inputs: list[keras.KerasTensor], outputs: dict[str, keras.KerasTensor]
+    network: keras.Model, inputs: Any, outputs: dict[str, keras.KerasTensor]
 ) -> keras.KerasTensor:
     """Calls the layers of a model, and of the models in it, on new inputs; notes their outputs."""
-    # A layer of our own marks the end: the model that `clone_model` returns has a copy of the new
-    # graph. A sequential model is unrolled by way of the functional one that it equals.
-    end = keras.layers.Identity()
-    functional = keras.Model(network.inputs, end(network.outputs[0]))
     last_two = network.layers[-2:]  # a dense layer with its softmax inside, or behind it
-    returned = []
+    result = None
 
     def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
-        if layer is end:
-            returned.append(arguments[0])
-            return arguments[0]
+        nonlocal result
         if isinstance(layer, keras.Model) and len(getattr(layer, "outputs", None) or []) == 1:
-            result = _unroll(layer, keras.tree.flatten(arguments), outputs)
+            result = _unroll(layer, arguments[0], outputs)
         else:
             result = layer(*arguments, **keywords)
         if isinstance(layer, keras.layers.Dense) and any(layer is last for last in last_two):
@@ -141,32 +128,31 @@ def _unroll(
             outputs[layer.name] = result
         return result
 
+    # A sequential model is unrolled by way of the functional one that it equals.
     keras.models.clone_model(
-        functional, input_tensors=inputs, clone_function=lambda layer: layer, call_function=call
+        keras.Model(network.inputs, network.outputs[0]),
+        input_tensors=keras.tree.flatten(inputs),
+        clone_function=lambda layer: layer,
+        call_function=call,
     )
-    return returned[0]
+    return result
 
 
-def _forward(
-    features: keras.Model, head: keras.Model, images: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    maps, logits = [], []
-    for start in range(0, len(images), _BATCH_SIZE):
-        part = features(images[start : start + _BATCH_SIZE], training=False)
-        maps.append(keras.ops.convert_to_numpy(part))
-        logits.append(keras.ops.convert_to_numpy(head(part, training=False)))
-    return np.concatenate(maps).astype(np.float32), np.concatenate(logits)
+def _call(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
+    """Returns the outputs of a part of a model, `float32`."""
+    starts = range(0, len(inputs), _BATCH_SIZE)
+    parts = [network(inputs[start : start + _BATCH_SIZE], training=False) for start in starts]
+    return np.concatenate([keras.ops.convert_to_numpy(part) for part in parts]).astype(np.float32)
 
 
 def _gradients(head: keras.Model, maps: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Returns the gradient of each picture's logit of its class with respect to its map."""
+    """Returns the gradient of each image's logit of its class with respect to its feature map."""
     backend = keras.backend.backend()
     wanted = np.eye(head.output_shape[-1], dtype=np.float32)[classes]
 
     def score(tensor: Any) -> Any:
-        # Pictures do not see each other in the head, so one sum has all their gradients.
-        logits = keras.ops.cast(head(tensor, training=False), "float32")
-        return keras.ops.sum(logits * wanted)
+        # Images do not see each other in the head, so one sum has all their gradients.
+        return keras.ops.sum(keras.ops.cast(head(tensor, training=False), "float32") * wanted)
 
     if backend == "tensorflow":
         import tensorflow as tf

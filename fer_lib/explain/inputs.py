@@ -1,4 +1,4 @@
-"""What every explanation takes, checked once: a model, pictures of its size, a class for each."""
+"""What every explanation takes, checked once: a model, images of its size, a class for each."""
 
 from __future__ import annotations
 
@@ -22,65 +22,62 @@ def keras_model(model: Any) -> keras.Model:
             "Expected `model` to be a Keras model or what `load_pretrained` returns. "
             f"Received: {type(model).__name__}"
         )
-    if not getattr(network, "inputs", None):
+    if len(getattr(network, "inputs", None) or []) != 1:
         raise ValueError(
-            "Expected a functional or sequential Keras model that knows its input shape. "
+            "Expected a functional or sequential Keras model that knows its one input. "
             f"Received: {network}"
         )
     return network
 
 
 def check_images(network: keras.Model, images: Any) -> np.ndarray:
-    """Returns pictures as `float32 (n, height, width, channels)` of the model's size.
+    """Returns images as `float32 (n, height, width, channels)` of the model's size.
 
     Raises:
         ValueError: Another shape, or values that are not finite.
     """
-    images = np.asarray(getattr(images, "images", images))
+    images = np.asarray(getattr(images, "images", images), np.float32)
     shape = tuple(network.input_shape[1:])
-    if images.ndim == 3 and len(shape) == 3 and shape[-1] == 1:
+    if images.ndim == 3 and shape[-1] == 1:
         images = images[..., np.newaxis]
-    if images.ndim != 4 or images.shape[1:] != shape:
+    pairs = zip(images.shape[1:], shape, strict=False)
+    if images.ndim != 4 or len(shape) != 3 or any(b not in (None, a) for a, b in pairs):
         raise ValueError(
-            f"Expected pictures of shape (n, {', '.join(map(str, shape))}), as the model takes "
+            f"Expected images of shape (n, {', '.join(map(str, shape))}), as the model takes "
             f"them. Received: {images.shape}"
         )
-    images = images.astype(np.float32)
     if not np.isfinite(images).all():
-        raise ValueError("Expected pictures of finite values. Received: NaN or infinity")
+        raise ValueError("Expected images of finite values. Received: NaN or infinity")
     return images
 
 
 def check_classes(
     model: Any, classes: int | str | Sequence[int] | np.ndarray | None, scores: np.ndarray
 ) -> np.ndarray:
-    """Returns the class to explain for each picture, `int64 (n,)`.
+    """Returns the class to explain for each image, `int64 (n,)`.
 
     Args:
         model: Knows the classes' names where it has `class_names`.
-        classes: One index or name for all, one index a picture, or None for the answers given.
+        classes: One index or name for all, one index per image, or None for the predictions.
         scores: `(n, num_classes)` logits or probabilities.
 
     Raises:
-        ValueError: No such class, or not one a picture.
+        ValueError: No such class, or not one per image.
     """
     num, num_classes = scores.shape
     if classes is None:
         return scores.argmax(axis=1)
-    names = tuple(getattr(model, "class_names", ()))
     if isinstance(classes, str):
+        names = tuple(getattr(model, "class_names", ()))
         if classes not in names:
             known = f"one of {names}" if names else "an index, since the model names no classes"
             raise ValueError(f"Expected `classes` to be {known}. Received: {classes!r}")
         classes = names.index(classes)
     indices = np.asarray(classes)
-    if (
-        indices.dtype.kind not in "iu"
-        or indices.shape not in ((), (num,))
-        or ((indices < 0) | (indices >= num_classes)).any()
-    ):
+    fits = indices.dtype.kind in "iu" and indices.shape in ((), (num,))
+    if not fits or ((indices < 0) | (indices >= num_classes)).any():
         raise ValueError(
             f"Expected `classes` as one index from 0 to {num_classes - 1}, or {num} of them, one "
-            f"a picture. Received: {classes!r}"
+            f"per image. Received: {classes!r}"
         )
     return np.broadcast_to(indices, (num,)).astype(np.int64)

@@ -1,7 +1,7 @@
 """Does a map depend on what the network has learned? The check that pretty maps often fail.
 
 Adebayo et al., arXiv 1810.03292: with random weights the network knows nothing, so its maps must be
-others. Methods whose maps stay alike show the picture's edges, not the network's reasons.
+others. Methods whose maps stay alike show the image's edges, not the network's reasons.
 """
 
 from __future__ import annotations
@@ -35,10 +35,9 @@ def randomize_weights(model: Pretrained | keras.Model, seed: int = 0) -> Pretrai
     """
     network = keras_model(model)
     generator = np.random.default_rng(seed)
+    weights = [generator.permutation(w.ravel()).reshape(w.shape) for w in network.get_weights()]
     copy = keras.models.clone_model(network)
-    copy.set_weights(
-        [generator.permutation(weight.ravel()).reshape(weight.shape) for weight in _values(network)]
-    )
+    copy.set_weights(weights)
     if network is model:
         return copy
     return dataclasses.replace(model, model=copy, name=f"{model.name} randomized")
@@ -61,20 +60,17 @@ def sanity_check(
         seed: Of the random weights.
 
     Returns:
-        Spearman's rank correlation of the two maps of each picture, `float64 (n,)`, -1 to 1: near
+        Spearman's rank correlation of the two maps of each image, `float64 (n,)`, -1 to 1: near
         0 where the map depends on what the network has learned, near 1 where it does not. 0 where
         one of the maps is the same everywhere.
     """
-    trained = np.asarray(method(model, images))
-    random = np.asarray(method(randomize_weights(model, seed), images))
-    return np.array([_rank_correlation(*pair) for pair in zip(trained, random, strict=True)])
+    trained = method(model, images)
+    random = method(randomize_weights(model, seed), images)
+    pairs = zip(trained, random, strict=True)
+    return np.array([_rank_correlation(first.ravel(), second.ravel()) for first, second in pairs])
 
 
 def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0
-    return float(stats.spearmanr(first.ravel(), second.ravel()).statistic)
-
-
-def _values(network: keras.Model) -> list[np.ndarray]:
-    return [np.asarray(weight) for weight in network.get_weights()]
+    return float(stats.spearmanr(first, second).statistic)
