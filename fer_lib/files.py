@@ -21,6 +21,18 @@ MAX_NPZ_BYTES = 4 * 2**30
 _count = itertools.count()
 
 
+def expand_user(path: str | os.PathLike[str]) -> Path:
+    """Returns a path with `~` as the home folder, unless a file is called so or there is no home.
+
+    A walk through a folder finds names such as `~draft.jpg`, which mean no user.
+    """
+    path = Path(path)
+    if path.parts[:1] and path.parts[0].startswith("~") and not os.path.lexists(path):
+        with suppress(RuntimeError):  # no home folder, as in some containers
+            return path.expanduser()
+    return path
+
+
 @contextmanager
 def write_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a partial path beside `path`, which becomes `path` when the block ends.
@@ -41,7 +53,7 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
         ...     os.listdir(folder)
         ['rows.csv']
     """
-    path = Path(path)
+    path = expand_user(path)
     place = Path(os.path.realpath(path))  # the file that a link names, not the link
     name = f".{place.name[:40]}.{os.getpid()}-{next(_count)}.partial{place.suffix}"
     is_device = os.path.exists(place) and not (os.path.isfile(place) or os.path.isdir(place))
@@ -71,7 +83,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Writes text as UTF-8, whole or not at all, and returns the path."""
     with write_atomically(path) as partial:
         partial.write_text(text, encoding="utf-8")
-    return Path(path)
+    return expand_user(path)
 
 
 def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, np.ndarray]:
@@ -86,7 +98,7 @@ def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, np.ndarray]:
         ValueError: It is damaged, no `.npz` file, holds Python objects or more than
             `MAX_NPZ_BYTES`.
     """
-    path = Path(path)
+    path = expand_user(path)
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())

@@ -7,6 +7,7 @@ import http.server
 import io
 import json
 import os
+import pickle
 import threading
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from fer_lib.detection import LANDMARKS, Face, FaceDetector, face_detector, yunet_backend
+from fer_lib.detection.types import Detections
+from fer_lib.images import read_image
 
 needs_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="mtcnn needs the TensorFlow backend of Keras"
@@ -61,11 +64,9 @@ class FakeBackend:
         self.landmarks = np.zeros((count, 5, 2)) if landmarks is None else np.array(landmarks)
         self.shapes = []
 
-    def find(self, image):
+    def find(self, image, score_threshold):
         self.shapes.append(image.shape)
-        return face_detector.Detections(
-            self.corners, np.full(len(self.corners), 0.9), self.landmarks
-        )
+        return Detections(self.corners, np.full(len(self.corners), 0.9), self.landmarks)
 
 
 @pytest.fixture
@@ -77,6 +78,10 @@ def use_backend(monkeypatch):
         return FaceDetector(**settings)
 
     return use
+
+
+def plain(faces: list[Face]) -> list[dict]:
+    return [face.to_dict() for face in faces]
 
 
 def test_one_face_with_landmarks_on_the_viewers_sides(make_detector, astronaut):
@@ -105,12 +110,12 @@ def test_every_form_of_a_picture_gives_the_same_faces(make_detector, astronaut, 
     path = tmp_path / "astronaut.png"
     Image.fromarray(astronaut).save(path)
     find = make_detector()
-    expected = find.detect(astronaut)
-    for form in (path, path.read_bytes(), Image.open(path), astronaut / 255):
-        assert find.detect(form) == expected
+    expected = plain(find.detect(astronaut))
+    for form in (path, path.read_bytes(), astronaut / 255):
+        assert plain(find.detect(form)) == expected
     batch = [astronaut, skimage.data.coffee(), path]
-    assert find.detect_batch(batch) == [expected, [], expected]
-    assert find.detect_batch(np.stack([astronaut, astronaut])) == [expected, expected]
+    assert [plain(faces) for faces in find.detect_batch(batch)] == [expected, [], expected]
+    assert plain(find.detect_batch(np.stack([astronaut, astronaut]))[1]) == expected
     assert find.detect_batch([]) == []
 
 
@@ -191,7 +196,7 @@ def test_boxes_return_to_the_pixels_of_the_picture(use_backend):
 )
 def test_boxes_lie_inside_the_picture_largest_first(corners, shape, limit):
     finder = FaceDetector.__new__(FaceDetector)
-    finder.min_face_size, finder._backend = limit, FakeBackend(corners)
+    finder.min_face_size, finder.score_threshold, finder._backend = limit, 0.5, FakeBackend(corners)
     faces = finder.detect(np.zeros(shape, np.uint8))
     areas = [face.box[2] * face.box[3] for face in faces]
     assert areas == sorted(areas, reverse=True)
@@ -233,24 +238,103 @@ def test_errors_of_tensorflow_are_not_reported_as_no_face(astronaut, monkeypatch
 
     finder = FaceDetector("mtcnn")
 
-    def fail(**_):
+    def fail(*_):
         raise tf.errors.InvalidArgumentError(None, None, "broken")
 
-    monkeypatch.setattr(finder._backend, "_stages", [fail])
+    monkeypatch.setattr(finder._backend, "_propose", fail)
     with pytest.raises(tf.errors.InvalidArgumentError, match="broken"):
         finder.detect(astronaut)
 
 
 @needs_tensorflow
 def test_mtcnn_finds_the_same_next_to_a_training_in_half_precision(astronaut):
-    expected = make_mtcnn().detect(astronaut)
+    expected = plain(make_mtcnn().detect(astronaut))
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        assert FaceDetector("mtcnn").detect(astronaut) == expected
+        assert plain(FaceDetector("mtcnn").detect(astronaut)) == expected
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
     finally:
         keras.config.set_dtype_policy(policy)
+
+
+@functools.cache
+def package_stages():
+    import mtcnn
+
+    return mtcnn.MTCNN().stages
+
+
+def find_by_package(image: np.ndarray) -> np.ndarray:
+    """Returns the rows that the stages of the mtcnn package give: image, box, score, points."""
+    rows = None
+    for stage in package_stages():
+        rows = stage(
+            bboxes_batch=rows,
+            images_normalized=(image[None].astype(np.float32) - 127.5) / 128,
+            images_oshapes=np.array([image.shape]),
+            threshold_onet=0.9,
+        )
+        if len(rows) == 0:
+            return np.empty((0, 16))
+    return rows
+
+
+def assert_finds_what_the_package_finds(image: np.ndarray) -> int:
+    found = make_mtcnn()._backend.find(image, 0.9)
+    rows = find_by_package(image)
+    assert len(rows) == len(found.scores)
+    np.testing.assert_allclose(found.corners, rows[:, 1:5], atol=0.1)
+    np.testing.assert_allclose(found.scores, rows[:, 5], atol=1e-4)
+    points = rows[:, 6:].reshape(-1, 2, 5).transpose(0, 2, 1)
+    np.testing.assert_allclose(found.landmarks, points, atol=0.1)
+    return len(rows)
+
+
+@needs_tensorflow
+@pytest.mark.parametrize("size", [(512, 512), (640, 480), (333, 211), (90, 1000), (25, 25)])
+def test_mtcnn_finds_what_the_package_finds(astronaut, size):
+    image = cv2.resize(astronaut, size, interpolation=cv2.INTER_AREA)
+    assert_finds_what_the_package_finds(image)
+    noise = np.random.default_rng(0).integers(0, 256, image.shape, dtype=np.uint8)
+    assert_finds_what_the_package_finds(cv2.blur(noise, (5, 5)))
+
+
+@needs_tensorflow
+def test_mtcnn_finds_what_the_package_finds_in_scenes(real_data):
+    files = sorted((real_data / "scenes").glob("*.*g"))
+    files += sorted((real_data / "photos").glob("*/*"))[::40]
+    faces = 0
+    for file in files:
+        image = read_image(file)
+        scale = min(1.0, 700 / max(image.shape))
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        faces += assert_finds_what_the_package_finds(image)
+    assert faces > 20
+
+
+@needs_tensorflow
+def test_mtcnn_is_traced_once_for_images_of_any_size(astronaut):
+    backend = make_mtcnn()._backend
+    for side in range(60, 400, 34):
+        backend.find(cv2.resize(astronaut, (side, 460 - side)), 0.9)
+    for stage in (backend._propose, backend._refine, backend._finish):
+        assert stage.experimental_get_tracing_count() == 1
+
+
+@needs_tensorflow
+def test_weights_are_not_taken_from_the_working_folder(tmp_path, monkeypatch):
+    for name in ("pnet", "rnet", "onet"):
+        (tmp_path / f"{name}.lz4").write_bytes(b"no weights")
+    monkeypatch.chdir(tmp_path)
+    FaceDetector("mtcnn")
+
+
+def test_a_detector_is_pickled_by_its_settings(make_detector, astronaut):
+    detector = make_detector(min_face_size=30)
+    copied = pickle.loads(pickle.dumps(detector))
+    assert copied.min_face_size == 30
+    assert plain(copied.detect(astronaut)) == plain(detector.detect(astronaut))
 
 
 def test_mtcnn_under_another_backend_names_yunet(monkeypatch):

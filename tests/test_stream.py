@@ -16,7 +16,6 @@ from fer_lib.recognition import (
     EmotionStream,
     FaceEmotion,
     TrackedEmotion,
-    recognizer,
 )
 from fer_lib.synthetic import draw_face
 
@@ -207,7 +206,7 @@ def test_bad_arguments_are_errors():
     stream = EmotionStream(Model(), Detector())
     with pytest.raises(ValueError, match="time_s"):
         stream.update(scene(), float("nan"))
-    with pytest.raises(ValueError, match="Expected a picture"):
+    with pytest.raises(ValueError, match="Expected an image"):
         stream.update(np.zeros(3, np.uint8), 0.0)
     with pytest.raises(ValueError, match="fps"):
         next(EmotionRecognizer(Model(), Detector()).stream([scene()], fps=0))
@@ -218,7 +217,8 @@ def test_bad_arguments_are_errors():
 
 def test_streams_use_the_recognizers_model(monkeypatch):
     loaded = []
-    monkeypatch.setattr(recognizer, "load_pretrained", lambda name: loaded.append(name) or Model())
+    load = "fer_lib.recognition.emotion_recognizer.load_pretrained"
+    monkeypatch.setattr(load, lambda name: loaded.append(name) or Model())
     faces = EmotionRecognizer(detector=Detector())
     assert faces.start_stream().model is faces.model
     assert loaded == ["cnn"]

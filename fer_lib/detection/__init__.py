@@ -1,5 +1,6 @@
-"""From a picture to its faces: boxes, scores and five landmarks, by one of two detectors."""
+"""From an image to its faces: boxes, scores and five landmarks, by one of two detectors."""
 
-from fer_lib.detection.face_detector import LANDMARKS, Face, FaceDetector
+from fer_lib.detection.face_detector import FaceDetector
+from fer_lib.detection.types import LANDMARKS, Face
 
 __all__ = ["LANDMARKS", "Face", "FaceDetector"]

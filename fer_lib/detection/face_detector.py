@@ -1,85 +1,39 @@
-"""The faces of a picture, the same for every backend: scaled, checked, clipped and sorted here.
-
-A backend only looks at pixels; it does not know of limits, pictures' edges or the caller's types.
-"""
+"""The faces of an image, the same for every backend: scaled, checked, clipped and sorted here."""
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 
+from fer_lib.detection.types import LANDMARKS, Backend, Face
 from fer_lib.images import ImageSource, is_image, read_image
 
-LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-"""The five points of a face, left and right as the viewer of the upright face sees them."""
+DEFAULT_SCORES = {"mtcnn": 0.9, "yunet": 0.6}
+"""Backend to the lowest score of a face; the scores of yunet are lower."""
 
-_BACKENDS = ("mtcnn", "yunet")
-# Without a limit of the caller's, the smallest wanted face is this part of the picture's size
+# Without a limit of the caller's, the smallest wanted face is this part of the image's size
 # (the square root of its area). So a detector never looks at more than some 0.6 megapixels.
-_SMALLEST_PART = 1 / 40
-
-
-@dataclass(frozen=True)
-class Face:
-    """One face in a picture.
-
-    Attributes:
-        box: `(x, y, width, height)` in whole pixels, inside the picture.
-        score: How sure the detector is, in `[0, 1]`; scores of two backends do not compare.
-        landmarks: Name (`LANDMARKS`) to `(x, y)` in pixels, or `None` where a box is all there is.
-            They may lie outside the picture when the face is cut off.
-    """
-
-    box: tuple[int, int, int, int]
-    score: float = 1.0
-    landmarks: dict[str, tuple[float, float]] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain values, ready for JSON: `box`, `detection_score`, `landmarks`."""
-        points = self.landmarks
-        return {
-            "box": [int(value) for value in self.box],
-            "detection_score": float(self.score),
-            "landmarks": points and {k: [float(x), float(y)] for k, (x, y) in points.items()},
-        }
-
-
-class Detections(NamedTuple):
-    """What a backend finds, in pixels of the picture that it was shown."""
-
-    corners: np.ndarray  # (n, 4) left, top, right, bottom
-    scores: np.ndarray  # (n,)
-    landmarks: np.ndarray  # (n, 5, 2) in the order of LANDMARKS
-
-
-class Backend(Protocol):
-    """What `FaceDetector` needs of a detector."""
-
-    smallest_face: float
-    """Width in pixels of the smallest face that it finds."""
-
-    def find(self, image: np.ndarray) -> Detections:
-        """Returns the faces of an RGB `uint8 (height, width, 3)` picture."""
+_MIN_PART = 1 / 40
 
 
 class FaceDetector:
-    """Finds the faces of pictures.
+    """Finds the faces of images.
 
-    The picture is resized so that the smallest wanted face is just large enough for the
-    backend; the larger `min_face_size`, the faster. Results are in pixels of the given picture.
+    The image is resized so that the smallest wanted face is just large enough for the
+    backend; the larger `min_face_size`, the faster. Results are in pixels of the given image.
 
     Args:
         backend: `"mtcnn"` (Zhang et al., arXiv 1604.02878; needs Keras' TensorFlow backend) or
             `"yunet"` (Wu et al., 10.1007/s11633-023-1423-y; ten times faster, any Keras
             backend, fetches 230 kB of weights at first use).
         min_face_size: Longer side in pixels of the smallest face that is reported, at least 10.
-            `None`: 20, or a fortieth of the picture's size where that is more (87 pixels of
-            4000x3000), so that large pictures do not take seconds.
+            `None`: 20, or a fortieth of the image's size where that is more (87 pixels of
+            4000x3000), so that large images do not take seconds.
         score_threshold: Faces with a lower score are left out. `None`: 0.9 for mtcnn and 0.6
             for yunet, whose scores are lower.
         weights: yunet only: the path of its weights, instead of fetching them.
@@ -103,8 +57,10 @@ class FaceDetector:
         score_threshold: float | None = None,
         weights: str | os.PathLike[str] | None = None,
     ) -> None:
-        if backend not in _BACKENDS:
-            raise ValueError(f"Expected `backend` among {_BACKENDS}. Received: backend={backend!r}")
+        if backend not in DEFAULT_SCORES:
+            raise ValueError(
+                f"Expected `backend` among {(*DEFAULT_SCORES,)}. Received: backend={backend!r}"
+            )
         if min_face_size is not None and not 10 <= min_face_size < np.inf:
             raise ValueError(
                 f"Expected `min_face_size` of 10 pixels or more. Received: {min_face_size!r}"
@@ -116,24 +72,34 @@ class FaceDetector:
         self.backend = backend
         self.min_face_size = min_face_size
         self.score_threshold = score_threshold
-        self._backend = _load_backend(backend, score_threshold, weights)
+        self._weights = weights
+        self._backend = _load_backend(backend, weights)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Networks and locks do not travel between processes; the settings do.
+        settings = {"min_face_size": self.min_face_size, "score_threshold": self.score_threshold}
+        make = functools.partial(FaceDetector, self.backend, weights=self._weights, **settings)
+        return make, ()
 
     def detect(self, image: ImageSource) -> list[Face]:
-        """Returns the faces of one picture, the largest first; none is an empty list.
+        """Returns the faces of one image, the largest first; none is an empty list.
 
         Args:
-            image: A picture in any form that `read_image` takes.
+            image: An image in any form that `read_image` takes.
         """
         image = read_image(image)
         height, width = image.shape[:2]
-        limit = self.min_face_size or max(20.0, _SMALLEST_PART * (height * width) ** 0.5)
+        limit = self.min_face_size or max(20.0, _MIN_PART * (height * width) ** 0.5)
+        threshold = self.score_threshold
+        if threshold is None:
+            threshold = DEFAULT_SCORES[self.backend]
         shown = _resize(image, self._backend.smallest_face / limit)
         factor = np.array([width / shown.shape[1], height / shown.shape[0]])
-        found = self._backend.find(shown)
-        # Both backends count from the centre of the first pixel, measured on pictures in two sizes.
+        found = self._backend.find(shown, threshold)
+        # Both backends count from the center of the first pixel, measured on images in two sizes.
         corners = (found.corners.reshape(-1, 2, 2) + 0.5) * factor - 0.5
         landmarks = (found.landmarks + 0.5) * factor - 0.5
-        # A network overflows on an odd picture now and then: what is not finite is no face.
+        # A network overflows on an odd image now and then: what is not finite is no face.
         finite = np.isfinite(corners).all(axis=(1, 2)) & np.isfinite(landmarks).all(axis=(1, 2))
         corners, scores, landmarks = corners[finite], found.scores[finite], landmarks[finite]
         edges = np.rint(np.clip(corners, 0, (width, height))).astype(int)
@@ -143,28 +109,25 @@ class FaceDetector:
         return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
     def detect_batch(self, images: Iterable[ImageSource]) -> list[list[Face]]:
-        """Returns the faces of each picture, exactly as `detect` does.
+        """Returns the faces of each image, exactly as `detect` does.
 
-        Pictures are read one by one and not kept, so that a generator or a list of paths of any
-        length fits into memory. (Both detectors would have to pad pictures of different sizes
-        to stack them, which changes what they find.)
+        Images are read one by one and not kept, so that a generator or a list of paths of any
+        length fits into memory.
         """
         if is_image(images):
-            raise TypeError("Expected a list of pictures. Received one picture; use `detect`.")
+            raise TypeError("Expected a list of images. Received one image; use `detect`.")
         return [self.detect(image) for image in images]
 
 
-def _load_backend(
-    name: str, score_threshold: float | None, weights: str | os.PathLike[str] | None
-) -> Backend:
+def _load_backend(name: str, weights: str | os.PathLike[str] | None) -> Backend:
     # Imported here: mtcnn brings TensorFlow, which a user of yunet need not have.
     if name == "mtcnn":
         from fer_lib.detection.mtcnn_backend import MtcnnBackend
 
-        return MtcnnBackend(0.9 if score_threshold is None else score_threshold)
+        return MtcnnBackend()
     from fer_lib.detection.yunet_backend import YunetBackend
 
-    return YunetBackend(0.6 if score_threshold is None else score_threshold, weights)
+    return YunetBackend(weights)
 
 
 def _resize(image: np.ndarray, scale: float) -> np.ndarray:

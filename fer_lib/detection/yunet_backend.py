@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pooch
 
-from fer_lib.detection.face_detector import Detections
+from fer_lib.detection.types import Detections
 from fer_lib.paths import cache_dir
 
 WEIGHTS_NAME = "face_detection_yunet_2023mar.onnx"
@@ -22,7 +22,7 @@ WEIGHTS_URL = (
 WEIGHTS_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 _LOG_ERRORS = 2
 # With a side of 32 pixels or less OpenCV 4.10 reads unwritten memory and finds faces in it.
-_SMALLEST_INPUT = 64
+_MIN_SIDE = 64
 
 
 def fetch_weights() -> Path:
@@ -49,8 +49,8 @@ class YunetBackend:
 
     smallest_face = 12.0
 
-    def __init__(self, score_threshold: float, weights: str | os.PathLike[str] | None) -> None:
-        # One net keeps the size and the layers of one picture: threads take turns.
+    def __init__(self, weights: str | os.PathLike[str] | None) -> None:
+        # One net keeps the size and the layers of one image: threads take turns.
         self._lock = threading.Lock()
         path = fetch_weights() if weights is None else Path(weights).expanduser()
         if not path.is_file():
@@ -62,9 +62,7 @@ class YunetBackend:
         level = log.getLogLevel()
         log.setLogLevel(_LOG_ERRORS)
         try:
-            self._net = cv2.FaceDetectorYN.create(
-                str(path), "", (320, 320), score_threshold=score_threshold
-            )
+            self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320))
         except cv2.error as error:
             raise OSError(
                 f"Cannot read {str(path)!r} as the weights of YuNet; download {WEIGHTS_URL}."
@@ -72,13 +70,14 @@ class YunetBackend:
         finally:
             log.setLogLevel(level)
 
-    def find(self, image: np.ndarray) -> Detections:
-        """Returns the faces of an RGB `uint8 (height, width, 3)` picture."""
+    def find(self, image: np.ndarray, score_threshold: float) -> Detections:
+        """Returns the faces of an RGB `uint8 (height, width, 3)` image."""
         bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-        below, beside = (max(0, _SMALLEST_INPUT - side) for side in image.shape[:2])
+        below, beside = (max(0, _MIN_SIDE - side) for side in image.shape[:2])
         bgr = cv2.copyMakeBorder(bgr, 0, below, 0, beside, cv2.BORDER_CONSTANT)
         with self._lock:
             self._net.setInputSize(bgr.shape[1::-1])
+            self._net.setScoreThreshold(score_threshold)
             _, rows = self._net.detect(bgr)
         if rows is None:
             rows = np.empty((0, 15), np.float32)

@@ -1,7 +1,7 @@
-"""From a picture, or frame after frame, to faces with their expressions, in one object."""
+"""From an image, or frame after frame, to faces with their expressions, in one object."""
 
-from fer_lib.recognition.faces import FaceEmotion, TrackedEmotion
-from fer_lib.recognition.recognizer import Classifier, EmotionRecognizer
-from fer_lib.recognition.stream import EmotionStream
+from fer_lib.recognition.emotion_recognizer import EmotionRecognizer
+from fer_lib.recognition.emotion_stream import EmotionStream
+from fer_lib.recognition.face_emotion import Classifier, FaceEmotion, TrackedEmotion
 
 __all__ = ["Classifier", "EmotionRecognizer", "EmotionStream", "FaceEmotion", "TrackedEmotion"]

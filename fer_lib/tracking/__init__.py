@@ -4,6 +4,6 @@ Between detections a face is carried from frame to frame by optical flow; a dete
 matched with the faces that are known. `FaceTracker` does both.
 """
 
-from fer_lib.tracking.tracker import FaceTracker, TrackedFace
+from fer_lib.tracking.face_tracker import FaceTracker, TrackedFace
 
 __all__ = ["FaceTracker", "TrackedFace"]

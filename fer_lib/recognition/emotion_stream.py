@@ -4,40 +4,30 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fer_lib.alignment import crop_detected_face
 from fer_lib.detection import Face, FaceDetector
 from fer_lib.images import read_image
-from fer_lib.recognition.faces import TrackedEmotion
+from fer_lib.recognition.face_emotion import Classifier, TrackedEmotion
 from fer_lib.tracking import FaceTracker, TrackedFace
-
-if TYPE_CHECKING:
-    from fer_lib.recognition.recognizer import Classifier
 
 DETECT_EVERY = 10
 """A third of a second of an ordinary video: as long as a new face may stay unnoticed."""
 
 # A detection in the background is waited for once it lags so many seconds of the stream behind:
 # never with a camera, but frames from a file may come a hundred times faster.
-_LONGEST_LAG = 1.0
+_MAX_LAG_S = 1.0
 
 
 class EmotionStream:
-    """Recognises the faces of one video or camera, frame by frame; `start_stream` makes one.
+    """Recognizes the faces of one video or camera, frame by frame; `start_stream` makes one.
 
-    A detection takes about 150 ms with mtcnn, ten times as long as everything else. So faces are
-    detected only now and then, and carried on by optical flow in between (`FaceTracker`); every
-    face is aligned and classified in every frame, all faces of a frame in one pass. When a face
-    gets lost, the next detection does not wait for its turn.
-
-    With `background` the detector works in a thread beside the stream, on one frame at a time, and
-    its answer is carried on to the frame that is the newest by then. No frame but the first waits
-    for a detection (unless it lags a second behind), so a camera's picture does not stutter; but
-    when the answer comes depends on the machine. Without `background` every frame that has its
-    turn waits for its detection, and the same frames give the same answers.
+    A detection takes several times as long as everything else. So faces are detected only now and
+    then, and carried on by optical flow in between (`FaceTracker`); every face is aligned and
+    classified in every frame, all faces of a frame in one pass. When a face gets lost, the next
+    detection does not wait for its turn.
 
     Probabilities are smoothed by an exponential mean over time, not over frames, so that any
     spacing of the frames does; a face that was out of sight begins anew the longer it was away.
@@ -45,11 +35,15 @@ class EmotionStream:
     One stream belongs to one thread at a time. `close` it, or use it in a `with` statement.
 
     Args:
-        model: Returns probabilities of crops, see `Classifier`.
+        model: Returns probabilities of faces, see `Classifier`.
         detector: Finds the faces.
         detect_every: Faces are detected in every so many-th frame.
         smoothing_s: Time constant of the mean in seconds; 0 leaves the probabilities as they are.
-        background: Whether the detector works beside the stream.
+        background: Detect in a thread beside the stream, on one frame at a time, and carry the
+            answer on to the frame that is the newest by then. No frame but the first waits
+            (unless the detector lags a second behind), so a camera does not stutter; but when
+            the answer comes depends on the machine. With False every frame that has its turn
+            waits, and the same frames give the same answers.
         bridge_s: For how many seconds a face may be out of sight and keep its number.
 
     Raises:
@@ -106,7 +100,7 @@ class EmotionStream:
                 back, time stands still until it has caught up.
 
         Raises:
-            ValueError: The frame is no picture, or the time is not finite.
+            ValueError: The frame is no image, or the time is not finite.
             RuntimeError: The stream is closed.
         """
         if self._tracker is None:
@@ -151,7 +145,7 @@ class EmotionStream:
             self._pending = self._worker.submit(self.detector.detect, frame.copy())
         if self._pending is None:
             return False
-        late = self._time_s - self._asked_s > _LONGEST_LAG
+        late = self._time_s - self._asked_s > _MAX_LAG_S
         if not (late or self._pending.done()):
             return False
         pending, self._pending = self._pending, None

@@ -1,18 +1,27 @@
-"""What is known of one face of a picture, or of a video: where it is and what it may express."""
+"""What is known of one face of an image or a video: where it is and what it may express."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from fer_lib.detection import Face
 
 
-@dataclass(frozen=True)
+class Classifier(Protocol):
+    """What recognition needs of a model; `load_pretrained` returns one."""
+
+    class_names: tuple[str, ...]
+
+    def predict(self, faces: np.ndarray) -> np.ndarray:
+        """Returns `float32 (n, num_classes)` probabilities of `uint8 (n, 48, 48)` faces."""
+
+
+@dataclass(frozen=True, eq=False)
 class FaceEmotion:
-    """One face of a picture and what its expression may be.
+    """One face of an image and what its expression may be.
 
     Attributes:
         face: Where the face is.
@@ -36,7 +45,7 @@ class FaceEmotion:
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """The face's `(x, y, width, height)` in pixels of the picture."""
+        """The face's `(x, y, width, height)` in pixels of the image."""
         return self.face.box
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,15 +65,14 @@ class FaceEmotion:
         return dict(zip(self.class_names, map(float, probabilities), strict=True))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrackedEmotion(FaceEmotion):
     """One face in one frame of a stream; its expression is averaged over the last moments.
 
+    Between two detections the box and the landmarks of `face` are carried on by tracking, its
+    score is that of the last detection; `probabilities` are smoothed over time.
+
     Attributes:
-        face: Where the face is, in pixels of the frame. Between two detections the box and the
-            landmarks are carried on by tracking, the score is that of the last detection.
-        probabilities: `float32 (num_classes,)`, smoothed over time.
-        class_names: The names of the classes.
         face_id: A whole number from 1, the same for the same face in all frames.
         raw_probabilities: `float32 (num_classes,)`, what this frame alone says.
     """

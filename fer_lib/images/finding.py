@@ -1,0 +1,55 @@
+"""Which files of a folder are images."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from fer_lib.files import expand_user
+from fer_lib.images.decoding import readable_formats, shorten
+
+
+@functools.cache
+def image_suffixes() -> frozenset[str]:
+    """Returns the suffixes of the image files that can be read here, such as `".jpg"`."""
+    formats = readable_formats()
+    return frozenset(s for s, kind in Image.registered_extensions().items() if kind in formats)
+
+
+def find_images(path: str | os.PathLike[str], skipped: list[Path] | None = None) -> list[Path]:
+    """Returns the image files of a folder and its subfolders, sorted; of a file, the file itself.
+
+    Files are told by their suffix (`image_suffixes`). Links are followed, each folder once;
+    hidden files and folders are left out.
+
+    Args:
+        path: The folder or file.
+        skipped: A list that receives what is passed over: files that are no images by their
+            name, broken links and folders that cannot be read.
+
+    Raises:
+        FileNotFoundError: Nothing is at `path`.
+    """
+    root = expand_user(path)
+    if not root.is_dir():
+        if not root.exists():
+            raise FileNotFoundError(f"Expected an image or a folder. {shorten(path)} is not there.")
+        return [root]
+    found, other, seen = [], [], set()
+    walk = os.walk(root, followlinks=True, onerror=lambda e: other.append(Path(e.filename)))
+    for folder, subfolders, names in walk:
+        real = os.path.realpath(folder)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(n for n in subfolders if not n.startswith((".", "__MACOSX")))
+        for file in (Path(folder, name) for name in names if not name.startswith(".")):
+            is_found = file.suffix.lower() in image_suffixes() and file.is_file()
+            (found if is_found else other).append(file)
+    if skipped is not None:
+        skipped += sorted(other)
+    return sorted(found)
