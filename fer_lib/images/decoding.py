@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import io
 import os
 import threading
@@ -40,12 +41,8 @@ def max_pixels() -> int:
 @functools.cache
 def readable_formats() -> tuple[str, ...]:
     """Returns Pillow's names of the formats that are read here."""
-    try:
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
-    except ImportError:
-        pass  # HEIC, the format of iPhones, needs `pip install pillow-heif`
+    with suppress(ImportError):  # HEIC, the format of iPhones, needs `pip install pillow-heif`
+        importlib.import_module("pillow_heif").register_heif_opener()
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
