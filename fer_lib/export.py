@@ -10,22 +10,26 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from fer_lib import files
 from fer_lib.pretrained import Pretrained
 
-# Format -> (ending of the file, module that is needed besides Keras, extra that brings it).
+# Format -> (ending of the file, modules that are needed besides Keras, extra that brings them).
 FORMATS = {
-    "onnx": (".onnx", "tf2onnx", "onnx"),
-    "litert": (".tflite", "ai_edge_litert", "litert"),
+    "onnx": (".onnx", ("tf2onnx", "onnxruntime"), "onnx"),
+    "litert": (".tflite", ("ai_edge_litert",), "litert"),
 }
+MAX_DIFFERENCE = 1e-4
+"""So far a probability from an exported file may be from that of Keras."""
 
 
 def export_model(
     pretrained: Pretrained, path: str | os.PathLike[str], format: str = "onnx"
 ) -> Path:
-    """Writes a model as an ONNX or LiteRT file.
+    """Writes a model as an ONNX or LiteRT file, and checks it against Keras.
 
     The file takes what the model takes, raw pixels `float32 (batch, height, width, channels)` in
-    `[0, 255]`, and returns calibrated probabilities: the temperature is inside.
+    `[0, 255]`, and returns calibrated probabilities: the temperature is inside. An export that
+    fails leaves no file, and an older file as it was.
 
     Args:
         pretrained: A trained model, see `load_pretrained`.
@@ -36,13 +40,14 @@ def export_model(
         The path.
 
     Raises:
-        ValueError: An unknown format, an ending that does not fit, or a backend that Keras cannot
-            export from.
+        ValueError: An unknown format, an ending that does not fit, a backend or a model that
+            Keras cannot export, or a file that gives other probabilities than Keras.
         ImportError: What the format needs is not installed; the message names the extra.
+        OSError: The file cannot be written.
     """
     if format not in FORMATS:
         raise ValueError(f"Expected `format` to be one of {tuple(FORMATS)}. Received: {format!r}")
-    ending, module, extra = FORMATS[format]
+    ending, modules, extra = FORMATS[format]
     path = Path(path)
     if path.suffix != ending:
         raise ValueError(f"Expected a file that ends with {ending} for {format}. Received: {path}")
@@ -51,26 +56,45 @@ def export_model(
             "Expected the TensorFlow backend, from which Keras exports. Received: "
             f"{keras.backend.backend()}; set KERAS_BACKEND=tensorflow"
         )
-    if importlib.util.find_spec(module) is None:
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
         raise ImportError(
-            f"Expected {module}, which {format} needs. Received: it is not installed; "
+            f"Expected {missing[0]}, which {format} needs. Received: it is not installed; "
             f'pip install "fer-lib[{extra}]"'
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     model = _with_temperature(pretrained)
-    # Keras exports only models that have been called.
-    model(np.zeros((1, *model.input_shape[1:]), np.float32))
-    model.export(str(path), format=format, verbose=False)
+    shape = (8, *pretrained.image_shape)
+    images = np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
+    expected = pretrained.predict(images)
+    model(images[:1])  # Keras exports only models that have been called
+    with files.write_atomically(path) as partial:
+        try:
+            model.export(str(partial), format=format, verbose=False)
+            found = open_exported(partial)(images)
+        except OSError:
+            raise
+        except Exception as error:  # converters raise what they like
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ValueError(
+                f"Expected a model that can be exported to {format}. Received: "
+                f"{pretrained.name!r}, which cannot: {reason}"
+            ) from error
+        difference = float(np.abs(found - expected).max())
+        if not difference <= MAX_DIFFERENCE:
+            raise ValueError(
+                f"Expected the probabilities of Keras from the {format} file, to {MAX_DIFFERENCE}. "
+                f"Received: a difference of {difference:.2g}"
+            )
     return path
 
 
 def _with_temperature(pretrained: Pretrained) -> keras.Model:
+    """Returns the model with its temperature inside, whatever its layers are called."""
     model = pretrained.model
     if pretrained.temperature == 1.0:
         return model
-    logits = model.get_layer("logits").output
-    softened = keras.layers.Rescaling(1 / pretrained.temperature, name="temperature")(logits)
-    probabilities = keras.layers.Softmax(name="calibrated_probabilities")(softened)
+    powers = model.output ** (1 / pretrained.temperature)
+    probabilities = powers / keras.ops.sum(powers, axis=-1, keepdims=True)
     return keras.Model(model.input, probabilities, name=model.name)
 
 
@@ -94,7 +118,7 @@ def open_exported(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.nda
 
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
-        return lambda crops: session.run(None, {name: np.asarray(crops, np.float32)})[0]
+        return lambda faces: session.run(None, {name: np.asarray(faces, np.float32)})[0]
     if path.suffix == ".tflite":
         from ai_edge_litert.interpreter import Interpreter
 
@@ -102,11 +126,11 @@ def open_exported(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.nda
         index = interpreter.get_input_details()[0]["index"]
         output = interpreter.get_output_details()[0]["index"]
 
-        def predict(crops: np.ndarray) -> np.ndarray:
-            crops = np.asarray(crops, np.float32)
-            interpreter.resize_tensor_input(index, crops.shape)
+        def predict(faces: np.ndarray) -> np.ndarray:
+            faces = np.asarray(faces, np.float32)
+            interpreter.resize_tensor_input(index, faces.shape)
             interpreter.allocate_tensors()
-            interpreter.set_tensor(index, crops)
+            interpreter.set_tensor(index, faces)
             interpreter.invoke()
             return interpreter.get_tensor(output)
 

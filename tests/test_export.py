@@ -1,10 +1,12 @@
 """Exported files give Keras' probabilities in their own runtimes, and refusals say what to do."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
-from fer_lib import export, models, paths, pretrained
+from fer_lib import export, paths, pretrained
 from fer_lib.synthetic import make_faces
 
 RUNTIME = {"onnx": ("tf2onnx", "onnxruntime"), "litert": ("ai_edge_litert",)}
@@ -13,7 +15,12 @@ SHIPPED = sorted(paths.list_models())
 
 @pytest.fixture(scope="module")
 def untrained():
-    return pretrained.Pretrained(models.build_cnn("lesson"), tuple("abcdefg"), temperature=1.7)
+    """A model as users bring it: color, not square, its own layer names, a temperature."""
+    pixels = keras.Input((32, 40, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu")(keras.layers.Rescaling(1 / 255)(pixels))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(pixels, keras.layers.Dense(7, activation="softmax", name="mine")(x))
+    return pretrained.Pretrained(model, tuple("abcdefg"), temperature=1.7)
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +40,57 @@ def test_a_shipped_model_gives_the_same_on_a_thousand_faces(name, format, faces,
     predict = export.open_exported(path)
     np.testing.assert_allclose(predict(faces), trained.predict(faces), atol=1e-4)
     np.testing.assert_allclose(predict(faces[:1]), trained.predict(faces[:1]), atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", export.FORMATS)
+def test_a_model_of_any_shape_and_layer_names_is_exported(format, untrained, tmp_path):
+    for module in RUNTIME[format]:
+        pytest.importorskip(module)
+    path = export.export_model(untrained, tmp_path / f"m{export.FORMATS[format][0]}", format)
+    images = np.random.default_rng(1).integers(0, 256, (3, 32, 40, 3))
+    np.testing.assert_allclose(
+        export.open_exported(path)(images), untrained.predict(images), atol=1e-4
+    )
+
+
+@pytest.fixture
+def converted(monkeypatch, untrained):
+    """Formats are as if installed, and the file holds what `converted` returns or raises."""
+    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: True)
+    answers = [untrained.predict]
+
+    def convert(model, path, **_):
+        Path(path).write_bytes(b"half")
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+
+    monkeypatch.setattr(keras.Model, "export", convert)
+    monkeypatch.setattr(export, "open_exported", lambda path: answers[0])
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (RuntimeError("no such op\nin this format"), "cannot: no such op in this format"),
+        (lambda images: np.full((len(images), 7), 1 / 7), "a difference of"),
+        (lambda images: np.full((len(images), 7), np.nan), "a difference of nan"),
+    ],
+)
+def test_a_failing_export_leaves_what_was_there(answer, message, converted, untrained, tmp_path):
+    old = tmp_path / "m.onnx"
+    old.write_text("old")
+    converted[0] = answer
+    for path in (old, tmp_path / "new.onnx"):
+        with pytest.raises(ValueError, match=message):
+            export.export_model(untrained, path)
+    assert [file.name for file in tmp_path.iterdir()] == ["m.onnx"]
+    assert old.read_text() == "old"
+
+
+def test_a_file_that_equals_keras_is_kept(converted, untrained, tmp_path):
+    assert export.export_model(untrained, tmp_path / "deep" / "m.onnx").read_bytes() == b"half"
 
 
 @pytest.mark.parametrize(
@@ -65,8 +123,9 @@ def test_another_file_is_not_opened(tmp_path):
         export.open_exported(tmp_path / "model.keras")
 
 
-def test_the_temperature_is_inside(untrained, faces):
-    inside = export._with_temperature(untrained)(faces[:8].astype(np.float32))
-    np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(inside), untrained.predict(faces[:8]), atol=1e-6
-    )
+def test_the_temperature_is_inside_whatever_the_layers_are_called(untrained):
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 40, 3)).astype(np.float32)
+    inside = export._with_temperature(untrained)(images)
+    expected = untrained.predict(images)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(inside), expected, atol=1e-6)
+    assert np.abs(expected - untrained.model.predict(images, verbose=0)).max() > 1e-4
