@@ -13,19 +13,13 @@ def keras_model(model: Any) -> keras.Model:
     """Returns the Keras model of a `Pretrained`, or the Keras model itself.
 
     Raises:
-        TypeError: It is neither.
-        ValueError: It does not know its inputs, as a subclassed or an unbuilt model.
+        TypeError: It is neither, or does not know its one input, as a subclassed or unbuilt model.
     """
     network = getattr(model, "model", model)
-    if not isinstance(network, keras.Model):
+    if not isinstance(network, keras.Model) or len(getattr(network, "inputs", None) or []) != 1:
         raise TypeError(
-            "Expected `model` to be a Keras model or what `load_pretrained` returns. "
-            f"Received: {type(model).__name__}"
-        )
-    if len(getattr(network, "inputs", None) or []) != 1:
-        raise ValueError(
-            "Expected a functional or sequential Keras model that knows its one input. "
-            f"Received: {network}"
+            "Expected `model` to be what `load_pretrained` returns, or a functional or sequential "
+            f"Keras model that knows its one input. Received: {model!r}"
         )
     return network
 

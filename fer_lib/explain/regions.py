@@ -36,22 +36,16 @@ def face_regions(size: int = 48) -> dict[str, np.ndarray]:
         >>> {name: int(mask.sum()) for name, mask in face_regions(48).items()}
         {'brows': 245, 'eyes': 192, 'nose': 173, 'mouth': 276, 'rest': 1418}
     """
-    if size < 16:
-        raise ValueError(f"Expected a `size` of at least 16 pixels. Received: {size}")
-    left, right = FACE_TEMPLATE[0], FACE_TEMPLATE[1]
+    left, right = FACE_TEMPLATE[:2]
     middle, unit = (left + right) / 2, np.hypot(*(right - left)) / 2
     pixels = (np.arange(size) + 0.5) * 48 / size - 0.5
     x = ((pixels - middle[0]) / unit)[None, :]
     y = ((pixels - middle[1]) / unit)[:, None]
-    free = np.ones((size, size), bool)
-    regions = {}
-    for name, boxes in _BOXES.items():
-        inside = np.zeros((size, size), bool)
+    part = np.full((size, size), REST, object)
+    for name, boxes in reversed(_BOXES.items()):
         for x0, y0, x1, y1 in boxes:
-            inside |= (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
-        regions[name] = inside & free
-        free &= ~inside
-    return {**regions, REST: free}
+            part[(x >= x0) & (x < x1) & (y >= y0) & (y < y1)] = name
+    return {name: part == name for name in (*_BOXES, REST)}
 
 
 def region_energy(maps: np.ndarray) -> pd.DataFrame:

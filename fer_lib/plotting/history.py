@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,8 @@ def plot_history(
         ValueError: No epoch, or a metric that the history does not hold.
         FileNotFoundError: No such file.
     """
-    table = _as_table(history)
+    is_file = isinstance(history, (str, os.PathLike))
+    table = pd.read_csv(history) if is_file else pd.DataFrame(getattr(history, "history", history))
     if table.empty:
         raise ValueError("Expected a history of at least one epoch. Received: none")
     missing = [name for name in metrics if not {name, f"val_{name}"} & {*table}]
@@ -60,15 +61,3 @@ def plot_history(
         place.legend(frameon=False)
         sns.despine(ax=place)
     return axes
-
-
-def _as_table(history: Any) -> pd.DataFrame:
-    if isinstance(history, (str, os.PathLike)):
-        return pd.read_csv(history)
-    history = getattr(history, "history", history)
-    if not isinstance(history, (pd.DataFrame, Mapping, list)):
-        raise ValueError(
-            "Expected a history: a dict of lists, a table or the path of a CSV file. "
-            f"Received: {type(history).__name__}"
-        )
-    return pd.DataFrame(history)
