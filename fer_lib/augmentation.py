@@ -1,4 +1,4 @@
-"""Augmentation: Keras layers that make new pictures of the same expression while training.
+"""Augmentation: Keras layers that make new images of the same expression while training.
 
 One warp of ours moves the face as a detector would misplace it; stock Keras layers change the
 light and cover parts. All of it is off at inference, draws from a seed, and sits inside the model
@@ -15,14 +15,14 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("fer_lib")
 class RandomAffine(keras.layers.Layer):
-    """Flips, rotates, zooms, shifts and shears each picture at random, in a single warp.
+    """Flips, rotates, zooms, shifts and shears each image at random, in a single warp.
 
     A chain of Keras' own layers would resample 48 pixels four times and blur them each time;
-    here the transforms are multiplied first and the picture is resampled once (bilinear), with
+    here the transforms are multiplied first and the image is resampled once (bilinear), with
     the border pixels repeated outside.
 
     Args:
-        flip_rate: Share of the pictures that are mirrored left to right, `[0, 1]`.
+        flip_rate: Share of the images that are mirrored left to right, `[0, 1]`.
         rotation: Largest rotation to either side, in degrees, `[0, 180]`.
         zoom: Smallest and largest factor by which the face grows, above 0; drawn
             log-uniformly, so that halving is as likely as doubling.
@@ -96,7 +96,7 @@ class RandomAffine(keras.layers.Layer):
         cosine, sine = ops.cos(angle) * scale, ops.sin(angle) * scale
         a, b = mirror * cosine, mirror * (cosine * slope - sine)
         d, e = sine, sine * slope + cosine
-        # The picture's middle stays where it is but for the shift.
+        # The image's middle stays where it is but for the shift.
         middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
         c = middle_x + shift_x - a * middle_x - b * middle_y
         f = middle_y + shift_y - d * middle_x - e * middle_y
@@ -137,13 +137,13 @@ def build_augmenter(
         shift: See `RandomAffine`, share of the side.
         shear: See `RandomAffine`, degrees.
         contrast: Contrast changes by a factor within `1 -+ contrast`, `[0, 1)`; 0 leaves it out.
-        brightness: Grey levels move by up to this share of 255, `[0, 1]`; 0 leaves it out.
-        erasing_rate: Share of the pictures in which a rectangle is covered, `[0, 1]`
+        brightness: Gray levels move by up to this share of 255, `[0, 1]`; 0 leaves it out.
+        erasing_rate: Share of the images in which a rectangle is covered, `[0, 1]`
             (random erasing, Zhong et al., arXiv 1708.04896); 0 leaves it out.
         seed: Seed from which each layer gets its own.
 
     Returns:
-        A `keras.Sequential` for pictures in `[0, 255]`, `(batch, height, width, channels)`: put it
+        A `keras.Sequential` for images in `[0, 255]`, `(batch, height, width, channels)`: put it
         in front of a model, where `fit` turns it on and `predict` off, or call it by itself to
         see what it does.
     """
@@ -161,7 +161,7 @@ def build_augmenter(
             layers.RandomBrightness(brightness, (0, 255), seed=seeds[2], name="brightness")
         )
     if erasing_rate:
-        # Middle grey, not noise: after standardising, noise would be the strongest edge there is.
+        # Middle gray, not noise: after standardizing, noise would be the strongest edge there is.
         rate = (erasing_rate, erasing_rate)
         steps.append(
             layers.RandomErasing(rate, (0.02, 0.2), fill_value=128, seed=seeds[3], name="erasing")

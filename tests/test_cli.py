@@ -257,7 +257,7 @@ def test_train_writes_a_model_that_predict_takes(capsys, fer2013_file, photograp
     assert str(tmp_path / "mine") in out
     status, out, err = run(capsys, *words, "--epochs", "1")
     assert status == 1
-    assert "--resume" in err
+    assert "--overwrite" in err
     status, out, err = run(
         capsys, "predict", photographs / "face.jpg", "--model", tmp_path / "mine"
     )
@@ -275,7 +275,7 @@ def test_train_fine_tunes_on_a_folder_and_predict_takes_the_result(capsys, photo
     assert "a fifth of the pictures" in out
     card = json.loads((tmp_path / "tuned" / "card.json").read_text())
     assert card["start"]["name"] == "small"
-    assert card["data"]["training"]["pictures"] == 56
+    assert card["data"]["training"]["images"] == 56
     status, out, err = run(
         capsys, "predict", photographs / "face.jpg", "--model", tmp_path / "tuned"
     )
@@ -387,12 +387,3 @@ def test_an_interrupted_video_keeps_its_rows_and_says_so(capsys, film, tmp_path,
     )
     assert status == 130 and "interrupted" in err and "5 frames" in out
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 6
-
-
-def test_benchmark_prints_ours_beside_the_plain_way(capsys):
-    status, out, err = run(capsys, "benchmark", "--model", "small", "--repeats", "3")
-    assert status == 0
-    rows = ["1 face, fer_lib", "1 face, model.predict", "mtcnn alone", "import fer_lib"]
-    rows += ["frames with a detection", "frames without", "model.predict in every frame"]
-    for row in (*rows, "5 faces: all frames", "detecting in the background"):
-        assert row in out

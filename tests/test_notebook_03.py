@@ -11,7 +11,7 @@ import pytest
 import recipe_experiments
 
 import fer_lib
-from fer_lib.training import targets
+from fer_lib.training import batches
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "03_augmentation.ipynb"
 RANGES = {"rotation": 12.0, "zoom": (0.8, 1.3), "shift": 0.1, "shear": 20.0}
@@ -61,7 +61,7 @@ def test_the_product_of_matrices_is_the_warp_of_the_library(
 def test_mix_up_is_that_of_the_training(names: dict, faces: fer_lib.FaceDataset) -> None:
     pictures, wanted = faces.images.astype("float32"), np.eye(7, dtype="float32")[faces.labels]
     by_hand = names["mix_up"](pictures, wanted, 0.3, np.random.default_rng(5))
-    library = targets.mix(pictures, wanted, 0.3, np.random.default_rng(5))
+    library = batches.mix(pictures, wanted, 0.3, np.random.default_rng(5))
     for mine, theirs in zip(by_hand, library, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
 

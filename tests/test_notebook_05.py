@@ -36,7 +36,7 @@ def test_the_network_has_the_same_layers_parameters_and_outputs(names: dict) -> 
 
 
 def test_the_means_are_the_librarys(names: dict) -> None:
-    assert names["CAFFE_MEANS"] == models._CAFFE_MEANS
+    assert names["CAFFE_MEANS"] == models.resnet50.CAFFE_MEANS
     library = fer_lib.build_resnet50(resolution=96).get_layer("subtract_means")
     np.testing.assert_allclose(ops.convert_to_numpy(library.offset), [-103.939, -116.779, -123.68])
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import notebook_cells
 import numpy as np
 import pytest
+import speed
 from clips import ClipDetector, ClipModel, scene, write_clip
 
 from fer_lib import EmotionRecognizer, analyze_video
-from fer_lib.benchmark import timing
 from fer_lib.detection import Face
 from fer_lib.labels import EMOTIONS
 from fer_lib.recognition import EmotionStream
@@ -136,5 +136,5 @@ def test_the_table_is_that_of_analyze_video(names: dict, tmp_path: Path) -> None
 
 def test_the_summary_of_times_is_that_of_the_benchmark(names: dict) -> None:
     seconds = np.random.default_rng(2).gamma(2, 0.01, 50).tolist()
-    library = timing.row("anything", [1000 * value for value in seconds])
+    library = speed.row("anything", [1000 * value for value in seconds])
     assert {"what": "anything", **names["summarize"](seconds)} == library

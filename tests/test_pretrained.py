@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fer_lib import models, paths, pretrained
+from fer_lib.pretrained import model_file
 
 pytestmark = pytest.mark.backends
 
@@ -136,9 +137,9 @@ def test_saving_halves_the_file_and_leaves_the_model_alone(model, folder, tmp_pa
 
 def test_weights_of_large_models_keep_eight_digits_after_the_point():
     weights = np.float32([1 + 2**-8, 1 + 2**-9 + 2**-10, 1 + 2**-10, -3 - 2**-9, 0.0, 1.9999, 7e4])
-    rounded = pretrained._round_to_half(weights[:-1], coarsely=True)
+    rounded = model_file.round_to_half(weights[:-1], coarsely=True)
     np.testing.assert_array_equal(rounded, np.float32([1 + 2**-8, 1 + 2**-8, 1.0, -3.0, 0.0, 2.0]))
-    np.testing.assert_array_equal(pretrained._round_to_half(weights, coarsely=True), weights)
+    np.testing.assert_array_equal(model_file.round_to_half(weights, coarsely=True), weights)
 
 
 def test_an_unknown_model_lists_the_known_ones(folder, monkeypatch):

@@ -20,8 +20,8 @@ CARD = {
     "selected_epoch": 33,
     "recipe": {"variant": "base", "epochs": 36, "seed": 0},
     "data": {
-        "training": {"name": "fer2013", "splits": ["Training"], "pictures": 28697, "sha256": "aa"},
-        "selection": {"name": "fer2013", "splits": ["PublicTest"], "pictures": 10, "sha256": "bb"},
+        "training": {"name": "fer2013", "splits": ["Training"], "images": 28697, "sha256": "aa"},
+        "validation": {"name": "fer2013", "splits": ["PublicTest"], "images": 10, "sha256": "bb"},
     },
     "versions": {"keras": "3.15"},
 }

@@ -46,7 +46,7 @@ ROOMS = (
     ("tracking",),  # below `recognition`, whose streams keep faces apart with it
     ("recognition",),
     ("webcam", "video"),
-    ("cli", "__main__", "benchmark"),
+    ("cli", "__main__"),
 )
 LEVEL_OF = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 

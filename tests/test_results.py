@@ -16,7 +16,7 @@ def test_predictions_are_those_of_the_card() -> None:
     probabilities, labels = fer_lib.results.load_predictions("cnn")
     card = json.loads((paths.find_model("cnn") / "card.json").read_text(encoding="utf-8"))
     accuracy = (probabilities.argmax(axis=1) == labels).mean()
-    assert accuracy == pytest.approx(card["scores"]["selection"]["accuracy"])
+    assert accuracy == pytest.approx(card["scores"]["validation"]["accuracy"])
 
 
 def test_history_has_one_row_an_epoch() -> None:
@@ -43,7 +43,7 @@ def test_experiments_compare_each_change_with_the_reference() -> None:
 
 def test_transfer_has_every_way_to_begin_at_every_number_of_pictures() -> None:
     transfer = fer_lib.results.load_experiments("transfer")
-    cases = {(row["mode"], row["pictures"]) for row in transfer["rows"]}
+    cases = {(row["mode"], row["images"]) for row in transfer["rows"]}
     assert len(cases) == len(transfer["rows"]) == 9
     for row in transfer["rows"]:
         assert row["accuracy"] == pytest.approx(sum(row["by_draw"]) / len(row["by_draw"]), abs=1e-4)

@@ -25,10 +25,8 @@ _VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("evaluate", "score a model on a data set"),
     "webcam": ("webcam", "show the webcam in a window, with the faces' expressions"),
     "train": ("train", "train a model on a data set"),
-    "teach": ("teach", "write a teacher's probabilities, for smaller models to learn from"),
     "export": ("export", "write a model as an ONNX or LiteRT file"),
     "augment": ("augment", "write augmented copies of pictures, to look at or to train on"),
-    "benchmark": ("benchmark", "measure the speed on this machine"),
     "datasets": ("datasets", "list the data sets, fetch one, check a copy"),
     "info": ("info", "print versions, backend, devices and models: what a bug report needs"),
 }

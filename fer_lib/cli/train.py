@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teacher", type=Path, metavar="DIR", help="other than the shipped one")
     parser.add_argument("--votes", metavar="FILE", help="FER+ votes, for recipes that use them")
     add_detector_argument(parser)
-    parser.add_argument("--resume", action="store_true", help="go on with the training in --output")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted training")
+    parser.add_argument("--overwrite", action="store_true", help="replace the model in --output")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,9 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
         resume=arguments.resume,
         start=start,
         teacher=arguments.teacher,
+        overwrite=arguments.overwrite,
     )
     print(
-        f"{arguments.output}: accuracy {trained.card['scores']['selection']['accuracy']:.4f} "
+        f"{arguments.output}: accuracy {trained.card['scores']['validation']['accuracy']:.4f} "
         f"on {validation_name} (selected on it)"
     )
     return 0

@@ -14,7 +14,7 @@ def card_rows(card: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("parameters", _count(card.get("parameters"))),
         ("multiply-adds a face", _count(card.get("multiply_adds"))),
         ("trained on", _describe(data.get("training"))),
-        ("selected on", _describe(data.get("selection"))),
+        ("selected on", _describe(data.get("validation"))),
         ("epoch selected", _of(card.get("selected_epoch"), recipe.get("epochs"))),
         ("seed", recipe.get("seed")),
         ("temperature of the probabilities", card.get("temperature")),
@@ -32,7 +32,7 @@ def card_warnings(card: Mapping[str, Any], data_hash: str | None) -> list[str]:
             "The model was trained on these very pictures: the scores say how well it remembers, "
             "not how well it recognises."
         )
-    if data_hash and data_hash == data.get("selection", {}).get("sha256"):
+    if data_hash and data_hash == data.get("validation", {}).get("sha256"):
         warnings.append(
             "The epoch and the temperature of the model were selected on these very pictures: the "
             "scores are a little kind. Report the final score on pictures that had no part in that."
@@ -46,7 +46,7 @@ def _describe(data: Mapping[str, Any] | None) -> str | None:
     splits = " and ".join(split for split in data.get("splits", ()) if split)
     name = f"{data.get('name', 'data set')} {splits}".strip()
     hashed = f", sha256 {data['sha256']}" if data.get("sha256") else ""
-    return f"{_count(data.get('pictures')) or 'unknown number of'} pictures of {name}{hashed}"
+    return f"{_count(data.get('images')) or 'unknown number of'} images of {name}{hashed}"
 
 
 def _count(value: int | None) -> str | None:

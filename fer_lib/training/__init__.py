@@ -1,15 +1,15 @@
 """The recipe: fit with augmentation, averaged weights, checkpoints, resume, history and a card."""
 
 from fer_lib.training.config import TrainingConfig, list_recipes, load_recipe, match_recipe
-from fer_lib.training.loop import train
-from fer_lib.training.teacher import load_teacher, write_teacher
+from fer_lib.training.loop import fit, train
+from fer_lib.training.teacher import load_teacher
 
 __all__ = [
     "TrainingConfig",
+    "fit",
     "list_recipes",
     "load_recipe",
     "load_teacher",
     "match_recipe",
     "train",
-    "write_teacher",
 ]

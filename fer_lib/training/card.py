@@ -1,142 +1,130 @@
-"""The card of a trained model: what it is, what it was made from, how it scores."""
+"""The card of a trained model, `card.json` and `README.md`: what it is, from what, how good."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import os
+import json
 import platform
-import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import jinja2
 import keras
 import numpy as np
 
 from fer_lib import evaluation, models
 from fer_lib.datasets import FaceDataset
-from fer_lib.pretrained import Pretrained
+from fer_lib.pretrained import Pretrained, apply_temperature
+from fer_lib.pretrained.image_hashes import hash_images, pack_hashes
 from fer_lib.training.config import TrainingConfig
 
 
 def build_card(
     trained: Pretrained,
     config: TrainingConfig,
-    train_set: FaceDataset,
     whole_set: FaceDataset,
+    train_set: FaceDataset,
     validation_set: FaceDataset,
-    history: list[dict],
-) -> dict:
-    """Scores a trained model on the set that its epoch was selected on, and collects the facts.
+    history: Sequence[Mapping[str, Any]],
+    best: Mapping[str, Any],
+    start: Pretrained | None = None,
+) -> tuple[dict, np.ndarray]:
+    """Scores a trained model on its validation set, and collects the facts.
 
     Args:
-        trained: The model as read back from its file; its temperature is set, see `score`.
+        trained: The model as read back from its file; its temperature is fitted, see `score`.
         config: The recipe.
+        whole_set: The training images with the constant ones that were left out.
         train_set: What it was trained on.
-        whole_set: The same with the constant pictures that were left out.
         validation_set: What its epoch was selected on.
         history: One row of figures an epoch.
+        best: `epoch` and `weights`, which of the weights were kept.
+        start: The model that the training began with.
 
     Returns:
-        JSON-ready facts, as `card.json` holds them.
+        JSON-ready facts, as `card.json` holds them, and the calibrated probabilities
+        `(n, num_classes)` on the validation set.
     """
-    best = max(history, key=lambda row: row["val_accuracy"])
-    scores = score(trained, whole_set, validation_set)
-    height, width, channels = trained.model.input_shape[1:]
-    return {
+    scores, probabilities = score(trained, whole_set, validation_set)
+    height, width, channels = trained.image_shape
+    card = {
         "name": trained.name,
         "class_names": list(train_set.class_names),
         "input": {
             "height": height,
             "width": width,
             "channels": channels,
-            "values": "raw pixels 0-255; the model normalises them itself",
+            "values": "raw pixels 0-255; the model normalizes them itself",
         },
         "temperature": trained.temperature,
         "parameters": trained.model.count_params(),
         "multiply_adds": models.count_multiply_adds(trained.model),
         "recipe": config.to_dict(),
         "selected_epoch": best["epoch"],
+        "selected_weights": best["weights"],
         "training_seconds": round(sum(row["seconds"] for row in history)),
         "data": {
             "training": {
                 **_describe_data(train_set),
-                "constant_pictures_left_out": len(whole_set) - len(train_set),
+                "constant_images_left_out": len(whole_set) - len(train_set),
+                "image_hashes": pack_hashes(hash_images(train_set.images)),
             },
-            "selection": _describe_data(validation_set),
+            "validation": _describe_data(validation_set),
         },
         "scores": scores,
-        "speed": measure_speed(trained),
         "versions": library_versions(),
     }
+    if start is not None:
+        # With what it began with itself, so that a model's card names all data behind it.
+        earlier = {key: start.card[key] for key in ("data", "start") if key in start.card}
+        card["start"] = {"name": start.name, "data": None, **earlier}
+    return card, probabilities
 
 
-def score(trained: Pretrained, training_set: FaceDataset, selection_set: FaceDataset) -> dict:
+def score(
+    trained: Pretrained, training_set: FaceDataset, validation_set: FaceDataset
+) -> tuple[dict, np.ndarray]:
     """Scores a model on the set that its epoch was selected on.
 
     The temperature is fitted on that set, too, and set on `trained`.
 
     Args:
         trained: The model.
-        training_set: All that it may have seen: twins of these pictures are scored apart.
-        selection_set: The faces to score.
+        training_set: All that it may have seen: duplicates of these images are scored apart.
+        validation_set: The faces to score.
 
     Returns:
-        JSON-ready scores: with one view and with ten, before the temperature, and with the
-        probabilities adjusted to classes of equal frequency.
+        JSON-ready scores: without and with test-time augmentation, before the temperature, and
+        with the probabilities adjusted to classes of equal frequency; and the probabilities.
     """
     trained.temperature = 1.0
-    before = evaluation.evaluate(trained, selection_set)
-    trained.temperature = round(
-        evaluation.fit_temperature(before.predictions.probabilities, selection_set.labels), 4
+    raw = trained.predict(validation_set.images)
+    raw_tta = trained.predict(validation_set.images, tta=True)
+    trained.temperature = round(evaluation.fit_temperature(raw, validation_set.labels), 4)
+    probabilities = apply_temperature(raw, trained.temperature)
+    report = evaluation.evaluate(
+        probabilities, validation_set, model_name=trained.name, training_images=training_set
     )
-    report = evaluation.evaluate(trained, selection_set, training_images=training_set)
-    ten_views = evaluation.evaluate(trained.predict(selection_set.images, tta=True), selection_set)
+    tta, before = (
+        evaluation.evaluate(scored, validation_set)
+        for scored in (apply_temperature(raw_tta, trained.temperature), raw)
+    )
     counts = np.bincount(training_set.labels, minlength=len(training_set.class_names))
-    # A class without training pictures has no prior to divide by: one picture stands for it.
+    # A class without training images has no prior to divide by: one image stands for it.
     adjusted = evaluation.evaluate(
-        evaluation.adjust_priors(report.predictions.probabilities, np.maximum(counts, 1)),
-        selection_set,
-    )
-    return {
-        "selection": report.to_dict(),
-        "selection_ten_views": ten_views.to_dict(),
+        evaluation.adjust_priors(probabilities, np.maximum(counts, 1)), validation_set
+    ).to_dict()
+    scores = {
+        "validation": report.to_dict(),
+        "validation_tta": tta.to_dict(),
         "before_temperature": {"loss": before.loss, "ece": before.ece},
         "prior_adjusted": {
-            "accuracy": adjusted.accuracy,
-            "balanced_accuracy": adjusted.balanced_accuracy,
-            "recall": {
-                name: row["recall"] for name, row in adjusted.to_dict()["per_class"].items()
-            },
+            "accuracy": adjusted["accuracy"],
+            "balanced_accuracy": adjusted["balanced_accuracy"],
+            "recall": {name: row["recall"] for name, row in adjusted["per_class"].items()},
         },
     }
-
-
-def measure_speed(trained: Pretrained, seconds: float = 1.0) -> dict:
-    """Times the compiled forward pass on this machine.
-
-    Args:
-        trained: The model.
-        seconds: How long each of the two batch sizes is timed.
-
-    Returns:
-        `one_face_ms`, the median of single faces in milliseconds; `faces_per_second` in batches of
-        64; `cores`, how many processors the machine has.
-    """
-    faces = np.random.default_rng(0).integers(0, 256, (64, *trained.model.input_shape[1:]))
-    faces = faces.astype(np.uint8)
-    medians = []
-    for batch in (faces[:1], faces):
-        trained.predict(batch)
-        times = []
-        end = time.perf_counter() + seconds
-        while not times or time.perf_counter() < end:
-            started = time.perf_counter()
-            trained.predict(batch)
-            times.append(time.perf_counter() - started)
-        medians.append(float(np.median(times)))
-    return {
-        "one_face_ms": round(1000 * medians[0], 2),
-        "faces_per_second": round(len(faces) / medians[1]),
-        "cores": os.cpu_count(),
-    }
+    return scores, probabilities
 
 
 def library_versions() -> dict[str, str]:
@@ -148,12 +136,39 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
+def to_markdown(card: Mapping[str, Any]) -> str:
+    """Returns the model card of a trained model, from what `card.json` holds alone."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fer_lib.training", "."),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "interval": _with_interval,
+        "share": _share,
+        "json": lambda value: json.dumps(value, indent=2),
+    }
+    return environment.get_template("card.md.jinja").render(card=card)
+
+
+def _with_interval(scores: Mapping[str, Any], key: str) -> str:
+    value, ends = scores[key], scores.get(f"{key}_ci95")
+    if value is None:
+        return "-"
+    return f"{value:.3f}" + (f" ({ends[0]:.3f} to {ends[1]:.3f})" if ends else "")
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
 def _describe_data(dataset: FaceDataset) -> dict:
     counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
     return {
         "name": dataset.name,
         "splits": sorted(set(np.asarray(dataset.split).tolist())),
-        "pictures": len(dataset),
+        "images": len(dataset),
         "counts": dict(zip(dataset.class_names, counts.tolist(), strict=True)),
         "sha256": dataset.content_hash,
     }

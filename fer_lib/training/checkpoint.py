@@ -1,19 +1,31 @@
-"""The state of a training, on disk after every epoch, so that it can go on to the same weights."""
+"""Values of variables and facts about a training, as one file that is whole or not there."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
 
-STATE_FILE = "state.npz"
-BEST_FILE = "best.npz"
+from fer_lib import files
+
+try:
+    import fcntl
+except ImportError:  # Windows; there the folder is not locked
+    fcntl = None
+
+
+def run_variables(model: keras.Model) -> tuple[list[keras.Variable], list[keras.Variable]]:
+    """Returns all that a training changes: the weights, and the optimizer's state.
+
+    Random states are left out: each epoch sets them, see `callbacks.SeedEpochs`.
+    """
+    weights = [v for v in model.variables if v.name != "seed_generator_state"]
+    return weights, list(model.optimizer.variables)
 
 
 def snapshot(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
@@ -27,60 +39,33 @@ def restore(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -
         variable.assign(value)
 
 
-def write(file: Path, values: Sequence[np.ndarray], facts: dict) -> None:
-    """Writes values and facts as one file, whole or not at all.
-
-    Raises:
-        OSError: It cannot be written (a full disk, no permission); an older file stays as it was.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
+def write(file: str | os.PathLike[str], values: Sequence[np.ndarray], facts: dict) -> None:
+    """Writes values and facts as one file; on any error an older file stays as it was."""
     arrays = {f"value_{index:04d}": value for index, value in enumerate(values)}
-    try:
-        with open(partial, "wb") as stream:
-            np.savez(stream, facts=np.array(json.dumps(facts)), **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, file)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OSError(
-            f"Could not write {file} ({error}). The previous checkpoint is whole: free some space "
-            "and go on with --resume."
-        ) from error
+    with files.write_atomically(file) as partial:
+        np.savez(partial, facts=np.array(json.dumps(facts)), **arrays)
 
 
-def read(file: Path) -> tuple[list[np.ndarray], dict]:
+def read(file: str | os.PathLike[str]) -> tuple[list[np.ndarray], dict]:
     """Reads what `write` wrote.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The file is not a whole checkpoint.
     """
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise FileNotFoundError(
-            f"Expected the checkpoint of a training in {file.parent}. Received: no {file.name} "
-            "there. Leave --resume out to start one."
+            f"Expected the checkpoint of an interrupted training. Received: no file {file}. Leave "
+            "--resume out to start one."
         )
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            names = sorted(name for name in archive.files if name.startswith("value_"))
-            facts = json.loads(str(archive["facts"]))
-            return [archive[name] for name in names], facts
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"Expected a checkpoint of fer_lib in {file}; it is damaged or something else. "
-            f"Received: {error}"
-        ) from error
+    arrays = files.read_npz(file, "the checkpoint of a training")
+    if "facts" not in arrays:
+        raise ValueError(f"Expected the checkpoint of a training. Received: {file}, another file")
+    names = sorted(name for name in arrays if name.startswith("value_"))
+    return [arrays[name] for name in names], json.loads(str(arrays["facts"]))
 
 
-def describe(variables: Sequence[keras.Variable]) -> str:
-    """Returns a hash of the shapes and types, to tell a checkpoint of another model."""
-    text = ";".join(f"{tuple(variable.shape)}{variable.dtype}" for variable in variables)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def check_same_run(stored: dict, current: dict, file: Path) -> None:
+def check_same_run(stored: dict, current: dict, file: str | os.PathLike[str]) -> None:
     """Refuses to go on with a training of another recipe, model or data set.
 
     Raises:
@@ -97,3 +82,23 @@ def check_same_run(stored: dict, current: dict, file: Path) -> None:
             f"Expected the training that {file} belongs to, with {name} {old!r}. "
             f"Received: {new!r}. Use the same arguments, or another --output."
         )
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Makes a folder and keeps it to one training, until the block or the process ends.
+
+    Raises:
+        OSError: The folder cannot be made, or another training uses it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as stream:
+        if fcntl is not None:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise OSError(
+                    f"Expected a folder that no other training uses. Received: {folder}. Wait "
+                    "until that one ends, or name another --output."
+                ) from None
+        yield

@@ -11,11 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fer_lib import models
+from fer_lib.augmentation import build_augmenter
 
 RECIPES_DIR = Path(__file__).resolve().parent.parent / "recipes"
 PRECISIONS = ("float32", "mixed_bfloat16")
 VARIANTS = (*models.CNN_VARIANTS, "resnet50")
 OPTIMIZERS = ("sgd", "adam")
+_KINDS = {
+    "str": str,
+    "int": int,
+    "float": (int, float),
+    "bool": bool,
+    "dict[str, object]": Mapping,
+}
 
 
 @dataclass(frozen=True)
@@ -24,24 +32,26 @@ class TrainingConfig:
 
     Attributes:
         variant: Which network: one of `models.build_cnn`, or `"resnet50"`.
-        epochs: Passes over the training pictures, at least 1.
-        batch_size: Pictures a step, at least 1.
+        epochs: Passes over the training images, at least 1.
+        batch_size: Images a step, at least 1.
         learning_rate: Highest rate, above 0.
         optimizer: `"sgd"` with Nesterov momentum 0.9, or `"adam"`.
         warmup_epochs: The rate rises linearly for so many epochs, then falls along a cosine.
         weight_decay: Decoupled from the momentum, as Keras does it: use ten times what recipes
-            for PyTorch's SGD say. Biases and batch normalisation are left out.
+            for PyTorch's SGD say. Biases and batch normalization are left out.
         label_smoothing: Share of the target that is spread over all classes, `[0, 1)`.
         average_decay: Decay, a step, of the exponential average of the weights that is
             evaluated and kept, `[0, 1)`.
+        average_warmup: Bounds that decay by the steps taken, `min(decay, (1 + t) / (10 + t))`, and
+            scores the plain weights, too, of which the better are kept: for trainings of any
+            length. The recipes of the first shipped models do without.
         dropout_rate: Of the embedding; the variant's own where it is None.
-        squeeze_excite: See `models.build_cnn`.
         resolution: See `models.build_resnet50`; of no meaning to the others.
         weights: The same: where the backbone's weights come from.
         head_epochs: So many of the epochs train the head alone, the first ones.
         unfreeze_from: Afterwards the layers from this one on are trained; all where it is None.
-        freeze_batch_norm: Whether batch normalisation keeps the statistics that it came with.
-        mixup: Pictures and targets are mixed in pairs, with a share drawn from Beta(a, a) (Zhang
+        freeze_batch_norm: Whether batch normalization keeps the statistics that it came with.
+        mixup: Images and targets are mixed in pairs, with a share drawn from Beta(a, a) (Zhang
             et al., arXiv 1710.09412); 0 leaves it out.
         distillation: Weight of the teacher's probabilities in the loss, `[0, 1]`; the labels have
             the rest (Hinton et al., arXiv 1503.02531).
@@ -63,8 +73,8 @@ class TrainingConfig:
     weight_decay: float = 5e-3
     label_smoothing: float = 0.1
     average_decay: float = 0.998
+    average_warmup: bool = True
     dropout_rate: float | None = None
-    squeeze_excite: bool = False
     resolution: int = 96
     weights: str | None = None
     head_epochs: int = 0
@@ -79,6 +89,14 @@ class TrainingConfig:
     augmentation: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self):
+        for entry in dataclasses.fields(self):
+            value, kinds = getattr(self, entry.name), _KINDS[str(entry.type).split(" |")[0]]
+            fine = isinstance(value, kinds) and (kinds is bool or not isinstance(value, bool))
+            optional = value is None and "None" in str(entry.type)
+            if not (fine or optional):
+                raise ValueError(
+                    f"Expected `{entry.name}` of type {entry.type}. Received: {value!r}"
+                )
         checks = {
             "variant": (self.variant in VARIANTS, f"one of {VARIANTS}"),
             "optimizer": (self.optimizer in OPTIMIZERS, f"one of {OPTIMIZERS}"),
@@ -127,7 +145,7 @@ def match_recipe(config: TrainingConfig, card: Mapping[str, object]) -> Training
             "Expected the card of a model that `train` made, with its recipe. Received: one "
             "without; name a recipe of the same network instead"
         )
-    of_the_network = ("variant", "squeeze_excite", "resolution")
+    of_the_network = ("variant", "resolution")
     return config.replace(**{key: made_by[key] for key in of_the_network if key in made_by})
 
 
@@ -165,4 +183,8 @@ def load_recipe(name: str | os.PathLike[str]) -> TrainingConfig:
         raise ValueError(
             f"Expected only the keys {sorted(known)} in {file}. Received: {', '.join(unknown)}"
         )
-    return TrainingConfig(**values)
+    try:
+        build_augmenter(**values.get("augmentation", {}), seed=0)
+        return TrainingConfig(**values)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Expected a recipe in {file}. Received: {error}") from error

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/recipe_experiments.py fer2013.csv --votes fer2013new.csv
 
-Every fourth Training picture, six passes, two seeds; each change is trained with the same seeds, on
-the same pictures, for as many steps as the reference, and compared on PublicTest, which nothing is
-selected on: the difference of the accuracies, with a 95 % bootstrap interval over the pictures. A
+Every fourth Training image, six passes, two seeds; each change is trained with the same seeds, on
+the same images, for as many steps as the reference, and compared on PublicTest, which nothing is
+selected on: the difference of the accuracies, with a 95 % bootstrap interval over the images. A
 difference counts only where the interval leaves out zero and the difference exceeds what another
 seed makes of the reference. Runs that are stored are not repeated, so the command can be stopped
 and started again; with all of them it writes `recipe_experiments.json`. About
@@ -25,12 +25,11 @@ from scipy import stats
 
 from fer_lib import alignment, training
 from fer_lib.datasets import FaceDataset, load_fer2013, load_ferplus
-from fer_lib.training import loop
 
 RESULTS = Path(__file__).resolve().parents[2] / "saved_models" / "recipe_experiments.json"
 SEEDS = (0, 1)
 EVERY = 4
-# The pictures of all passes are one epoch, so that PublicTest is looked at once, at the end.
+# The images of all passes are one epoch, so that PublicTest is looked at once, at the end.
 PASSES = 6
 REFERENCE = training.TrainingConfig(
     variant="tiny",
@@ -40,6 +39,7 @@ REFERENCE = training.TrainingConfig(
     weight_decay=2e-3,
     label_smoothing=0.1,
     average_decay=0.99,
+    average_warmup=False,
     precision="mixed_bfloat16",
     augmentation={"erasing_rate": 0.2},
 )
@@ -54,14 +54,14 @@ def _augment(**changes: object) -> dict:
 
 
 def upside_down(images: np.ndarray) -> np.ndarray:
-    """Turns every second picture over, top to bottom."""
+    """Turns every second image over, top to bottom."""
     changed = images.copy()
     changed[::2] = changed[::2, ::-1]
     return changed
 
 
 def mouth_erased(images: np.ndarray) -> np.ndarray:
-    """Covers the mouth of every second picture with middle grey."""
+    """Covers the mouth of every second image with middle grey."""
     corners = alignment.FACE_TEMPLATE[3:]
     left, right = corners[:, 0].min() - 4, corners[:, 0].max() + 4
     top, bottom = corners[:, 1].min() - 6, corners[:, 1].max() + 7
@@ -70,7 +70,7 @@ def mouth_erased(images: np.ndarray) -> np.ndarray:
     return changed
 
 
-# Name -> (group, changes of the recipe, change of the training pictures).
+# Name -> (group, changes of the recipe, change of the training images).
 Change = tuple[str, dict, Callable[[np.ndarray], np.ndarray] | None]
 CHANGES: dict[str, Change] = {
     "no augmentation": ("augmentation", {"augmentation": NO_AUGMENTATION}, None),
@@ -88,7 +88,6 @@ CHANGES: dict[str, Change] = {
     "half with the mouth erased": ("augmentation", {}, mouth_erased),
     "without label smoothing": ("recipe", {"label_smoothing": 0.0}, None),
     "without averaged weights": ("recipe", {"average_decay": 0.0}, None),
-    "with squeeze-excite": ("recipe", {"squeeze_excite": True}, None),
     "with the FER+ head (0.3)": ("recipe", {"votes": 0.3}, None),
     "with distillation (0.7)": ("recipe", {"distillation": 0.7}, None),
 }  # fmt: skip
@@ -109,7 +108,7 @@ def run(
     config = REFERENCE.replace(seed=seed, **changes)
     folder = runs / "current"
     shutil.rmtree(folder, ignore_errors=True)
-    network, _ = loop.fit(config, train_set, validation_set, folder, progress=False)
+    network, _ = training.fit(config, train_set, validation_set, folder, progress=False)
     probabilities = network.predict(validation_set.images, batch_size=256, verbose=0)
     hits = probabilities.argmax(axis=1) == validation_set.labels
     np.save(file, hits)
@@ -118,11 +117,11 @@ def run(
 
 def compare(hits: np.ndarray, reference: np.ndarray) -> dict:
     """Compares `bool (seeds, n)` hits; returns accuracy, difference, interval and a verdict."""
-    per_picture = hits.mean(axis=0) - reference.mean(axis=0)
+    per_image = hits.mean(axis=0) - reference.mean(axis=0)
     interval = stats.bootstrap(
-        (per_picture,), np.mean, n_resamples=2000, method="percentile", rng=0
+        (per_image,), np.mean, n_resamples=2000, method="percentile", rng=0
     ).confidence_interval
-    difference = float(per_picture.mean())
+    difference = float(per_image.mean())
     spread = float(np.ptp(reference.mean(axis=1)))
     clear = interval.low * interval.high > 0 and abs(difference) > spread
     verdict = ("helps" if difference > 0 else "harms") if clear else "too small to tell"
@@ -165,8 +164,8 @@ def main() -> None:
         "recipe": REFERENCE.to_dict(),
         "seeds": list(SEEDS),
         "passes": PASSES,
-        "training": {"pictures": len(sets[0]), "sha256": sets[0].content_hash},
-        "scored_on": {"pictures": len(sets[1]), "sha256": sets[1].content_hash},
+        "training": {"images": len(sets[0]), "sha256": sets[0].content_hash},
+        "scored_on": {"images": len(sets[1]), "sha256": sets[1].content_hash},
         "reference": {
             "accuracy": round(float(reference.mean()), 4),
             "by_seed": [round(float(value), 4) for value in reference.mean(axis=1)],

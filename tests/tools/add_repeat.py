@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_lib import paths, pretrained
+from fer_lib import files, paths, pretrained
 from fer_lib.training import TrainingConfig
-from fer_lib.training.model_card import to_markdown
+from fer_lib.training.card import to_markdown
 
 
 def describe_repeat(card: Mapping, again: Mapping) -> dict:
@@ -32,18 +32,21 @@ def describe_repeat(card: Mapping, again: Mapping) -> dict:
     """
     for what, of_card in (
         ("recipe", lambda made: TrainingConfig(**made["recipe"]).to_dict()),
-        ("data", lambda made: [made["data"][part]["sha256"] for part in ("training", "selection")]),
+        (
+            "data",
+            lambda made: [made["data"][part]["sha256"] for part in ("training", "validation")],
+        ),
     ):
         if of_card(card) != of_card(again):
             raise ValueError(
                 f"Expected a second training from the {what} of {card['name']}. "
                 f"Received: other {what} in the card of {again['name']}"
             )
-    one, ten = again["scores"]["selection"], again["scores"]["selection_ten_views"]
+    plain, tta = again["scores"]["validation"], again["scores"]["validation_tta"]
     return {
-        "accuracy": one["accuracy"],
-        "accuracy_ten_views": ten["accuracy"],
-        "loss": one["loss"],
+        "accuracy": plain["accuracy"],
+        "accuracy_tta": tta["accuracy"],
+        "loss": plain["loss"],
         "selected_epoch": again["selected_epoch"],
         "training_seconds": again["training_seconds"],
         "versions": again["versions"],
@@ -64,9 +67,9 @@ def main() -> None:
     )
     repeat["same_weights"] = all(map(np.array_equal, first, second))
     card["repeats"] = [*card.get("repeats", []), repeat]
-    pretrained.write_results(folder, card)
-    pretrained.write_text(folder / "README.md", to_markdown(card))
-    print(f"{folder}: accuracy {card['scores']['selection']['accuracy']:.4f}, again {repeat}")
+    pretrained.write_card(folder, card)
+    files.write_text(folder / "README.md", to_markdown(card))
+    print(f"{folder}: accuracy {card['scores']['validation']['accuracy']:.4f}, again {repeat}")
 
 
 if __name__ == "__main__":

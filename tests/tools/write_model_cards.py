@@ -10,10 +10,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fer_lib import paths, pretrained
+from fer_lib import files, paths, pretrained
 from fer_lib.datasets import load_fer2013
 from fer_lib.training import card as cards
-from fer_lib.training.model_card import to_markdown
 
 
 def main() -> None:
@@ -23,21 +22,17 @@ def main() -> None:
     parser.add_argument("models", nargs="+", help="names or folders")
     options = parser.parse_args()
     dataset = load_fer2013(options.data)
-    train_set, selection_set = dataset.subset(split="Training"), dataset.subset(split="PublicTest")
+    train_set, validation_set = dataset.subset(split="Training"), dataset.subset(split="PublicTest")
     for name in options.models:
         folder = paths.find_model(name)
         trained = pretrained.load_pretrained(folder)
         card = dict(trained.card)
-        card["scores"] = cards.score(trained, train_set, selection_set)
+        card["scores"], probabilities = cards.score(trained, train_set, validation_set)
         card["temperature"] = trained.temperature
-        card["speed"] = cards.measure_speed(trained)
-        predictions = {
-            "probabilities": trained.predict(selection_set.images),
-            "labels": selection_set.labels,
-        }
-        pretrained.write_results(folder, card, predictions)
-        pretrained.write_text(folder / "README.md", to_markdown(card))
-        print(f"{folder}: accuracy {card['scores']['selection']['accuracy']:.4f}")
+        predictions = {"probabilities": probabilities, "labels": validation_set.labels}
+        pretrained.write_card(folder, card, predictions)
+        files.write_text(folder / "README.md", cards.to_markdown(card))
+        print(f"{folder}: accuracy {card['scores']['validation']['accuracy']:.4f}")
 
 
 if __name__ == "__main__":

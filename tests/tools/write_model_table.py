@@ -28,20 +28,20 @@ PUBLISHED = (
 def make_table(models: Path) -> str:
     """Returns the table, one row a model folder of `models`, and what others have published."""
     rows = [
-        "| model | accuracy on PublicTest, one view | ten views | balanced accuracy | least found "
-        "| parameters | file |",
+        "| model | accuracy on PublicTest | with test-time augmentation | balanced accuracy "
+        "| lowest recall | parameters | file |",
         "|---|---|---|---|---|---|---|",
     ]
     repeats = []
     for file in sorted(models.glob("*/card.json")):
         card = json.loads(file.read_text(encoding="utf-8"))
-        one, ten = card["scores"]["selection"], card["scores"]["selection_ten_views"]
-        recall = {name: row["recall"] for name, row in one["per_class"].items()}
+        plain, tta = card["scores"]["validation"], card["scores"]["validation_tta"]
+        recall = {name: row["recall"] for name, row in plain["per_class"].items()}
         least = sorted(recall, key=recall.get)[:2]
         size = (file.parent / "model.keras").stat().st_size
         rows.append(
-            f"| [{card['name']}](saved_models/{card['name']}/README.md) | {_percent(one)} "
-            f"| {_percent(ten)} | {one['balanced_accuracy']:.1%} "
+            f"| [{card['name']}](saved_models/{card['name']}/README.md) | {_percent(plain)} "
+            f"| {_percent(tta)} | {plain['balanced_accuracy']:.1%} "
             f"| {', '.join(f'{name} {recall[name]:.0%}' for name in least)} "
             f"| {card['parameters'] / 1e6:.1f} M | {size / 1e6:.1f} MB |"
         )
@@ -50,8 +50,8 @@ def make_table(models: Path) -> str:
             + (
                 "the same weights."
                 if again["same_weights"]
-                else f"{again['accuracy']:.1%} with one view and {again['accuracy_ten_views']:.1%} "
-                "with ten."
+                else f"{again['accuracy']:.1%}, and {again['accuracy_tta']:.1%} with test-time "
+                "augmentation."
             )
             for again in card.get("repeats", [])
         ]

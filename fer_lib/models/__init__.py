@@ -1,0 +1,19 @@
+"""Networks: functional Keras models that take raw 0-255 pixels and return probabilities.
+
+The first layers of every model do all the normalization, so nobody can feed it the wrong scale.
+Models come back uncompiled and untrained; `training` fits them, `pretrained` loads trained ones.
+"""
+
+from fer_lib.models.cnn import CNN_VARIANTS, build_cnn
+from fer_lib.models.fine_tuning import freeze_backbone, unfreeze_top
+from fer_lib.models.multiply_adds import count_multiply_adds
+from fer_lib.models.resnet50 import build_resnet50
+
+__all__ = [
+    "CNN_VARIANTS",
+    "build_cnn",
+    "build_resnet50",
+    "count_multiply_adds",
+    "freeze_backbone",
+    "unfreeze_top",
+]

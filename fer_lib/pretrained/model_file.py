@@ -1,0 +1,101 @@
+"""`model.keras`: a Keras model in half the space, and how much of one is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fer_lib import files
+
+MAX_MODEL_BYTES = 2**30
+"""Unpacked, a model file may take so many bytes; ResNet50 takes 95 MB."""
+
+# More weights than this are rounded more coarsely, so that ResNet50 stays below 50 MB.
+_LARGE_MODEL = 10_000_000
+_SMALLEST_HALF = 2.0**-24
+
+
+def read_model(file: Path, max_bytes: int = MAX_MODEL_BYTES) -> keras.Model:
+    """Loads a `.keras` file, uncompiled.
+
+    Raises:
+        ValueError: It is damaged, has layers that Keras does not know, or is larger than
+            `max_bytes` unpacked.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > max_bytes:
+            raise ValueError(f"{size} bytes unpacked, more than max_bytes={max_bytes}")
+        return keras.models.load_model(file, compile=False)
+    except Exception as error:  # zipfile, h5py and Keras raise eight kinds for damaged files
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(
+            f"Expected a whole Keras model of Keras' own layers in {file}; restore or retrain it, "
+            f"or import what registers its custom layers. Received: {reason}"
+        ) from error
+
+
+def save_model(model: keras.Model, file: str | os.PathLike[str]) -> None:
+    """Writes a model in half the space: weights rounded to 16 bits, the archive deflated.
+
+    The rounded model is what plain `keras.models.load_model` reads back, in float32. Rounding
+    changes a probability in the fourth digit at most; score the file, not the model in memory.
+    Of models of more than ten million weights two bits more are dropped, an eighth of the file.
+
+    Args:
+        model: The model; its own weights are left as they are.
+        file: Path of the `.keras` file, replaced only when the new one is whole.
+    """
+    file = Path(file)
+    rounded = keras.models.clone_model(model)
+    is_large = model.count_params() > _LARGE_MODEL
+    rounded.set_weights([round_to_half(weight, is_large) for weight in model.get_weights()])
+    with files.write_atomically(file) as deflated:
+        stored = deflated.with_suffix(".stored.keras")
+        try:
+            rounded.save(stored)
+            with (
+                zipfile.ZipFile(stored) as source,
+                zipfile.ZipFile(deflated, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
+            ):
+                for entry in source.infolist():
+                    with source.open(entry) as reader, target.open(entry.filename, "w") as writer:
+                        shutil.copyfileobj(reader, writer)
+        finally:
+            stored.unlink(missing_ok=True)
+
+
+def round_to_half(weights: np.ndarray, coarsely: bool = False) -> np.ndarray:
+    """Rounds an array to the nearest 16-bit floats where that loses digits alone.
+
+    Each number keeps 11 binary digits, or moves by at most 3e-8, half of the smallest 16-bit float,
+    so 1e-9 beside larger numbers becomes 0. Arrays without a number above 6e-8 or with one above
+    60,000 are left alone, and so are other types than `float32`.
+
+    Args:
+        weights: Any array.
+        coarsely: Keep eight binary digits after the point instead of ten.
+    """
+    largest = np.abs(weights).max(initial=0.0)
+    if weights.dtype != np.float32 or not _SMALLEST_HALF < largest <= 60_000:
+        return weights
+    rounded = weights.astype(np.float16).astype(np.float32)
+    if coarsely:
+        # A float32 has 23 such digits: half of the last that is kept is added, the rest cut off.
+        dropped = 23 - 8
+        bits = rounded.view(np.uint32) + np.uint32(1 << (dropped - 1))
+        rounded = (bits & np.uint32(-(1 << dropped) & 0xFFFFFFFF)).view(np.float32)
+    return rounded
+
+
+def hash_file(file: Path) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal."""
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,202 @@
+"""`saved_models/<name>/`: `model.keras`, `card.json`, `history.csv`, predictions, `README.md`.
+
+A folder is built beside its place and renamed when whole; its card is checked when it is loaded.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fer_lib import files, paths
+from fer_lib.pretrained.model_file import MAX_MODEL_BYTES, hash_file, read_model, save_model
+from fer_lib.pretrained.pretrained import Pretrained
+from fer_lib.results import HISTORY_FILE, PREDICTIONS_FILE
+
+MODEL_FILE = "model.keras"
+CARD_FILE = "card.json"
+
+
+def load_pretrained(
+    name: str | os.PathLike[str] = "cnn", *, max_bytes: int = MAX_MODEL_BYTES
+) -> Pretrained:
+    """Loads a trained model by its name, or from a folder that `train` or `save_pretrained` wrote.
+
+    Args:
+        name: `"cnn"` for the shipped network, the name of another model in
+            `paths.models_dirs()`, or the path of a model folder.
+        max_bytes: Refuse a model file that takes more when it is unpacked.
+
+    Raises:
+        FileNotFoundError: No such model; the message lists those that exist.
+        ValueError: The folder's card or model cannot be read, or they do not belong together.
+    """
+    folder = paths.find_model(name)
+    card = read_card(folder)
+    file = folder / MODEL_FILE
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"Expected {MODEL_FILE} beside {CARD_FILE} in {folder}. Received: no such file; "
+            "copy the whole folder, or train it again."
+        )
+    if card.get("modelhash_file", digest := hash_file(file)) != digest:
+        raise ValueError(
+            f"Expected the model in {file} that {CARD_FILE} describes. Received: another file; "
+            "restore both from one training."
+        )
+    return Pretrained(
+        model=read_model(file, max_bytes),
+        class_names=tuple(card["class_names"]),
+        temperature=float(card.get("temperature", 1.0)),
+        card=card,
+        name=folder.name,
+    )
+
+
+def read_card(folder: str | os.PathLike[str]) -> dict:
+    """Reads `card.json` of a model folder.
+
+    Raises:
+        ValueError: It is not JSON, or a field is not what it has to be; the message names it.
+    """
+    file = Path(folder) / CARD_FILE
+    try:
+        card = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"Expected JSON in {file}. Received: {error}") from error
+    check_card(card, str(file))
+    return card
+
+
+def check_card(card: object, where: str) -> None:
+    """Refuses a card that a model cannot be used by.
+
+    Raises:
+        ValueError: A field is missing or wrong.
+    """
+    if not isinstance(card, Mapping):
+        raise ValueError(f"Expected a mapping in {where}. Received: {type(card).__name__}")
+    names, temperature = card.get("class_names"), card.get("temperature", 1.0)
+    recipe = card.get("recipe")
+    checks = {
+        "class_names": (
+            isinstance(names, list | tuple)
+            and len(names) > 1
+            and all(isinstance(name, str) and name for name in names)
+            and len(set(names)) == len(names),
+            "two or more different names",
+        ),
+        "temperature": (
+            isinstance(temperature, int | float)
+            and not isinstance(temperature, bool)
+            and math.isfinite(temperature)
+            and temperature > 0,
+            "a finite number above 0",
+        ),
+        "recipe": (recipe is None or isinstance(recipe, Mapping), "a mapping, or null"),
+    }
+    for key, (fine, expected) in checks.items():
+        if not fine:
+            raise ValueError(f"Expected `{key}` {expected} in {where}. Received: {card.get(key)!r}")
+
+
+@contextmanager
+def new_folder(folder: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
+    """Yields an empty folder beside `folder`, which takes its place when the block ends.
+
+    On any exception what was there before stays as it was.
+
+    Raises:
+        FileExistsError: `folder` holds a model and `overwrite` is false, or something else.
+        OSError: It cannot be written.
+    """
+    folder = Path(folder)
+    check_free(folder, overwrite)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    old = partial.with_suffix(".old")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def check_free(folder: Path, overwrite: bool = False) -> None:
+    """Refuses a place for a model folder where other files would be lost.
+
+    Raises:
+        FileExistsError: `folder` holds a model and `overwrite` is false, or something else.
+        NotADirectoryError: It is a file.
+    """
+    if str(folder) in ("", "."):
+        raise ValueError("Expected the path of a new folder for the model. Received: an empty one")
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "Expected a folder. Received: a file", str(folder))
+    if folder.is_dir() and any(folder.iterdir()):
+        is_model = (folder / CARD_FILE).is_file()
+        if not (overwrite and is_model):
+            remedy = "replace it by overwrite=True (--overwrite), or " if is_model else ""
+            raise FileExistsError(
+                f"Expected a free folder for the model. Received: {folder}, which holds "
+                f"{'a model' if is_model else 'other files'}; {remedy}name another."
+            )
+
+
+def save_pretrained(
+    folder: str | os.PathLike[str],
+    model: keras.Model,
+    card: Mapping[str, object],
+    history_csv: str | None = None,
+    predictions: Mapping[str, np.ndarray] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Writes a trained model and all that belongs to it as a folder that `load_pretrained` reads.
+
+    Args:
+        folder: Where to; whole or not at all.
+        model: The trained model.
+        card: JSON-ready facts; `class_names` is required.
+        history_csv: The training history, as CSV text.
+        predictions: `probabilities (n, num_classes)` and `labels (n,)` of the validation set.
+        overwrite: Replace the model that `folder` holds.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: The card names no classes, or a field of it is wrong.
+        FileExistsError: The folder holds something else, or a model and `overwrite` is false.
+        OSError: The folder cannot be written.
+    """
+    check_card(card, "`card`")
+    with new_folder(folder, overwrite) as partial:
+        save_model(model, partial / MODEL_FILE)
+        if history_csv is not None:
+            files.write_text(partial / HISTORY_FILE, history_csv)
+        write_card(partial, card, predictions)
+    return Path(folder)
+
+
+def write_card(
+    folder: Path, card: Mapping[str, object], predictions: Mapping[str, np.ndarray] | None = None
+) -> dict:
+    """Writes predictions and `card.json`, with the hash of `model.keras`; returns the card."""
+    if predictions is not None:
+        with files.write_atomically(folder / PREDICTIONS_FILE) as partial:
+            np.savez_compressed(partial, **predictions)
+    card = {**card, "modelhash_file": hash_file(folder / MODEL_FILE)}
+    files.write_text(folder / CARD_FILE, json.dumps(card, indent=2) + "\n")
+    return card

@@ -1,0 +1,275 @@
+"""Callbacks for any `model.fit`: seeds, averaged weights, finite numbers, progress, checkpoints.
+
+`fit` uses them in this order. Keras' own would each lose something here: `SwapEMAWeights` swaps by
+adding and subtracting, which rounds; `BackupAndRestore` keeps neither the history nor random
+states; `TerminateOnNaN` overlooks weights that are NaN behind a ReLU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from fer_lib.training import checkpoint
+
+# Re-estimating batch-norm statistics: so many images, a batch at a time.
+_STATISTICS_IMAGES = 2560
+_BATCH = 256
+
+
+class SeedEpochs(keras.callbacks.Callback):
+    """Makes an epoch's random numbers depend on the seed and the epoch alone.
+
+    Keras does not save its random state; with this a resumed training draws what it would have.
+
+    Args:
+        seed: Any whole number.
+        batches: A data set whose `epoch` is set, too, such as `TrainingBatches`.
+    """
+
+    def __init__(self, seed: int, batches: object | None = None):
+        super().__init__()
+        self._seed, self._batches = seed, batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._batches is not None:
+            self._batches.epoch = epoch
+        states = [v for v in self.model.variables if v.name == "seed_generator_state"]
+        for index, state in enumerate(states):
+            digest = hashlib.sha256(f"{self._seed} {epoch} {index}".encode()).digest()
+            state.assign([int.from_bytes(digest[:4], "little") >> 1, 0])
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Raises `FloatingPointError` where the loss, or a weight at an epoch's end, is not finite."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not np.isfinite(logs["loss"]):
+            self._stop(f"a loss of {logs['loss']} in step {batch + 1}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        # A ReLU can turn NaN into zero, so a finite loss does not prove finite weights.
+        weights, optimizer = checkpoint.run_variables(self.model)
+        if not all(np.isfinite(value).all() for value in checkpoint.snapshot(weights + optimizer)):
+            self._stop("weights that are NaN or infinite after the last step")
+
+    def _stop(self, what: str) -> None:
+        kept = f"; a checkpoint of epoch {self._epoch} stays as it is" if self._epoch else ""
+        raise FloatingPointError(
+            f"Expected finite numbers. Received: {what} of epoch {self._epoch + 1}. Start anew "
+            f"with a lower learning rate{kept}."
+        )
+
+
+class AveragedWeights(keras.callbacks.Callback):
+    """Shows other callbacks the averaged weights, with batch normalization to match.
+
+    At an epoch's end the optimizer's exponential averages (`use_ema=True`) take the place of the
+    weights, the moving statistics are set to their mean over some batches without augmentation
+    (Izmailov et al., arXiv 1803.05407, section 3.2), the callbacks run, and the weights come back.
+
+    Args:
+        images: Raw training images; 2,560 of them, evenly spaced, give the statistics.
+        callbacks: Run on the averaged weights, such as `keras.callbacks.ModelCheckpoint`.
+        network: The part of the model behind its augmentation; the model itself by default.
+        plain_too: Run them on the plain weights as well, with logs of their own, which are added
+            as `plain_...`.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        network: keras.Model | None = None,
+        plain_too: bool = False,
+    ):
+        super().__init__()
+        count = min(_STATISTICS_IMAGES, len(images))
+        self._images = images[np.linspace(0, len(images) - 1, count).round().astype(int)]
+        self._callbacks, self._network, self._plain_too = callbacks, network, plain_too
+
+    def set_model(self, model):
+        super().set_model(model)
+        for callback in self._callbacks:
+            callback.set_model(model)
+
+    def on_epoch_end(self, epoch, logs=None):
+        weights, optimizer = checkpoint.run_variables(self.model)
+        values = checkpoint.snapshot(weights)
+        averages = [variable for variable in optimizer if variable.path.endswith("_average")]
+        for weight, average in zip(self.model.trainable_variables, averages, strict=True):
+            weight.assign(average)
+        self._run(epoch, logs)
+        checkpoint.restore(weights, values)
+        if self._plain_too:
+            plain: dict = {}
+            self._run(epoch, plain)
+            checkpoint.restore(weights, values)
+            logs.update({f"plain_{name}": value for name, value in plain.items()})
+
+    def _run(self, epoch: int, logs: dict) -> None:
+        estimate_batch_norm(self._network or self.model, self._images)
+        for callback in self._callbacks:
+            callback.on_epoch_end(epoch, logs)
+
+
+def estimate_batch_norm(network: keras.Model, images: np.ndarray) -> None:
+    """Sets the moving statistics of the layers that learn to the mean over batches of images."""
+    norms = [
+        layer
+        for layer in network.layers
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+    momenta = [layer.momentum for layer in norms]
+    try:
+        for index, start in enumerate(range(0, len(images), _BATCH) if norms else ()):
+            for layer in norms:
+                # The running mean of the batches so far, in place of an exponential one.
+                layer.momentum = index / (index + 1)
+            network(images[start : start + _BATCH].astype(np.float32), training=True)
+    finally:
+        for layer, momentum in zip(norms, momenta, strict=True):
+            layer.momentum = momentum
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Scores a network on validation faces, adds that to the logs, and keeps the best weights.
+
+    Args:
+        network: From raw pixels to probabilities.
+        images: `(n, height, width, channels)` raw pixels.
+        labels: `int (n,)`.
+        file: Where `checkpoint.write` puts the best weights.
+        best: The accuracy to exceed, of a training that is resumed.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        images: np.ndarray,
+        labels: np.ndarray,
+        file: str | os.PathLike[str],
+        best: float = -1.0,
+    ):
+        super().__init__()
+        self._network, self._images, self._labels = network, images, np.asarray(labels)
+        self._file, self._best = file, best
+
+    def on_epoch_end(self, epoch, logs=None):
+        # Plain weights come after averaged ones of the same epoch, see `AveragedWeights`.
+        kind = "averaged" if "loss" in logs else "plain"
+        probabilities = self._network.predict(self._images, batch_size=_BATCH, verbose=0)
+        accuracy = float((probabilities.argmax(axis=1) == self._labels).mean())
+        of_label = probabilities[np.arange(len(self._labels)), self._labels]
+        logs["val_loss"] = float(-np.log(np.maximum(of_label, 1e-7)).mean())
+        logs["val_accuracy"] = accuracy
+        if accuracy > self._best:
+            self._best = accuracy
+            values = checkpoint.snapshot(self._network.variables)
+            checkpoint.write(self._file, values, {"epoch": epoch + 1, "weights": kind})
+
+
+class Progress(keras.callbacks.Callback):
+    """A progress bar with the time left on stderr; adds `seconds` and `images_per_second`.
+
+    Args:
+        batches: The data set, with `batch_size` and a length.
+        done: Epochs that were trained before.
+        show: Whether to show anything.
+    """
+
+    def __init__(self, batches: object, done: int = 0, show: bool = True):
+        super().__init__()
+        self._batches, self._done, self._show = batches, done, show
+        self._bar: tqdm | None = None
+
+    def on_train_begin(self, logs=None):
+        steps = len(self._batches)
+        self._bar = tqdm(
+            total=self.params["epochs"] * steps,
+            initial=self._done * steps,
+            unit="step",
+            disable=not self._show,
+            mininterval=0.5 if sys.stderr.isatty() else 30.0,
+        )
+
+    def on_train_end(self, logs=None):
+        self._bar.close()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._bar.set_description(f"epoch {epoch + 1}/{self.params['epochs']}")
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._ended = time.perf_counter()
+        self._bar.update(1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = self._ended - self._started
+        rate = len(self._batches) * self._batches.batch_size / seconds
+        logs |= {"seconds": round(seconds, 2), "images_per_second": round(rate, 1)}
+        if self._show:
+            figures = {name: logs[name] for name in logs if name.endswith(("loss", "accuracy"))}
+            text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            self._bar.write(f"epoch {epoch + 1}: {text}, {rate:.0f} images/s", file=sys.stderr)
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Writes all that a training changes after every epoch, to resume to the same weights.
+
+    A kill loses the epoch that it falls into.
+
+    Args:
+        file: The checkpoint, written whole or not at all.
+        facts: What the training is made of; another one is not resumed.
+        resume: Go on with the training that `file` holds.
+
+    Attributes:
+        history: One row of figures an epoch, those before the interruption included.
+
+    Raises:
+        FileNotFoundError: There is nothing to resume.
+        ValueError: The checkpoint is damaged, or belongs to another training.
+
+    Example:
+        `saved = Checkpoint("run.npz", resume=True); saved.restore(model);`
+        `model.fit(..., initial_epoch=len(saved.history), callbacks=[saved])`
+    """
+
+    def __init__(
+        self,
+        file: str | os.PathLike[str],
+        facts: Mapping[str, object] | None = None,
+        resume: bool = False,
+    ):
+        super().__init__()
+        self._file, self._facts = file, dict(facts or {})
+        self.history: list[dict] = []
+        if resume:
+            stored = checkpoint.read(file)[1]
+            self.history = stored.pop("history")
+            checkpoint.check_same_run(stored, self._facts, file)
+
+    def restore(self, model: keras.Model, with_optimizer: bool = True) -> None:
+        """Puts back into a compiled model what the last epoch left."""
+        weights, optimizer = checkpoint.run_variables(model)
+        variables = [*weights, *optimizer] if with_optimizer else weights
+        checkpoint.restore(variables, checkpoint.read(self._file)[0][: len(variables)])
+
+    def on_epoch_end(self, epoch, logs=None):
+        weights, optimizer = checkpoint.run_variables(self.model)
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        figures = {name: float(logs[name]) for name in ("loss", *logs)}
+        self.history.append({"epoch": epoch + 1, "learning_rate": rate, **figures})
+        facts = {**self._facts, "history": self.history}
+        checkpoint.write(self._file, checkpoint.snapshot([*weights, *optimizer]), facts)
