@@ -272,7 +272,7 @@ def test_train_fine_tunes_on_a_folder_and_predict_takes_the_result(capsys, photo
     words = ["train", "--from", "small", "--data", tmp_path / "mine", "--epochs", "1"]
     status, out, err = run(capsys, *words, "--output", tmp_path / "tuned")
     assert status == 0, err
-    assert "a fifth of the pictures" in out
+    assert "a fifth of the images" in out
     card = json.loads((tmp_path / "tuned" / "card.json").read_text())
     assert card["start"]["name"] == "small"
     assert card["data"]["training"]["images"] == 56

@@ -231,7 +231,7 @@ def test_what_is_not_there_is_not_shown_and_said_where_it_matters(reports):
     assert page.row("cat")[2] == "\N{EN DASH}"
 
 
-@pytest.mark.parametrize(("part", "words"), [("training", "trained"), ("selection", "selected")])
+@pytest.mark.parametrize(("part", "words"), [("training", "trained"), ("validation", "selected")])
 def test_pictures_that_made_the_model_are_named_as_such(part, words, reports, undrawn):
     card = {"data": {part: {"sha256": reports[0].predictions.data_hash}}}
     warning = f"{words} on these very pictures"
