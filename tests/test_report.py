@@ -178,7 +178,7 @@ def test_the_numbers_are_those_of_the_report(page, reports):
     assert page.row("also among the training pictures")[1] == "12"
     assert page.row("people were split")[1] == str(report.agreement.errors["people were split"])
     assert page.row("noise")[1:] == ["70.0 %", "60.0 %", "50.0 %", "40.0 %", "30.0 %"]
-    assert page.row("trained on")[1].startswith("28,697 pictures of fer2013 Training")
+    assert page.row("trained on")[1].startswith("28,697 images of fer2013 Training")
     assert json.loads(page.data) == {
         "report": report.to_dict(),
         "comparison": compare(*reports).to_dict(),
