@@ -58,7 +58,7 @@ _ROOMS = (
     ),
     *("training", "video", "webcam"),
 )
-__all__ = ["__version__", *_ROOM_OF]
+__all__ = [*_ROOM_OF]
 
 
 def __getattr__(name: str) -> object:
