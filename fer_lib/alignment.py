@@ -1,7 +1,7 @@
-"""From a face in a photograph to the crop that the models take: upright, in the place of FER2013's.
+"""From a face in an image to the crop that the models take: upright, placed as FER2013's are.
 
-Training pictures and photographs meet here. Scaled or shifted crops cost as much accuracy as a
-much worse network, so everything that recognises a face in a picture goes through `align_face`.
+Scaled or shifted crops cost as much accuracy as a much worse network, so everything that
+recognizes a face in an image goes through `align_face`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FACE_TEMPLATE.setflags(write=False)
 
 _TEMPLATE_SIZE = 48
 # Faces beyond 2,048 pixels are sampled more thinly before they are averaged: it cannot be seen.
-_LARGEST_WARP = 2048
+_MAX_WARP = 2048
 
 
 def align_face(image: ImageSource, face: Face, size: int = 48) -> np.ndarray:
@@ -34,13 +34,13 @@ def align_face(image: ImageSource, face: Face, size: int = 48) -> np.ndarray:
     out by its box, see `crop_face`.
 
     Args:
-        image: The picture, in any form that `read_image` takes.
-        face: A face of that picture, with its box and landmarks in pixels.
+        image: The image, in any form that `read_image` takes.
+        face: A face of that image, with its box and landmarks in pixels.
         size: Width and height of the crop in pixels.
 
     Returns:
-        `uint8 (size, size)` in grey levels. Large faces are averaged over areas, not sampled;
-        what lies outside the picture repeats its border.
+        `uint8 (size, size)` in gray levels. Large faces are averaged over areas, not sampled;
+        what lies outside the image repeats its border.
 
     Raises:
         ValueError: The landmarks do not span a face, or `size` is not positive.
@@ -74,14 +74,14 @@ def crop_face(
     """Returns the crop of one face by its box alone: a square around it, not turned.
 
     Args:
-        image: The picture, in any form that `read_image` takes.
+        image: The image, in any form that `read_image` takes.
         box: `(x, y, width, height)` in pixels.
         size: Width and height of the crop in pixels.
         widen: Side of the square as a multiple of the box's mean (geometric) side. 1.1 shows as
             much of a face as `align_face` does, measured on the boxes of both detectors.
 
     Returns:
-        `uint8 (size, size)` in grey levels.
+        `uint8 (size, size)` in gray levels.
 
     Raises:
         ValueError: The box is empty, or `size` or `widen` is not positive.
@@ -103,18 +103,7 @@ def crop_detected_face(image: ImageSource, face: Face, size: int = 48) -> np.nda
     """Returns the crop of a face that a detector found, whatever its landmarks are.
 
     As `align_face`; where the landmarks span no face, as those of a face turned to the side may,
-    the box decides. So one odd face costs neither the picture nor the others in it.
-
-    Args:
-        image: The picture, in any form that `read_image` takes.
-        face: A face of that picture.
-        size: Width and height of the crop in pixels.
-
-    Returns:
-        `uint8 (size, size)` in grey levels.
-
-    Raises:
-        ValueError: The box is empty, or `size` is not positive.
+    the box decides. So one odd face costs neither the image nor the others in it.
     """
     try:
         return align_face(image, face, size)
@@ -123,17 +112,17 @@ def crop_detected_face(image: ImageSource, face: Face, size: int = 48) -> np.nda
 
 
 def _warp(image: ImageSource, matrix: np.ndarray, size: int) -> np.ndarray:
-    """Returns the grey `(size, size)` crop that `matrix` (2, 3), picture to crop, describes."""
+    """Returns the gray `(size, size)` crop that `matrix` (2, 3), image to crop, describes."""
     image = read_image(image)
-    # Only the part of the picture that the crop shows is turned to grey; OpenCV also refuses to
-    # warp pictures of more than 32,767 pixels a side.
+    # Only the part of the image that the crop shows is turned to gray; OpenCV also refuses to
+    # warp images of more than 32,767 pixels a side.
     left, top, part = _visible_part(image, cv2.invertAffineTransform(matrix), size)
     matrix = matrix.copy()
     matrix[:, 2] += matrix[:, :2] @ (left, top)
     # Sampling a large face at 48x48 points would keep every 20th pixel and turn hair into noise.
     # So it is warped into a multiple of the crop with about one sample a pixel, then averaged.
     scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    multiple = max(1, min(math.ceil(1 / scale), _LARGEST_WARP // size))
+    multiple = max(1, min(math.ceil(1 / scale), _MAX_WARP // size))
     matrix *= multiple
     matrix[:, 2] += (multiple - 1) / 2
     large = (size * multiple, size * multiple)
@@ -153,14 +142,14 @@ def _spread(points: np.ndarray) -> float:
 
 
 def _visible_part(
-    image: np.ndarray, to_picture: np.ndarray, size: int
+    image: np.ndarray, to_image: np.ndarray, size: int
 ) -> tuple[int, int, np.ndarray]:
-    """Returns left, top and the pixels of the picture's part that a crop shows, and a margin."""
+    """Returns left, top and the pixels of the image's part that a crop shows, and a margin."""
     last = size - 0.5
     corners = np.array([(-0.5, -0.5), (last, -0.5), (-0.5, last), (last, last)])
-    shown = corners @ to_picture[:, :2].T + to_picture[:, 2]
+    shown = corners @ to_image[:, :2].T + to_image[:, 2]
     height, width = image.shape[:2]
-    # A crop that lies beside the picture still needs one pixel of it, to repeat the border.
+    # A crop that lies beside the image still needs one pixel of it, to repeat the border.
     low = np.clip(np.floor(shown.min(axis=0)) - 2, 0, (width - 1, height - 1)).astype(int)
     high = np.clip(np.ceil(shown.max(axis=0)) + 3, low + 1, (width, height)).astype(int)
     (left, top), (right, bottom) = low.tolist(), high.tolist()

@@ -1,4 +1,4 @@
-"""The one list of emotion classes, their colours, and the one table that maps other sets' names.
+"""The one list of emotion classes, their colors, and the one table that maps other sets' names.
 
 Everything that names an emotion looks it up here; nothing else in the library spells a label set.
 """
@@ -11,7 +11,7 @@ EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surpri
 EMOTIONS_8: tuple[str, ...] = (*EMOTIONS, "contempt")
 """The eight classes of FER+, AffectNet and CK+: FER2013's seven and contempt."""
 
-# Okabe and Ito's palette, told apart by people with any common colour blindness
+# Okabe and Ito's palette, told apart by people with any common color blindness
 # (https://jfly.uni-koeln.de/color/); its yellow is darkened to be readable on white.
 EMOTION_COLORS: dict[str, str] = {
     "angry": "#D55E00",

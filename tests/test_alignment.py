@@ -23,11 +23,11 @@ def make_face(points: np.ndarray, box=BOX) -> Face:
     return Face(box, landmarks=dict(zip(LANDMARKS, map(tuple, points.tolist()), strict=True)))
 
 
-def rotate(picture: np.ndarray, points: np.ndarray, angle: float, scale: float = 1):
-    """Turns a picture and points of it around the face, on a canvas that holds all of it."""
+def rotate(image: np.ndarray, points: np.ndarray, angle: float, scale: float = 1):
+    """Turns an image and points of it around the face, on a canvas that holds all of it."""
     matrix = cv2.getRotationMatrix2D((224, 118), angle, scale)
     matrix[:, 2] += (376, 482)
-    turned = cv2.warpAffine(picture, matrix, (1200, 1200), flags=cv2.INTER_AREA)
+    turned = cv2.warpAffine(image, matrix, (1200, 1200), flags=cv2.INTER_AREA)
     return turned, points @ matrix[:, :2].T + matrix[:, 2]
 
 
@@ -38,22 +38,22 @@ def astronaut() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def dots():
-    """A function from a face to its crop of a picture that is dark but for the landmarks."""
+    """A function from a face to its crop of an image that is dark but for the landmarks."""
 
     def draw(points: np.ndarray, size: int, radius: float) -> np.ndarray:
-        picture = np.zeros((1200, 1200, 3), np.uint8)
+        image = np.zeros((1200, 1200, 3), np.uint8)
         for x, y in points:
             # In sixteenths of a pixel: whole ones would tilt the eyes of a small face by degrees.
             middle = (round(x * 16), round(y * 16))
-            cv2.circle(picture, middle, math.ceil(radius) * 16, (255,) * 3, -1, shift=4)
-        return align_face(picture, make_face(points), size)
+            cv2.circle(image, middle, math.ceil(radius) * 16, (255,) * 3, -1, shift=4)
+        return align_face(image, make_face(points), size)
 
     return draw
 
 
 def test_a_face_on_the_template_is_only_turned_to_gray():
-    picture = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
-    np.testing.assert_array_equal(align_face(picture, make_face(FACE_TEMPLATE)), picture)
+    image = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
+    np.testing.assert_array_equal(align_face(image, make_face(FACE_TEMPLATE)), image)
 
 
 @pytest.mark.parametrize("size", [48, 96, 224])
@@ -104,9 +104,9 @@ def test_a_turned_photograph_gives_the_same_crop(astronaut, angle, scale):
     shape=st.tuples(st.integers(1, 60), st.integers(1, 60)),
 )
 def test_any_landmarks_give_a_crop_or_a_clear_error(points, shape):
-    picture = np.full(shape, 77, np.uint8)
+    image = np.full(shape, 77, np.uint8)
     try:
-        crop = align_face(picture, make_face(points))
+        crop = align_face(image, make_face(points))
     except ValueError as error:
         assert "landmarks" in str(error)  # noqa: PT017 - either outcome is right
     else:
@@ -125,17 +125,17 @@ def test_large_faces_are_averaged(pitch, angle):
 
 
 def test_what_lies_outside_repeats_the_border():
-    picture = np.zeros((60, 60), np.uint8)
-    picture[:, :30], picture[:, 30:] = 50, 200
-    crop = align_face(picture, make_face(FACE_TEMPLATE + (-40, 4)))  # 40 pixels off to the left
+    image = np.zeros((60, 60), np.uint8)
+    image[:, :30], image[:, 30:] = 50, 200
+    crop = align_face(image, make_face(FACE_TEMPLATE + (-40, 4)))  # 40 pixels off to the left
     assert (crop[:, :35] == 50).all()
-    assert set(np.unique(crop_face(picture, (200, 200, 30, 30)))) == {200}
+    assert set(np.unique(crop_face(image, (200, 200, 30, 30)))) == {200}
 
 
-def test_pictures_beyond_opencvs_size_are_cropped():
-    picture = np.zeros((64, 40000), np.uint8)
-    picture[:, 39000:] = 90
-    assert (align_face(picture, make_face(FACE_TEMPLATE + (39500, 8))) == 90).all()
+def test_images_beyond_opencvs_size_are_cropped():
+    image = np.zeros((64, 40000), np.uint8)
+    image[:, 39000:] = 90
+    assert (align_face(image, make_face(FACE_TEMPLATE + (39500, 8))) == 90).all()
 
 
 def test_a_face_without_landmarks_is_cut_out_by_its_widened_box(astronaut):
@@ -144,10 +144,10 @@ def test_a_face_without_landmarks_is_cut_out_by_its_widened_box(astronaut):
     aligned = align_face(astronaut, make_face(POINTS)).astype(float)
     assert np.corrcoef(aligned.ravel(), crop.ravel())[0, 1] > 0.5
     # The square is 1.1 times the mean side, around the middle of the box.
-    picture = np.zeros((200, 200), np.uint8)
-    picture[45:155, 45:155] = 255
-    assert crop_face(picture, (75, 0, 50, 200)).min() > 230
-    assert crop_face(picture, (75, 0, 50, 200), widen=1.2).min() == 0
+    image = np.zeros((200, 200), np.uint8)
+    image[45:155, 45:155] = 255
+    assert crop_face(image, (75, 0, 50, 200)).min() > 230
+    assert crop_face(image, (75, 0, 50, 200), widen=1.2).min() == 0
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Recognisers in threads and processes, and a long video in little memory."""
+"""Recognizers in threads and processes, and a long video in little memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEGABYTES = 40
 
 
 def recognize(_: int = 0) -> list[list[dict]]:
-    """What one recogniser says about a photograph, and about a stream of it."""
+    """What one recognizer says about a photograph, and about a stream of it."""
     photograph = skimage.data.astronaut()[:300, 60:360]
     recognizer = EmotionRecognizer("cnn")
     frames = [np.roll(photograph, step, axis=1) for step in range(12)]
@@ -45,7 +45,7 @@ def alone():
 
 
 @pytest.mark.slow
-def test_two_recognisers_in_two_threads_answer_as_one_after_the_other(alone):
+def test_two_recognizers_in_two_threads_answer_as_one_after_the_other(alone):
     answers: list = [None, None]
 
     def work(index):
@@ -61,7 +61,7 @@ def test_two_recognisers_in_two_threads_answer_as_one_after_the_other(alone):
 
 
 @pytest.mark.slow
-def test_one_recogniser_serves_two_threads(alone):
+def test_one_recognizer_serves_two_threads(alone):
     photograph = skimage.data.astronaut()[:300, 60:360]
     recognizer = EmotionRecognizer("cnn")
     answers: list = []
@@ -80,7 +80,7 @@ def test_one_recogniser_serves_two_threads(alone):
 
 
 @pytest.mark.slow
-def test_a_recogniser_works_in_a_spawned_process(alone):
+def test_a_recognizer_works_in_a_spawned_process(alone):
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         [answer] = pool.map(recognize, [0])
     assert_same(answer, alone)

@@ -1,4 +1,4 @@
-"""Faces: in the right place, inside the picture, the same in every form, and real errors shown."""
+"""Faces: in the right place, inside the image, the same in every form, and real errors shown."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def astronaut() -> np.ndarray:
 
 
 class FakeBackend:
-    """Finds what it is told to, and remembers the pictures that it was shown."""
+    """Finds what it is told to, and remembers the images that it was shown."""
 
     smallest_face = 20.0
 
@@ -106,7 +106,7 @@ def test_no_face_in_a_cat_or_a_cup(make_detector):
     assert make_detector().detect_batch([skimage.data.chelsea(), skimage.data.coffee()]) == [[], []]
 
 
-def test_every_form_of_a_picture_gives_the_same_faces(make_detector, astronaut, tmp_path):
+def test_every_form_of_an_image_gives_the_same_faces(make_detector, astronaut, tmp_path):
     path = tmp_path / "astronaut.png"
     Image.fromarray(astronaut).save(path)
     find = make_detector()
@@ -129,16 +129,16 @@ def test_faces_go_to_json_and_back(make_detector, astronaut):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (10, 10), (20, 20), (1, 300), (300, 3), (12, 640)])
-def test_pictures_without_room_for_a_face_have_none(make_detector, shape):
+def test_images_without_room_for_a_face_have_none(make_detector, shape):
     for make in (make_detector, functools.partial(make_detector, min_face_size=10)):
         assert make().detect(np.full(shape, 0.5)) == []
 
 
 @pytest.mark.parametrize("scale", [0.5, 3])
-def test_faces_scale_with_the_picture(make_detector, astronaut, scale):
-    picture = cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+def test_faces_scale_with_the_image(make_detector, astronaut, scale):
+    image = cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     (small,) = make_detector().detect(astronaut)
-    (large,) = make_detector().detect(picture)
+    (large,) = make_detector().detect(image)
     side = scale * small.box[3]
     np.testing.assert_allclose(large.box, np.multiply(small.box, scale), atol=0.1 * side)
     for name in LANDMARKS:
@@ -172,18 +172,43 @@ def test_a_higher_threshold_finds_less(make_detector, astronaut):
         ((2, 900), 400, (1, 45)),
     ],
 )
-def test_pictures_are_shown_so_that_the_smallest_face_fits(use_backend, shape, limit, shown):
+def test_images_are_shown_so_that_the_smallest_face_fits(use_backend, shape, limit, shown):
     backend = FakeBackend()
-    use_backend(backend, min_face_size=limit).detect(np.zeros(shape, np.uint8))
+    detector = use_backend(backend, min_face_size=limit)
+    detector.detect(np.zeros(shape, np.uint8), second_look=False)
     assert backend.shapes == [(*shown, 3)]
 
 
-def test_boxes_return_to_the_pixels_of_the_picture(use_backend):
+def test_boxes_return_to_the_pixels_of_the_image(use_backend):
     # Shown at half its size, a box from the middle of pixel 10 to that of pixel 60 is twice that.
     backend = FakeBackend([(10, 20, 60, 80)], np.full((1, 5, 2), 30.0))
     (face,) = use_backend(backend, min_face_size=40).detect(np.zeros((400, 400, 3), np.uint8))
     assert face.box == (20, 40, 100, 120)
     assert face.landmarks["nose"] == (60.5, 60.5)
+
+
+@needs_tensorflow
+def test_a_second_look_finds_a_face_that_fills_the_image(astronaut):
+    close = astronaut[72:163, 190:257]
+    assert make_mtcnn().detect(close, second_look=False) == []
+    (face,) = make_mtcnn().detect(close)
+    x, y, width, height = face.box
+    assert 50 < width <= 67 - x and 70 < height <= 91 - y
+    np.testing.assert_allclose(face.landmarks["nose"], (224 - 190, 126 - 72), atol=8)
+
+
+def test_a_second_look_is_had_only_where_nothing_is_found(use_backend):
+    image = np.zeros((100, 200, 3), np.uint8)
+    for corners, shapes in (
+        ([(20, 20, 80, 80)], [(100, 200, 3)]),
+        ([], [(100, 200, 3), (200, 300, 3)]),
+    ):
+        backend = FakeBackend(corners)
+        use_backend(backend).detect(image)
+        assert backend.shapes == shapes
+    backend = FakeBackend()
+    use_backend(backend, second_look=False).detect(image)
+    assert backend.shapes == [(100, 200, 3)]
 
 
 @settings(max_examples=100, deadline=None)
@@ -194,9 +219,10 @@ def test_boxes_return_to_the_pixels_of_the_picture(use_backend):
     shape=st.tuples(st.integers(1, 120), st.integers(1, 120)),
     limit=st.floats(10, 50),
 )
-def test_boxes_lie_inside_the_picture_largest_first(corners, shape, limit):
+def test_boxes_lie_inside_the_image_largest_first(corners, shape, limit):
     finder = FaceDetector.__new__(FaceDetector)
-    finder.min_face_size, finder.score_threshold, finder._backend = limit, 0.5, FakeBackend(corners)
+    finder.backend, finder.score_threshold, finder.second_look = "mtcnn", 0.5, False
+    finder.min_face_size, finder._backend = limit, FakeBackend(corners)
     faces = finder.detect(np.zeros(shape, np.uint8))
     areas = [face.box[2] * face.box[3] for face in faces]
     assert areas == sorted(areas, reverse=True)
@@ -222,12 +248,12 @@ def test_wrong_arguments(settings, message):
         FaceDetector(**settings)
 
 
-def test_one_picture_is_no_batch(use_backend, astronaut):
+def test_one_image_is_no_batch(use_backend, astronaut):
     with pytest.raises(TypeError, match="detect"):
         use_backend(FakeBackend()).detect_batch(astronaut)
 
 
-def test_a_bad_picture_is_an_error(use_backend):
+def test_a_bad_image_is_an_error(use_backend):
     with pytest.raises(ValueError, match="NaN"):
         use_backend(FakeBackend()).detect(np.full((9, 9), np.nan))
 

@@ -46,8 +46,8 @@ def test_the_crop_is_the_one_of_align_face(
     face = Face((180, 60, 90, 110), landmarks=dict(zip(LANDMARKS, points, strict=True)))
     matrix = names["fit_similarity"](points, FACE_TEMPLATE)
     by_hand = names["cut_out"](astronaut, matrix).astype(int)
-    # align_face works on the part of the picture that the crop shows, so that coordinates are
-    # rounded elsewhere: a grey level at most.
+    # align_face works on the part of the image that the crop shows, so that coordinates are
+    # rounded elsewhere: a gray level at most.
     assert np.abs(by_hand - align_face(astronaut, face)).max() <= 1
 
 

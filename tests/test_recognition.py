@@ -1,4 +1,4 @@
-"""From a picture to expressions: one pass for all faces, the same for every form of a picture."""
+"""From an image to expressions: one pass for all faces, the same for every form of an image."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CountingModel:
 
 
 class FixedDetector:
-    """Finds the same faces in every picture that is bright enough."""
+    """Finds the same faces in every image that is bright enough."""
 
     def __init__(self):
         landmarks = dict(zip(LANDMARKS, ASTRONAUT_LANDMARKS, strict=True))
@@ -100,7 +100,7 @@ def test_each_face_has_probabilities(recognizer, model, astronaut):
     )
 
 
-def test_every_form_of_a_picture_gives_the_same(recognizer, astronaut, tmp_path):
+def test_every_form_of_an_image_gives_the_same(recognizer, astronaut, tmp_path):
     path = tmp_path / "astronaut.png"
     Image.fromarray(astronaut).save(path)
     expected = recognizer.predict(astronaut)
@@ -116,24 +116,24 @@ def test_every_form_of_a_picture_gives_the_same(recognizer, astronaut, tmp_path)
 def test_a_batch_is_its_items_in_one_pass(astronaut, bright):
     model = CountingModel()
     recognizer = EmotionRecognizer(model, FixedDetector())
-    pictures = [astronaut[:, :: -1 if i % 2 else 1] if b else DARK for i, b in enumerate(bright)]
-    batch = recognizer.predict(pictures)
+    images = [astronaut[:, :: -1 if i % 2 else 1] if b else DARK for i, b in enumerate(bright)]
+    batch = recognizer.predict(images)
     assert model.calls == ([2 * sum(bright)] if any(bright) else [])
-    assert len(batch) == len(pictures)
-    for faces, picture in zip(batch, pictures, strict=True):
-        assert_same(faces, recognizer.predict(picture))
+    assert len(batch) == len(images)
+    for faces, image in zip(batch, images, strict=True):
+        assert_same(faces, recognizer.predict(image))
 
 
 def test_arrays_and_generators_are_batches(recognizer, astronaut):
     expected = recognizer.predict(astronaut)
-    for pictures in (np.stack([astronaut] * 2), (astronaut,) * 2, (astronaut for _ in range(2))):
-        batch = recognizer.predict(pictures)
+    for images in (np.stack([astronaut] * 2), (astronaut,) * 2, (astronaut for _ in range(2))):
+        batch = recognizer.predict(images)
         assert len(batch) == 2
         for faces in batch:
             assert_same(faces, expected)
 
 
-def test_a_picture_without_a_face_is_an_empty_list(recognizer, model):
+def test_an_image_without_a_face_is_an_empty_list(recognizer, model):
     assert recognizer.predict(DARK) == []
     assert recognizer.predict([DARK, DARK]) == [[], []]
     assert recognizer.predict([]) == []
@@ -160,8 +160,8 @@ def test_results_go_to_json_and_back(recognizer, astronaut):
         )
 
 
-def test_bad_pictures_are_errors(recognizer, tmp_path, astronaut):
-    (tmp_path / "text.jpg").write_text("no picture")
+def test_bad_images_are_errors(recognizer, tmp_path, astronaut):
+    (tmp_path / "text.jpg").write_text("no image")
     for bad, error in [
         (tmp_path / "none.jpg", FileNotFoundError),
         (tmp_path / "text.jpg", OSError),
@@ -194,7 +194,7 @@ def test_wrong_parts(model):
         EmotionRecognizer("no-such-model", FixedDetector())
 
 
-def test_landmarks_that_span_no_face_cost_no_picture(model, astronaut):
+def test_landmarks_that_span_no_face_cost_no_image(model, astronaut):
     class ProfileDetector:
         def detect(self, image):
             in_one_place = dict.fromkeys(LANDMARKS, (224.0, 118.0))

@@ -92,12 +92,12 @@ def test_both_detectors_give_the_same_crops(scenes, weights, name):
     image = read_image(scenes / name)
     others = make_yunet(weights=weights).detect(image)
     for face in make_mtcnn().detect(image):
-        twin = max(others, key=lambda other: overlap(face.box, other.box))
-        assert overlap(face.box, twin.box) > 0.5
+        other = max(others, key=lambda other: overlap(face.box, other.box))
+        assert overlap(face.box, other.box) > 0.5
         for name_, point in face.landmarks.items():
-            distance = np.linalg.norm(np.subtract(point, twin.landmarks[name_]))
+            distance = np.linalg.norm(np.subtract(point, other.landmarks[name_]))
             assert distance < 0.2 * max(face.box[2:]), name_
-        crops = [align_face(image, one).astype(float).ravel() for one in (face, twin)]
+        crops = [align_face(image, one).astype(float).ravel() for one in (face, other)]
         assert np.corrcoef(*crops)[0, 1] > 0.5
 
 

@@ -19,10 +19,10 @@ BACKGROUND = BACKGROUND.repeat(10, axis=0).repeat(10, axis=1)  # (240, 320, 3)
 
 
 def scene(*faces):
-    """A frame with drawn faces, `(picture, x, y)` each, the last one in front."""
+    """A frame with drawn faces, `(image, x, y)` each, the last one in front."""
     frame = BACKGROUND.copy()
-    for picture, x, y in faces:
-        frame[y : y + SIZE, x : x + SIZE] = picture
+    for image, x, y in faces:
+        frame[y : y + SIZE, x : x + SIZE] = image
     return frame
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from fer_lib.detection.types import LANDMARKS, Backend, Face
 from fer_lib.images import ImageSource, is_image, read_image
 
-DEFAULT_SCORES = {"mtcnn": 0.9, "yunet": 0.6}
-"""Backend to the lowest score of a face; the scores of yunet are lower."""
+SCORE_THRESHOLDS = {"mtcnn": (0.9, 0.9), "yunet": (0.6, 0.6)}
+"""Backend to the lowest score of a face at the first and the second look."""
 
 # Without a limit of the caller's, the smallest wanted face is this part of the image's size
 # (the square root of its area). So a detector never looks at more than some 0.6 megapixels.
@@ -36,6 +36,9 @@ class FaceDetector:
             4000x3000), so that large images do not take seconds.
         score_threshold: Faces with a lower score are left out. `None`: 0.9 for mtcnn and 0.6
             for yunet, whose scores are lower.
+        second_look: Look again where nothing is found, with a replicated border around the image:
+            faces that fill an image are found only with a margin. It costs images without faces
+            twice the time, others nothing; streams do without it.
         weights: yunet only: the path of its weights, instead of fetching them.
 
     Raises:
@@ -55,11 +58,12 @@ class FaceDetector:
         *,
         min_face_size: float | None = None,
         score_threshold: float | None = None,
+        second_look: bool = True,
         weights: str | os.PathLike[str] | None = None,
     ) -> None:
-        if backend not in DEFAULT_SCORES:
+        if backend not in SCORE_THRESHOLDS:
             raise ValueError(
-                f"Expected `backend` among {(*DEFAULT_SCORES,)}. Received: backend={backend!r}"
+                f"Expected `backend` among {(*SCORE_THRESHOLDS,)}. Received: backend={backend!r}"
             )
         if min_face_size is not None and not 10 <= min_face_size < np.inf:
             raise ValueError(
@@ -72,40 +76,61 @@ class FaceDetector:
         self.backend = backend
         self.min_face_size = min_face_size
         self.score_threshold = score_threshold
+        self.second_look = second_look
         self._weights = weights
         self._backend = _load_backend(backend, weights)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Networks and locks do not travel between processes; the settings do.
-        settings = {"min_face_size": self.min_face_size, "score_threshold": self.score_threshold}
-        make = functools.partial(FaceDetector, self.backend, weights=self._weights, **settings)
-        return make, ()
+        names = ("min_face_size", "score_threshold", "second_look")
+        settings = {name: getattr(self, name) for name in names}
+        return functools.partial(FaceDetector, self.backend, weights=self._weights, **settings), ()
 
-    def detect(self, image: ImageSource) -> list[Face]:
+    def smallest_face(self, image: np.ndarray) -> float:
+        """Returns the longer side in pixels of the smallest face that is looked for in an image."""
+        height, width = image.shape[:2]
+        return self.min_face_size or max(20.0, _MIN_PART * (height * width) ** 0.5)
+
+    def detect(self, image: ImageSource, *, second_look: bool | None = None) -> list[Face]:
         """Returns the faces of one image, the largest first; none is an empty list.
 
         Args:
             image: An image in any form that `read_image` takes.
+            second_look: Whether to look again where nothing is found, instead of the detector's
+                own setting.
         """
         image = read_image(image)
-        height, width = image.shape[:2]
-        limit = self.min_face_size or max(20.0, _MIN_PART * (height * width) ** 0.5)
-        threshold = self.score_threshold
-        if threshold is None:
-            threshold = DEFAULT_SCORES[self.backend]
-        shown = _resize(image, self._backend.smallest_face / limit)
-        factor = np.array([width / shown.shape[1], height / shown.shape[0]])
+        shown = _resize(image, self._backend.smallest_face / self.smallest_face(image))
+        first, second = SCORE_THRESHOLDS[self.backend]
+        if self.score_threshold is not None:
+            first = second = self.score_threshold
+        faces = self._find(image, shown, 0, first)
+        if not faces and (self.second_look if second_look is None else second_look):
+            border = max(shown.shape) // 4
+            shown = cv2.copyMakeBorder(shown, *[border] * 4, cv2.BORDER_REPLICATE)
+            faces = self._find(image, shown, border, second)
+        return faces
+
+    def _find(
+        self, image: np.ndarray, shown: np.ndarray, border: int, threshold: float
+    ) -> list[Face]:
+        """Returns the faces of `image`, of which `shown` is a resized copy within a border."""
         found = self._backend.find(shown, threshold)
+        size = np.array(image.shape[1::-1])
+        factor = size / (np.array(shown.shape[1::-1]) - 2 * border)
         # Both backends count from the center of the first pixel, measured on images in two sizes.
-        corners = (found.corners.reshape(-1, 2, 2) + 0.5) * factor - 0.5
-        landmarks = (found.landmarks + 0.5) * factor - 0.5
+        corners = (found.corners.reshape(-1, 2, 2) - border + 0.5) * factor - 0.5
+        landmarks = (found.landmarks - border + 0.5) * factor - 0.5
         # A network overflows on an odd image now and then: what is not finite is no face.
         finite = np.isfinite(corners).all(axis=(1, 2)) & np.isfinite(landmarks).all(axis=(1, 2))
         corners, scores, landmarks = corners[finite], found.scores[finite], landmarks[finite]
-        edges = np.rint(np.clip(corners, 0, (width, height))).astype(int)
-        wanted = (corners[:, 1] - corners[:, 0]).max(axis=1) >= limit
-        wanted &= (edges[:, 1] > edges[:, 0]).all(axis=1)
-        faces = [_make_face(edges[i], scores[i], landmarks[i]) for i in np.flatnonzero(wanted)]
+        inside = np.clip(corners, 0, size)
+        area, area_inside = (np.prod(box[:, 1] - box[:, 0], axis=1) for box in (corners, inside))
+        wanted = (corners[:, 1] - corners[:, 0]).max(axis=1) >= self.smallest_face(image)
+        wanted &= area_inside > 0.5 * area
+        edges = np.rint(inside[wanted]).astype(int)
+        faces = map(_make_face, edges, scores[wanted], landmarks[wanted])
+        faces = [face for face in faces if min(face.box[2:]) > 0]
         return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
     def detect_batch(self, images: Iterable[ImageSource]) -> list[list[Face]]:

@@ -96,30 +96,30 @@ def explain_errors(name: str) -> Iterator[None]:
         raise OSError(f"Cannot read {name} as an image: {reason}") from error
 
 
-def to_rgb(picture: Image.Image, name: str, size: int | None = None) -> np.ndarray:
+def to_rgb(image: Image.Image, name: str, size: int | None = None) -> np.ndarray:
     """Returns the pixels of a PIL image, upright and over white; `size` is its file's, in bytes."""
-    count, limit = picture.width * picture.height, max_pixels()
+    count, limit = image.width * image.height, max_pixels()
     is_bomb = size is not None and count > max(_BOMB_PIXELS, _MAX_PIXELS_PER_BYTE * size)
     if count > limit or is_bomb:
         raise OversizedError(
-            f"Refused to unpack {name}: {picture.width}x{picture.height} pixels may be a "
+            f"Refused to unpack {name}: {image.width}x{image.height} pixels may be a "
             f"decompression bomb; the limit is FER_LIB_MAX_PIXELS={limit}."
         )
     if count == 0:
-        raise ValueError(f"Expected an image with pixels. Received {name} of size {picture.size}")
-    if picture.format in ("JPEG", "MPO") and count > _MAX_FULL_PIXELS:
-        picture.draft("RGB", (picture.width // 2, picture.height // 2))
-    orientation = _read_orientation(picture)
+        raise ValueError(f"Expected an image with pixels. Received {name} of size {image.size}")
+    if image.format in ("JPEG", "MPO") and count > _MAX_FULL_PIXELS:
+        image.draft("RGB", (image.width // 2, image.height // 2))
+    orientation = _read_orientation(image)
     if orientation in _TRANSPOSITIONS:
-        picture = picture.transpose(_TRANSPOSITIONS[orientation])
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        pixels = np.array(picture)
+        image = image.transpose(_TRANSPOSITIONS[orientation])
+    if image.mode == "F" or image.mode.startswith("I"):
+        pixels = np.array(image)
         if pixels.dtype == np.int32 and pixels.min() >= 0 and pixels.max() <= 65535:
             pixels = pixels.astype(np.uint16)  # a 16-bit file in Pillow's mode "I"
         return np.repeat(scale_to_bytes(pixels)[..., None], 3, axis=-1)
-    if picture.has_transparency_data:
-        return lay_over_white(picture.convert("RGBA"))
-    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    if image.has_transparency_data:
+        return lay_over_white(image.convert("RGBA"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def scale_to_bytes(array: np.ndarray) -> np.ndarray:
@@ -155,10 +155,10 @@ def scale_to_bytes(array: np.ndarray) -> np.ndarray:
     )
 
 
-def lay_over_white(picture: Image.Image) -> np.ndarray:
+def lay_over_white(image: Image.Image) -> np.ndarray:
     """Returns the RGB pixels of an RGBA image on a white background."""
-    white = Image.new("RGBA", picture.size, "white")
-    return np.array(Image.alpha_composite(white, picture).convert("RGB"))
+    white = Image.new("RGBA", image.size, "white")
+    return np.array(Image.alpha_composite(white, image).convert("RGB"))
 
 
 def strip_metadata(data: bytes) -> bytes:
@@ -184,11 +184,11 @@ def strip_metadata(data: bytes) -> bytes:
     return data
 
 
-def _read_orientation(picture: Image.Image) -> int | None:
+def _read_orientation(image: Image.Image) -> int | None:
     """Returns the EXIF orientation, 1 to 8; damaged EXIF costs it, but not the pixels."""
     with _pillow_lock, warnings.catch_warnings(), suppress(Exception):
         warnings.simplefilter("ignore")
-        return picture.getexif().get(ExifTags.Base.Orientation)
+        return image.getexif().get(ExifTags.Base.Orientation)
     return None
 
 

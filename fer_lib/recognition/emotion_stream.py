@@ -135,14 +135,14 @@ class EmotionStream:
             self._pending = None  # What the detector says of another scene is of no use any more.
             if due:
                 self._frames_since_detection = 0
-                self._tracker.match(self.detector.detect(frame), self._time_s)
+                self._tracker.match(self._find(frame), self._time_s)
             return due
         if self._pending is None and due:
             self._frames_since_detection = 0
             self._asked_s = self._time_s
             self._tracker.mark()
             # A copy: a camera may fill the same array with the next frame.
-            self._pending = self._worker.submit(self.detector.detect, frame.copy())
+            self._pending = self._worker.submit(self._find, frame.copy())
         if self._pending is None:
             return False
         late = self._time_s - self._asked_s > _MAX_LAG_S
@@ -151,6 +151,11 @@ class EmotionStream:
         pending, self._pending = self._pending, None
         self._tracker.match(pending.result(), self._time_s)
         return True
+
+    def _find(self, frame: np.ndarray) -> list[Face]:
+        # A second look would take twice the time in every frame without a face.
+        options = {"second_look": False} if isinstance(self.detector, FaceDetector) else {}
+        return self.detector.detect(frame, **options)
 
     def _classify(self, frame: np.ndarray, tracked: list[TrackedFace]) -> list[TrackedEmotion]:
         if not tracked:

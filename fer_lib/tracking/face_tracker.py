@@ -16,14 +16,13 @@ from fer_lib.tracking.motion import Place
 
 # A detection belongs to a known face when their boxes overlap at least so much (area in common
 # over area of both).
-_LEAST_OVERLAP = 0.2
-# The box of a face out of sight grows by this part of its size in each second: nobody knows where
-# exactly it will come back.
+_MIN_OVERLAP = 0.2
+# The box of a face out of sight grows by this part of its size in each second.
 _GROWTH = 1.0
 # Correlation with the face as it was detected last; less is another thing in its place.
-_LEAST_LIKENESS = 0.5
+_MIN_LIKENESS = 0.5
 # A detector may miss a face that is there; a face is forgotten only after two misses.
-_MISSES = 2
+_MAX_MISSES = 2
 
 
 class TrackedFace(NamedTuple):
@@ -41,7 +40,7 @@ class _Track:
     seen_s: float
     """When it was seen last, by the detector or by the flow."""
     velocity: np.ndarray
-    """Pixels of the small picture a second."""
+    """Pixels of the small image a second."""
     visible: bool = True
     misses: int = 0
 
@@ -55,7 +54,7 @@ class _Track:
 
 
 class FaceTracker:
-    """Follows faces from frame to frame, and recognises them again when they are detected anew.
+    """Follows faces from frame to frame, and recognizes them again when they are detected anew.
 
     Call `follow` with each frame, and `match` with what the detector found in it, whenever it
     has looked. A face that is covered, or that the detector misses, is out of sight: it is
@@ -153,15 +152,12 @@ class FaceTracker:
             [[_overlap(track.expected(time_s), place) for place in places] for track in tracks]
         ).reshape(len(tracks), len(places))
         pairs = zip(*linear_sum_assignment(overlaps, maximize=True), strict=True)
-        pairs = [(row, column) for row, column in pairs if overlaps[row, column] >= _LEAST_OVERLAP]
+        pairs = [(row, column) for row, column in pairs if overlaps[row, column] >= _MIN_OVERLAP]
         for row, column in pairs:
             track = tracks[row]
             _move(track, places[column], time_s)
-            track.look, track.visible, track.misses = (
-                motion.patch(self._gray, places[column]),
-                True,
-                0,
-            )
+            track.look = motion.patch(self._gray, places[column])
+            track.visible, track.misses = True, 0
         for row in {*range(len(tracks))} - {row for row, _ in pairs}:
             tracks[row].visible = False
             tracks[row].misses += 1
@@ -179,7 +175,7 @@ class FaceTracker:
         return places
 
     def _is_forgotten(self, track: _Track, time_s: float) -> bool:
-        return track.misses >= _MISSES and time_s - track.seen_s > self.bridge_s
+        return track.misses >= _MAX_MISSES and time_s - track.seen_s > self.bridge_s
 
 
 def _move(track: _Track, place: Place, time_s: float) -> None:
@@ -193,7 +189,7 @@ def _move(track: _Track, place: Place, time_s: float) -> None:
 
 
 def _alike(look: np.ndarray, other: np.ndarray) -> bool:
-    return float(np.vdot(look, other)) >= _LEAST_LIKENESS
+    return float(np.vdot(look, other)) >= _MIN_LIKENESS
 
 
 def _overlap(a: Place, b: Place) -> float:

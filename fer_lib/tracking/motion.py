@@ -1,4 +1,4 @@
-"""Where a face has gone from one frame to the next, by optical flow on a small grey picture."""
+"""Where a face has gone from one frame to the next, by optical flow on a small gray image."""
 
 from __future__ import annotations
 
@@ -10,32 +10,24 @@ import numpy as np
 
 from fer_lib.detection import LANDMARKS, Face
 
-# A face moves by whole pixels here, too, and the flow of a frame costs less than half a ms.
-_LONGER_SIDE = 640
-# Points that are followed in each face besides its landmarks: a grid over the middle of the box,
-# for at the border the background moves otherwise.
+# The longer side in pixels: the flow of a frame costs less than half a millisecond.
+_MAX_SIDE = 640
+# Points that are followed in each face besides its landmarks: a grid over the middle of the box.
 _GRID = np.stack(np.meshgrid(*[np.linspace(-0.35, 0.35, 3)] * 2), axis=-1).reshape(-1, 2)
 # A point is trusted when the flow back leads to where it came from, within so many pixels.
-_ROUND_TRIP = 1.0
-_TRUSTED_SHARE = 0.4
+_MAX_RETURN_ERROR = 1.0
+_MIN_TRUSTED = 0.4
 _PATCH = (24, 24)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a face is in the small picture, in fractions of its pixels.
+    """Where a face is in the small image, in fractions of its pixels."""
 
-    Attributes:
-        center: `(x, y)` of the box's middle.
-        size: `(width, height)` of the box.
-        landmarks: `(5, 2)` in the order of `LANDMARKS`, or `None`.
-        score: What the detector said when it saw the face last.
-    """
-
-    center: np.ndarray
-    size: np.ndarray
-    landmarks: np.ndarray | None
-    score: float
+    center: np.ndarray  # (x, y) of the box's middle
+    size: np.ndarray  # (width, height) of the box
+    landmarks: np.ndarray | None  # (5, 2) in the order of LANDMARKS
+    score: float  # of the last detection
 
     @property
     def corners(self) -> np.ndarray:
@@ -49,13 +41,9 @@ class Place:
 
 
 def shrink(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """Returns a frame in grey with at most 640 pixels a side, and the factor of its size.
-
-    Args:
-        image: RGB `uint8 (height, width, 3)`.
-    """
+    """Returns an RGB frame in gray with at most 640 pixels a side, and the factor of its size."""
     height, width = image.shape[:2]
-    scale = min(1.0, _LONGER_SIDE / max(height, width))
+    scale = min(1.0, _MAX_SIDE / max(height, width))
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -63,7 +51,7 @@ def shrink(image: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def to_place(face: Face, scale: float) -> Place:
-    """Returns where a face of the frame is in the small picture."""
+    """Returns where a face of the frame is in the small image."""
     x, y, width, height = face.box
     center = np.array([x + width / 2, y + height / 2]) * scale - 0.5
     landmarks = None
@@ -76,10 +64,7 @@ def to_place(face: Face, scale: float) -> Place:
 def to_face(place: Place, scale: float, frame_size: tuple[int, int]) -> Face | None:
     """Returns the face in pixels of the frame, or `None` where most of it has left the frame.
 
-    Args:
-        place: Where it is in the small picture.
-        scale: Factor of the small picture's size.
-        frame_size: Height and width of the frame.
+    `scale` is the factor of `shrink`, `frame_size` is `(height, width)`.
     """
     middle, half = (place.center + 0.5) / scale, place.size / scale / 2
     edges = np.array([middle - half, middle + half])
@@ -99,41 +84,33 @@ def to_face(place: Place, scale: float, frame_size: tuple[int, int]) -> Face | N
 def follow(
     previous: np.ndarray, current: np.ndarray, places: Sequence[Place]
 ) -> list[Place | None]:
-    """Returns where faces have gone, `None` for a face that is not to be seen any more.
+    """Returns where faces have gone between two gray images, `None` for a face that is lost.
 
     Pyramidal Lucas-Kanade flow of the landmarks and of points around them, there and back
     (Kalal et al., "Forward-Backward Error", 10.1109/ICPR.2010.675); the shift, turn and scale that
     most of the points agree on moves the box and the landmarks.
-
-    Args:
-        previous: The grey picture in which the faces are at `places`, `uint8 (height, width)`.
-        current: The next one, of the same size.
-        places: The faces.
     """
     if not places:
         return []
     points = [_points(place) for place in places]
+    owner = np.repeat(np.arange(len(places)), [len(own) for own in points])
     starts = np.concatenate(points).astype(np.float32)[:, None]  # (n, 1, 2)
     ends, found, _ = cv2.calcOpticalFlowPyrLK(previous, current, starts, None)
     back, found_back, _ = cv2.calcOpticalFlowPyrLK(current, previous, ends, None)
     error = np.linalg.norm(back - starts, axis=2)[:, 0]
-    good = (found[:, 0] == 1) & (found_back[:, 0] == 1) & (error < _ROUND_TRIP)
-    moved = []
-    first = 0
-    for place, own in zip(places, points, strict=True):
-        rows = slice(first, first + len(own))
-        first += len(own)
-        chosen = good[rows]
-        if chosen.mean() < _TRUSTED_SHARE:
-            moved.append(None)
-            continue
-        moved.append(_move(place, starts[rows][chosen], ends[rows][chosen]))
+    good = (found[:, 0] == 1) & (found_back[:, 0] == 1) & (error < _MAX_RETURN_ERROR)
+    moved: list[Place | None] = []
+    for index, place in enumerate(places):
+        rows = owner == index
+        is_lost = good[rows].mean() < _MIN_TRUSTED
+        rows &= good
+        moved.append(None if is_lost else _move(place, starts[rows], ends[rows]))
     return moved
 
 
 def patch(gray: np.ndarray, place: Place) -> np.ndarray:
     """Returns how a face looks, `float32 (24, 24)` without mean and of length 1, to compare."""
-    size = tuple(int(side) for side in np.clip(np.rint(place.size), 2, 2 * _LONGER_SIDE))
+    size = tuple(int(side) for side in np.clip(np.rint(place.size), 2, 2 * _MAX_SIDE))
     center = tuple(float(value) for value in place.center)
     cut = cv2.resize(cv2.getRectSubPix(gray, size, center), _PATCH, interpolation=cv2.INTER_AREA)
     cut = cut.astype(np.float32) - cut.mean(dtype=np.float32)
@@ -146,8 +123,7 @@ def _points(place: Place) -> np.ndarray:
 
 
 def _move(place: Place, starts: np.ndarray, ends: np.ndarray) -> Place | None:
-    # The random choices of RANSAC begin with the same seed in each call: the same frames give the
-    # same places.
+    # RANSAC begins with the same seed in each call: the same frames give the same places.
     matrix, inliers = cv2.estimateAffinePartial2D(starts, ends, ransacReprojThreshold=1.5)
     if matrix is None or inliers.sum() < 4:
         return None
