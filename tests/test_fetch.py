@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 import fer_lib
 from fer_lib import datasets
 from fer_lib.cli import main
-from fer_lib.datasets import fetch
+from fer_lib.datasets import archives, fetch
 from fer_lib.datasets.archives import unpack
 
 CONTENT = b"Usage,Image name,neutral\n" * 20_000
@@ -60,7 +60,7 @@ class Server:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
         self._server.shutdown()
@@ -82,9 +82,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home" / "datasets"
 
 
+def changed_section(section: types.SimpleNamespace, **changes: object) -> types.SimpleNamespace:
+    return types.SimpleNamespace(**vars(section) | changes)
+
+
+def fetch_ferplus(*arguments: object, **options: object) -> Path:
+    return datasets.fetch_ferplus(*arguments, **options, return_path=True)
+
+
+def fetch_fer2013(*arguments: object, **options: object) -> Path:
+    return datasets.fetch_fer2013(*arguments, **options, return_path=True)
+
+
 def change_download(monkeypatch: pytest.MonkeyPatch, key: str, **changes: object) -> None:
     info = fer_lib.datasets.dataset_info(key)
-    changed = dataclasses.replace(info, download=dataclasses.replace(info.download, **changes))
+    changed = dataclasses.replace(info, download=changed_section(info.download, **changes))
     monkeypatch.setattr(fetch, "dataset_info", lambda name: changed)
 
 
@@ -126,38 +138,38 @@ def make_tar(files: dict[str, bytes], mode: str = "w:gz", *extra: tarfile.TarInf
 
 
 def test_fetch_puts_a_whole_file_in_place_once(ferplus: Server, home: Path) -> None:
-    path = fer_lib.datasets.fetch_ferplus()
+    path = fetch_ferplus()
     assert path == home / "ferplus" / "fer2013new.csv"
     assert path.read_bytes() == CONTENT
     assert files_below(home) == ["ferplus", "ferplus/fer2013new.csv"]
-    assert fer_lib.datasets.fetch_ferplus() == path
+    assert fetch_ferplus() == path
     assert ferplus.requests == ["votes.csv"]
 
 
 def test_a_cut_connection_leaves_nothing(ferplus: Server, home: Path) -> None:
     ferplus.cut.add("votes.csv")
     with pytest.raises(OSError, match="the connection was cut.*by hand from .* and put it into"):
-        fer_lib.datasets.fetch_ferplus()
+        fetch_ferplus()
     assert files_below(home) == []
 
 
 def test_wrong_bytes_leave_nothing(ferplus: Server, home: Path) -> None:
     ferplus.files["votes.csv"] = CONTENT.replace(b"neutral", b"Neutral")
     with pytest.raises(ValueError, match=f"expected FER\\+ with {md5(CONTENT)}. Received: md5:"):
-        fer_lib.datasets.fetch_ferplus()
+        fetch_ferplus()
     assert files_below(home) == []
 
 
 def test_a_missing_page_says_so(ferplus: Server, home: Path) -> None:
     del ferplus.files["votes.csv"]
     with pytest.raises(OSError, match="404 .*by hand"):
-        fer_lib.datasets.fetch_ferplus()
+        fetch_ferplus()
     assert files_below(home) == []
 
 
 @pytest.mark.parametrize("fault", ["cut", "wrong", "missing"])
 def test_an_earlier_whole_copy_survives(ferplus: Server, home: Path, fault: str) -> None:
-    path = fer_lib.datasets.fetch_ferplus()
+    path = fetch_ferplus()
     if fault == "cut":
         ferplus.cut.add("votes.csv")
     elif fault == "wrong":
@@ -165,20 +177,20 @@ def test_an_earlier_whole_copy_survives(ferplus: Server, home: Path, fault: str)
     else:
         ferplus.files.clear()
     with pytest.raises((OSError, ValueError)):
-        fer_lib.datasets.fetch_ferplus(source=f"{ferplus.url}/votes.csv")
+        fetch_ferplus(source=f"{ferplus.url}/votes.csv")
     assert path.read_bytes() == CONTENT
     assert files_below(home) == ["ferplus", "ferplus/fer2013new.csv"]
 
 
 def test_a_damaged_copy_is_fetched_again(ferplus: Server, home: Path) -> None:
-    path = fer_lib.datasets.fetch_ferplus()
+    path = fetch_ferplus()
     path.write_bytes(CONTENT[:1000])
-    assert fer_lib.datasets.fetch_ferplus() == path
+    assert fetch_ferplus() == path
     assert path.read_bytes() == CONTENT
     path.write_bytes(CONTENT[:1000])
     ferplus.cut.add("votes.csv")
     with pytest.raises(OSError, match="cut"):
-        fer_lib.datasets.fetch_ferplus()
+        fetch_ferplus()
 
 
 def test_no_network_is_one_line_with_the_remedy(
@@ -196,14 +208,14 @@ def test_no_network_is_one_line_with_the_remedy(
 def test_a_mirror_a_file_and_a_folder(ferplus: Server, home: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_bytes(CONTENT)
     ferplus.files["mirror/any-name"] = CONTENT
-    assert fer_lib.datasets.fetch_ferplus(tmp_path / "mine.csv").name == "fer2013new.csv"
+    assert fetch_ferplus(tmp_path / "mine.csv").name == "fer2013new.csv"
     assert (tmp_path / "mine.csv").read_bytes() == CONTENT
-    elsewhere = fer_lib.datasets.fetch_ferplus(f"{ferplus.url}/mirror/any-name", tmp_path / "here")
+    elsewhere = fetch_ferplus(f"{ferplus.url}/mirror/any-name", tmp_path / "here")
     assert elsewhere == tmp_path / "here" / "fer2013new.csv"
     with pytest.raises(ValueError, match="needs no fetching, load_ferplus reads it"):
-        fer_lib.datasets.fetch_ferplus(tmp_path)
+        fetch_ferplus(tmp_path)
     with pytest.raises(FileNotFoundError, match="nothing.csv, not found"):
-        fer_lib.datasets.fetch_ferplus(tmp_path / "nothing.csv")
+        fetch_ferplus(tmp_path / "nothing.csv")
     assert "votes.csv" not in ferplus.requests
 
 
@@ -211,10 +223,10 @@ def test_a_checksum_of_your_own(ferplus: Server, home: Path) -> None:
     ferplus.files["part.csv"] = b"a part"
     source = f"{ferplus.url}/part.csv"
     sha256 = f"sha256:{hashlib.sha256(b'a part').hexdigest()}"
-    path = datasets.fetch_dataset("ferplus", source, checksum=sha256)
+    path = datasets.fetch_dataset("ferplus", source, checksum=sha256, return_path=True)
     assert path.read_bytes() == b"a part"
     with pytest.raises(ValueError, match="Expected a checksum such as"):
-        datasets.fetch_dataset("ferplus", source, checksum="1234")
+        datasets.fetch_dataset("ferplus", source, checksum="1234", return_path=True)
 
 
 def test_the_cli_prints_the_path(
@@ -229,7 +241,7 @@ def test_the_cli_prints_the_path(
 
 @pytest.fixture
 def tiny_fer2013(monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """A CSV file with two pictures of each class and split, as if that were FER2013."""
+    """A CSV file with two images of each class and split, as if that were FER2013."""
     generator = np.random.default_rng(0)
     rows, splits = ["emotion,pixels,Usage"], ("Training", "PublicTest", "PrivateTest")
     for split in splits:
@@ -238,8 +250,8 @@ def tiny_fer2013(monkeypatch: pytest.MonkeyPatch) -> bytes:
             rows.append(f"{index % 7},{pixels},{split}")
     info = fer_lib.datasets.dataset_info("fer2013")
     content = ("\n".join(rows) + "\n").encode()
-    counts = dataclasses.replace(info.counts, splits=dict.fromkeys(splits, (2,) * 7))
-    download = dataclasses.replace(
+    counts = changed_section(info.counts, splits=dict.fromkeys(splits, [2] * 7))
+    download = changed_section(
         info.download, checksums=(md5(content),), contents={"Training": tiny_hash(content)}
     )
     changed = dataclasses.replace(info, counts=counts, download=download)
@@ -275,12 +287,12 @@ def test_fer2013_in_each_layout(
     wrap: Callable[[bytes], bytes],
 ) -> None:
     server.files[source] = wrap(tiny_fer2013)
-    path = fer_lib.datasets.fetch_fer2013(f"{server.url}/{source}")
+    path = fetch_fer2013(f"{server.url}/{source}")
     assert path == home / "fer2013" / name
     assert files_below(home) == ["fer2013", f"fer2013/{name}"]
     with pytest.warns(UserWarning, match="published"):
         assert len(fer_lib.load_fer2013(path)) == 42
-    assert fer_lib.datasets.fetch_fer2013() == path  # nothing is asked of Kaggle
+    assert fetch_fer2013() == path  # nothing is asked of Kaggle
 
 
 @pytest.mark.parametrize("fault", ["pixel", "label", "rows", "format"])
@@ -301,7 +313,7 @@ def test_fer2013_with_other_contents_is_refused(
         lines[5] = "half a line"
     (tmp_path / "fer2013.csv").write_text("\n".join(lines) + "\n")
     with pytest.raises(ValueError, match="nothing was kept"):
-        fer_lib.datasets.fetch_fer2013(tmp_path / "fer2013.csv")
+        fetch_fer2013(tmp_path / "fer2013.csv")
     assert files_below(home) == []
 
 
@@ -317,7 +329,7 @@ def test_fer2013_from_kaggle(
 
     kagglehub = types.SimpleNamespace(dataset_download=dataset_download)
     monkeypatch.setitem(sys.modules, "kagglehub", kagglehub)
-    path = fer_lib.datasets.fetch_fer2013()
+    path = fetch_fer2013()
     assert asked == [("deadskull7/fer2013", "fer2013.csv")]
     assert path.read_bytes() == tiny_fer2013
     assert (tmp_path / "fer2013.csv").exists()
@@ -330,7 +342,7 @@ def test_an_error_of_kaggle_names_the_remedy(home: Path, monkeypatch: pytest.Mon
     kagglehub = types.SimpleNamespace(dataset_download=dataset_download)
     monkeypatch.setitem(sys.modules, "kagglehub", kagglehub)
     with pytest.raises(OSError, match=r"\(403 Client Error.\). Download fer2013.csv by hand"):
-        fer_lib.datasets.fetch_fer2013()
+        fetch_fer2013()
     assert files_below(home) == []
 
 
@@ -339,12 +351,12 @@ def test_without_kagglehub_the_error_says_how_to_install_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     with pytest.raises(ImportError, match="pip install kagglehub. Or: Download fer2013.csv"):
-        fer_lib.datasets.fetch_fer2013()
+        fetch_fer2013()
 
 
 def test_the_real_fer2013_without_private_test_is_not_whole(home: Path, fer2013_npz: Path) -> None:
-    with pytest.raises(ValueError, match="3589 pictures in PrivateTest. Received: 0"):
-        fer_lib.datasets.fetch_fer2013(fer2013_npz)
+    with pytest.raises(ValueError, match="3589 images in PrivateTest. Received: 0"):
+        fetch_fer2013(fer2013_npz)
 
 
 # Sets that are given out on request
@@ -363,7 +375,7 @@ def test_a_restricted_set_explains_itself(
 ) -> None:
     info = fer_lib.datasets.dataset_info(key)
     with pytest.raises(PermissionError, match="on request only. Apply: ") as caught:
-        datasets.fetch_dataset(key)
+        datasets.fetch_dataset(key, return_path=True)
     assert info.terms.page in str(caught.value)
     assert main(["datasets", "fetch", key]) == 1
     captured = capsys.readouterr()
@@ -378,13 +390,13 @@ def test_a_given_archive_is_unpacked(
     wrap: Callable[[dict[str, bytes]], bytes], server: Server, home: Path
 ) -> None:
     server.files["kdef"] = wrap({"KDEF/AF01/AF01AFS.JPG": b"1", "KDEF/AF01/AF01ANS.JPG": b"2"})
-    folder = datasets.fetch_dataset("kdef", f"{server.url}/kdef")
+    folder = datasets.fetch_dataset("kdef", f"{server.url}/kdef", return_path=True)
     assert folder == home / "kdef"
     assert (folder / "KDEF" / "AF01" / "AF01ANS.JPG").read_bytes() == b"2"
     assert [path.name for path in home.iterdir()] == ["kdef"]
-    assert datasets.fetch_dataset("kdef") == folder
+    assert datasets.fetch_dataset("kdef", return_path=True) == folder
     with pytest.raises(FileExistsError, match="which holds files"):
-        datasets.fetch_dataset("kdef", f"{server.url}/kdef")
+        datasets.fetch_dataset("kdef", f"{server.url}/kdef", return_path=True)
     assert (folder / "KDEF" / "AF01" / "AF01AFS.JPG").read_bytes() == b"1"
 
 
@@ -393,16 +405,26 @@ def test_a_given_archive_may_have_a_checksum(home: Path, tmp_path: Path) -> None
     archive.write_bytes(make_zip({"a.JPG": b"1"}))
     (home / "kdef").mkdir(parents=True)
     with pytest.raises(ValueError, match="expected KDEF .* with md5:00"):
-        datasets.fetch_dataset("kdef", archive, checksum="md5:00")
+        datasets.fetch_dataset("kdef", archive, checksum="md5:00", return_path=True)
     assert files_below(home) == ["kdef"]
-    datasets.fetch_dataset("kdef", archive, checksum=md5(archive.read_bytes()))
+    datasets.fetch_dataset("kdef", archive, checksum=md5(archive.read_bytes()), return_path=True)
     assert files_below(home) == ["kdef", "kdef/a.JPG"]
+
+
+def test_a_fetched_set_is_loaded(
+    tiny_fer2013: bytes, server: Server, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files["fer2013.csv"] = tiny_fer2013
+    with pytest.warns(UserWarning, match="published"):
+        dataset = datasets.fetch_fer2013(f"{server.url}/fer2013.csv")
+    assert isinstance(dataset, fer_lib.FaceDataset)
+    assert len(dataset) == 42
 
 
 @pytest.mark.parametrize("key", ["folder", "synthetic"])
 def test_what_needs_no_download(key: str) -> None:
     with pytest.raises(ValueError, match="Expected a published data set"):
-        datasets.fetch_dataset(key)
+        datasets.fetch_dataset(key, return_path=True)
 
 
 # Archives with traps
@@ -442,8 +464,49 @@ def test_an_archive_with_a_trap_is_refused(
 ) -> None:
     server.files["archive"] = TRAPS[trap]
     with pytest.raises(ValueError, match="expected plain files below one folder"):
-        datasets.fetch_dataset("kdef", f"{server.url}/archive")
+        datasets.fetch_dataset("kdef", f"{server.url}/archive", return_path=True)
     assert files_below(tmp_path) == ["home", "home/datasets"]
+
+
+BOMBS = {
+    "zip": make_zip({f"{n}.jpg": bytes(2**20) for n in range(5)}),
+    "tar.gz": make_tar({f"{n}.jpg": bytes(2**20) for n in range(5)}),
+    "tar.xz": make_tar({"0.jpg": bytes(2**20), "1.jpg": bytes(5 * 2**20)}, "w:xz"),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_bomb_is_refused_before_it_is_unpacked(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_MIN_BUDGET", 2**22)
+    (tmp_path / "bomb").write_bytes(BOMBS[kind])
+    with pytest.raises(ValueError, match="bomb: expected at most 4 MB.*larger `max_bytes`"):
+        unpack(tmp_path / "bomb", tmp_path / "unpacked")
+    unpacked = sum(path.stat().st_size for path in (tmp_path / "unpacked").rglob("*"))
+    assert unpacked <= 2**22
+    unpack(tmp_path / "bomb", tmp_path / "whole", max_bytes=2**23)
+    assert (tmp_path / "whole" / "1.jpg").stat().st_size >= 2**20
+
+
+def test_the_budget_of_a_fetch_can_be_set(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "kdef.zip").write_bytes(make_zip({"a.JPG": bytes(1000)}))
+    with pytest.raises(ValueError, match="larger `max_bytes`"):
+        datasets.fetch_dataset("kdef", tmp_path / "kdef.zip", max_bytes=999)
+    assert files_below(home) == []
+    assert main(["datasets", "fetch", "kdef", "--source", str(tmp_path / "kdef.zip")]) == 0
+    assert files_below(home) == ["kdef", "kdef/a.JPG"]
+
+
+def test_a_tar_header_of_gigabytes_is_refused(tmp_path: Path) -> None:
+    content = bytearray(make_tar({"a.jpg": b"1"}, "w"))
+    content[124:136] = b"%011o\0" % 2**31
+    content[156:157] = tarfile.XHDTYPE
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\0 " % sum(content[:512])
+    (tmp_path / "archive").write_bytes(content)
+    with pytest.raises(ValueError, match="archive: expected a whole .*a header of 2147483648"):
+        unpack(tmp_path / "archive", tmp_path / "unpacked")
 
 
 def test_an_encrypted_zip_says_so(home: Path, tmp_path: Path) -> None:
@@ -452,7 +515,7 @@ def test_an_encrypted_zip_says_so(home: Path, tmp_path: Path) -> None:
         struct.pack_into("<H", content, content.index(signature) + offset, 1)
     (tmp_path / "basic.zip").write_bytes(content)
     with pytest.raises(ValueError, match="without a password.*password required.*by hand"):
-        datasets.fetch_dataset("rafdb", tmp_path / "basic.zip")
+        datasets.fetch_dataset("rafdb", tmp_path / "basic.zip", return_path=True)
     assert files_below(home) == []
 
 
@@ -472,7 +535,7 @@ def test_an_archive_with_a_rare_compression_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_archive_says_so(home: Path, tmp_path: Path) -> None:
     (tmp_path / "basic.rar").write_bytes(b"Rar!" * 1000)
     with pytest.raises(ValueError, match="expected a whole .zip or .tar archive"):
-        datasets.fetch_dataset("rafdb", tmp_path / "basic.rar")
+        datasets.fetch_dataset("rafdb", tmp_path / "basic.rar", return_path=True)
 
 
 WHOLE = {

@@ -8,21 +8,25 @@ from pathlib import Path
 
 from fer_lib.datasets import catalogue
 
-# A copy of FER+ is read with FER2013's pictures, and drawn faces have no copy.
-_CHECKED = [key for key in catalogue.KEYS if key not in ("ferplus", "synthetic")]
+# A copy of FER+ is read with FER2013's images, and synthetic faces have no copy.
+_KEYS = list(catalogue.list_datasets())
+_CHECKED = [key for key in _KEYS if key not in ("ferplus", "synthetic")]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="print the catalogue, or all about one set")
-    listing.add_argument("name", nargs="?", metavar="NAME", choices=catalogue.KEYS)
+    listing.add_argument("name", nargs="?", metavar="NAME", choices=_KEYS)
     listing.add_argument("--markdown", action="store_true", help="print datasets/README.md")
 
     fetching = actions.add_parser("fetch", help="download an open set, explain how to get another")
-    fetching.add_argument("name", metavar="NAME", choices=catalogue.KEYS)
+    fetching.add_argument("name", metavar="NAME", choices=_KEYS)
     fetching.add_argument("--source", metavar="FILE", help="a file or http(s) address instead")
     fetching.add_argument("--folder", type=Path, metavar="DIR", help="other than in the cache")
     fetching.add_argument("--checksum", metavar="md5:...", help="what the source must have")
+    fetching.add_argument(
+        "--max-bytes", type=int, metavar="N", help="unpacked size of an archive; 4 GB unless given"
+    )
 
     checking = actions.add_parser("check", help="is a copy whole, clean and free of leaks?")
     checking.add_argument("path", metavar="PATH", type=Path, help="a file or folder")
@@ -42,15 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from fer_lib.datasets import catalogue_text
-
     entries = catalogue.list_datasets().values()
     if arguments.name is not None:
         print(catalogue.dataset_info(arguments.name))
     elif arguments.markdown:
-        print(catalogue_text.as_readme(entries), end="")
+        print(catalogue.to_readme(entries), end="")
     else:
-        print(catalogue_text.as_table(entries))
+        print(catalogue.to_table(entries))
     return 0
 
 
@@ -60,7 +62,12 @@ def _fetch(arguments: argparse.Namespace) -> int:
     info = catalogue.dataset_info(arguments.name)
     try:
         path = fetch.fetch_dataset(
-            arguments.name, arguments.source, arguments.folder, checksum=arguments.checksum
+            arguments.name,
+            arguments.source,
+            arguments.folder,
+            checksum=arguments.checksum,
+            max_bytes=arguments.max_bytes,
+            return_path=True,
         )
     except fetch.AccessRequiredError as error:
         print(fetch.how_to_get(info, arguments.folder))

@@ -1,8 +1,8 @@
 """The catalogue: what each public data set holds, who made it, on what terms, and its faults.
 
-The facts are data, one TOML file a set in `sets/`; here they are read into typed objects and
-checked for form. A fact that could not be looked up is marked, never guessed: its section says
-`verified = false` and why. What the text looks like is decided in `catalogue_text`.
+The facts are in `catalogue.toml`. A fact that could not be looked up is marked, never guessed: its
+section says `verified = False` and why in its `note`. Here the facts become Markdown: a table, one
+entry, and the whole `datasets/README.md`.
 """
 
 from __future__ import annotations
@@ -10,150 +10,121 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.resources
+import textwrap
 import tomllib
+from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
-KEYS: tuple[str, ...] = (
-    *("fer2013", "ferplus", "ckplus", "jaffe", "kdef", "rafdb", "affectnet", "expw", "sfew"),
-    *("ferg", "folder", "synthetic"),
-)
-"""The names of the data sets, in the order in which they are listed."""
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "images": {"number": None, "people": None},
+    "labels": {},
+    "counts": {"splits": {}},
+    "origin": {"paper": "", "doi": "", "arxiv": ""},
+    "terms": {"page": ""},
+    "faults": {},
+    "layout": {},
+    "download": {"url": "", "kaggle": "", "contents": {}},
+}
+_ACCESS = {"open": "fetch", "request": "on request", "none": "nothing to fetch"}
+_HEAD = """# Data sets
 
-ACCESS: tuple[str, ...] = ("open", "request", "none")
-"""How a set is had: by `fetch_dataset`, by asking its makers, or with nothing to download."""
+<!-- Written by `python -m fer_lib datasets list --markdown`: change fer_lib/datasets/catalogue.toml
+instead, and write it again. -->
 
-OTHER_SOURCES: tuple[str, ...] = (
-    "the readme of the distribution",
-    "programs that use the set",
-    "measured by this project",
-)
-"""What a fact may come from besides an address; the second kind is second-hand."""
+Nothing here belongs to others: images of published data sets are never committed.
 
+Put your copy of FER2013 into `datasets/fer2013/` (git ignores it), in any published layout, and it
+is found there; or let `python -m fer_lib datasets fetch fer2013` put one into the cache. Without a
+copy, the notebooks use synthetic faces: `FER_LIB_DATASET` decides which data a notebook uses,
+`auto` (FER2013 where there is a copy, else synthetic faces), `synthetic` or `fer2013`.
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Section:
-    """What all parts of an entry have: whether the facts were looked up, remarks, addresses."""
+```console
+python -m fer_lib datasets list          # this table; with a name, all about one set
+python -m fer_lib datasets fetch NAME    # downloads an open set, explains how to get another
+python -m fer_lib datasets check PATH    # is your copy whole, clean and free of leakage?
+```
 
-    verified: bool = True
-    note: str = ""
-    sources: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Pictures(Section):
-    """What the pictures are: `number` and `people` are None where they are unknown or open."""
-
-    kind: str
-    size: str
-    color: str
-    number: int | None = None
-    people: int | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Labels(Section):
-    """The published names of the classes in the published order, and how files encode them."""
-
-    names: tuple[str, ...]
-    codes: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Counts(Section):
-    """Pictures of each class, in the order of the labels, for each split or other part."""
-
-    splits: dict[str, tuple[int, ...]]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Origin(Section):
-    """Who made the set and how, and the paper to cite."""
-
-    made_by: str
-    paper: str = ""
-    doi: str = ""
-    arxiv: str = ""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Terms(Section):
-    """The licence, and how access (one of `ACCESS`) is granted."""
-
-    license: str
-    access: str
-    how: str
-    page: str = ""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Faults(Section):
-    """What is known to be wrong with the set, or easily done wrong with it."""
-
-    known: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Layout(Section):
-    """The function of `fer_lib.datasets` that reads the set, and the files that it expects."""
-
-    loader: str
-    text: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Download(Section):
-    """Where `fetch_dataset` finds the one file of an open set: an address, or a data set on Kaggle.
-
-    A file is whole when it has one of the `checksums`, such as `"md5:..."`, or when its splits have
-    the `contents`, a `FaceDataset.content_hash` each.
-    """
-
-    file: str
-    checksums: tuple[str, ...]
-    contents: dict[str, str] = dataclasses.field(default_factory=dict)
-    url: str = ""
-    kaggle: str = ""
+"Not verified" marks what could not be looked up, and says why. The small figures are the addresses
+that were read; facts known only from programs that use a set are second-hand, and say so.
+"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DatasetInfo:
-    """One entry of the catalogue; `str()` gives it as text, a notebook shows it formatted."""
+    """One entry of the catalogue; `str()` and a notebook show it as Markdown.
+
+    The sections hold their facts as attributes, such as `info.images.number`, `info.terms.license`
+    or `info.counts.splits["Training"]`, and all have `verified`, `note` and `sources` (addresses).
+
+    Attributes:
+        key: The name that `dataset_info` and `fetch_dataset` take.
+        title: The name that people know.
+        summary: One sentence.
+        images: `number` and `people` (None where unknown or open), `size`, `color`, `kind`.
+        labels: `names` of the classes in their published order, and the `codes` of the files.
+        counts: `splits`, images of each class in the order of the labels, by split.
+        origin: `made_by`, `paper`, `doi`, `arxiv`.
+        terms: `license`; `access` is `"open"`, `"request"` or `"none"`; `how` and `page` say how.
+        faults: `known`, what is wrong with the set, or easily done wrong with it.
+        layout: `loader`, the function that reads the set, and the files that it expects as `text`.
+        download: Of an open set: `file`, from `url` or `kaggle`. It is whole when it has one of
+            the `checksums`, or when its splits have the `contents` (hashes of pixels and labels).
+    """
 
     key: str
     title: str
     summary: str
-    pictures: Pictures
-    labels: Labels
-    counts: Counts
-    origin: Origin
-    terms: Terms
-    faults: Faults
-    layout: Layout
-    download: Download | None = None
+    images: SimpleNamespace
+    labels: SimpleNamespace
+    counts: SimpleNamespace
+    origin: SimpleNamespace
+    terms: SimpleNamespace
+    faults: SimpleNamespace
+    layout: SimpleNamespace
+    download: SimpleNamespace | None = None
 
     def __str__(self) -> str:
-        from fer_lib.datasets import catalogue_text
-
-        return catalogue_text.entry_as_text(self)
+        return self.to_markdown()
 
     def _repr_markdown_(self) -> str:
-        from fer_lib.datasets import catalogue_text
+        return self.to_markdown()
 
-        return catalogue_text.entry_as_markdown(self)
+    def to_markdown(self) -> str:
+        """Returns all facts under a heading of the second level."""
+        images, origin, terms = self.images, self.origin, self.terms
+        number = "as many as you like" if images.number is None else f"{images.number:,}"
+        people = [] if images.people is None else [f"{images.people} people"]
+        paper = [origin.paper] if origin.paper else []
+        paper += [f"https://doi.org/{origin.doi}"] if origin.doi else []
+        paper += [f"https://arxiv.org/abs/{origin.arxiv}"] if origin.arxiv else []
+        coded = zip(self.labels.names, self.labels.codes, strict=True)
+        names = [name if name == code else f"{name} ({code})" for name, code in coded]
+        access = [_ACCESS[terms.access], terms.how, terms.page]
+        paragraphs = [
+            ("Images", [number, images.size, images.color, images.kind, *people], images),
+            ("Labels", [", ".join(names)], self.labels),
+            ("Counts", ["in the table below" if self.counts.splits else "any"], self.counts),
+            ("Made by", [origin.made_by, *paper], origin),
+            ("Terms", [terms.license], terms),
+            ("Access", [text for text in access if text], None),
+            ("Faults", self.faults.known, self.faults),
+        ]
+        lines = [f"## {self.title}", "", self.summary, ""]
+        for title, facts, section in paragraphs:
+            text = f"- **{title}**: {'; '.join(facts)}{_tail(section)}"
+            lines.append(_wrap(text, subsequent_indent="  "))
+        text = f"Files that `{self.layout.loader}` reads{_tail(self.layout)}:"
+        lines += ["", _wrap(text), "", "```text", *self.layout.text.strip("\n").split("\n"), "```"]
+        if self.counts.splits:
+            rows = [["", *names, "sum"]]
+            for split, counts in self.counts.splits.items():
+                rows.append([split, *(f"{n:,}" for n in counts), f"{sum(counts):,}"])
+            lines += ["", _table(rows)]
+        return "\n".join(lines) + "\n"
 
 
-_SECTIONS: dict[str, type[Section]] = {
-    "pictures": Pictures,
-    "labels": Labels,
-    "counts": Counts,
-    "origin": Origin,
-    "terms": Terms,
-    "faults": Faults,
-    "layout": Layout,
-    "download": Download,
-}
-
-
+@functools.cache
 def list_datasets() -> dict[str, DatasetInfo]:
     """Returns the catalogue: name to entry, the open sets first.
 
@@ -161,78 +132,82 @@ def list_datasets() -> dict[str, DatasetInfo]:
         >>> list(list_datasets())[:3]
         ['fer2013', 'ferplus', 'ckplus']
     """
-    return {key: dataset_info(key) for key in KEYS}
+    file = importlib.resources.files("fer_lib.datasets") / "catalogue.toml"
+    entries = {}
+    for key, table in tomllib.loads(file.read_text(encoding="utf-8")).items():
+        for name in _DEFAULTS.keys() & table.keys():
+            common = {"verified": True, "note": "", "sources": []}
+            table[name] = SimpleNamespace(**common | _DEFAULTS[name] | table[name])
+        entries[key] = DatasetInfo(key=key, **table)
+    return entries
 
 
-@functools.cache
 def dataset_info(name: str) -> DatasetInfo:
     """Returns what is known about a data set.
 
     Args:
-        name: One of `KEYS`, such as `"ckplus"`.
+        name: One of the names that `list_datasets` gives, such as `"ckplus"`.
 
     Raises:
         ValueError: There is no such entry; the message lists the names.
 
     Example:
         >>> dataset_info("fer2013").counts.splits["PublicTest"]
-        (467, 56, 496, 895, 653, 415, 607)
+        [467, 56, 496, 895, 653, 415, 607]
     """
-    if name not in KEYS:
-        raise ValueError(
-            f"Expected the name of a data set, one of {', '.join(KEYS)}. Received: {name!r}"
+    entries = list_datasets()
+    if name not in entries:
+        known = ", ".join(entries)
+        raise ValueError(f"Expected the name of a data set, one of {known}. Received: {name!r}")
+    return entries[name]
+
+
+def to_table(entries: Iterable[DatasetInfo], *, links: bool = False) -> str:
+    """Returns one line per entry, as a Markdown table."""
+    rows = [["name", "set", "images", "classes", "kind", "access"]]
+    for info in entries:
+        number = "any" if info.images.number is None else f"{info.images.number:,}"
+        rows.append(
+            [
+                f"`{info.key}`" if links else info.key,
+                f"[{info.title}](#{info.key})" if links else info.title,
+                number,
+                str(len(info.labels.names)),
+                info.images.kind,
+                _ACCESS[info.terms.access],
+            ]
         )
-    file = importlib.resources.files("fer_lib.datasets") / "sets" / f"{name}.toml"
-    return parse_entry(name, tomllib.loads(file.read_text(encoding="utf-8")))
+    return _table(rows)
 
 
-def parse_entry(key: str, table: dict[str, Any]) -> DatasetInfo:
-    """Turns the parsed TOML of one set into an entry.
-
-    Raises:
-        ValueError: A part is missing or misspelt, or the parts contradict each other.
-    """
-    fields = dict(table)
-    for name, section in _SECTIONS.items():
-        if name in fields:
-            try:
-                fields[name] = section(**{k: _freeze(v) for k, v in fields[name].items()})
-            except TypeError as error:
-                raise ValueError(f"{key}.toml, [{name}]: {error}") from None
-    try:
-        info = DatasetInfo(key=key, **fields)
-    except TypeError as error:
-        raise ValueError(f"{key}.toml: {error}") from None
-    _check(info)
-    return info
+def to_readme(entries: Iterable[DatasetInfo]) -> str:
+    """Returns the whole catalogue in Markdown."""
+    entries = list(entries)
+    parts = [_HEAD, to_table(entries, links=True) + "\n"]
+    parts += [f'<a id="{info.key}"></a>\n\n{info.to_markdown()}' for info in entries]
+    return "\n".join(parts)
 
 
-def _freeze(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    if isinstance(value, dict):
-        return {name: _freeze(inner) for name, inner in value.items()}
-    return value
-
-
-def _check(info: DatasetInfo) -> None:
-    problems = [
-        f"the labels have {len(info.labels.names)} names and {len(info.labels.codes)} codes"
-        for _ in range(len(info.labels.names) != len(info.labels.codes))
+def _tail(section: SimpleNamespace | None) -> str:
+    """Returns remark and sources for the end of a line."""
+    if section is None:
+        return ""
+    prefix = "" if section.verified else "Not verified: "
+    remark = f" ({prefix}{section.note})" if section.note else ""
+    links = [
+        f"[{n}]({source})" if source.startswith("http") else source
+        for n, source in enumerate(section.sources, start=1)
     ]
-    problems += [
-        f"the split {split} has {len(counts)} counts for {len(info.labels.names)} labels"
-        for split, counts in info.counts.splits.items()
-        if len(counts) != len(info.labels.names)
-    ]
-    if info.terms.access not in ACCESS:
-        problems.append(f"access is {info.terms.access!r}, expected one of {', '.join(ACCESS)}")
-    if (info.terms.access == "open") != (info.download is not None):
-        problems.append("an open set needs [download], another must not have it")
-    problems += [
-        f"[{name}] is not verified and does not say why"
-        for name in _SECTIONS
-        if (section := getattr(info, name)) and not section.verified and not section.note
-    ]
-    if problems:
-        raise ValueError(f"{info.key}.toml: {'; '.join(problems)}")
+    return remark + (f" <sub>{', '.join(links)}</sub>" if links else "")
+
+
+def _wrap(text: str, **options: Any) -> str:
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False, **options)
+
+
+def _table(rows: list[list[str]]) -> str:
+    """Returns a Markdown table that is aligned for a terminal, too; the first row is its head."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [" | ".join(map(str.ljust, row, widths)) for row in rows]
+    lines.insert(1, " | ".join("-" * max(width, 3) for width in widths))
+    return "\n".join(f"| {line} |" for line in lines)

@@ -6,25 +6,38 @@ what has its name is whole, and an earlier copy stays until a new one has passed
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import tempfile
-from pathlib import Path
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pooch
 
+from fer_lib import datasets
 from fer_lib.datasets.archives import unpack
 from fer_lib.datasets.catalogue import DatasetInfo, dataset_info
-from fer_lib.datasets.downloads import obtain
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013_files import find_source, read_file
+from fer_lib.files import write_atomically
 from fer_lib.labels import EMOTIONS
 from fer_lib.paths import cache_dir
 
-# FER2013 comes in several layouts.
-_OTHER_FILES = {"fer2013": ("icml_face_data.csv", "fer2013.tar.gz", "fer2013.npz")}
+_OTHER_FILES = {"fer2013": ("icml_face_data.csv", "fer2013.tar.gz", "fer2013.npz")}  # layouts
+_REASONS = {
+    "ConnectionError": "no connection",
+    "ConnectTimeout": "no answer in time",
+    "ReadTimeout": "no answer in time",
+    "ChunkedEncodingError": "the connection was cut",
+}
+
+
+Source = str | os.PathLike[str] | None
 
 
 class AccessRequiredError(PermissionError):
@@ -33,16 +46,17 @@ class AccessRequiredError(PermissionError):
 
 def fetch_dataset(
     name: str,
-    source: str | os.PathLike[str] | None = None,
-    folder: str | os.PathLike[str] | None = None,
+    source: Source = None,
+    folder: Source = None,
     *,
     checksum: str | None = None,
-) -> Path:
-    """Puts a data set into a folder of the cache.
+    max_bytes: int | None = None,
+    return_path: bool = False,
+) -> FaceDataset | Path:
+    """Fetches a data set into a folder of the cache, unless it is there, and loads it.
 
-    An open set is downloaded, unless a whole copy is there. A set that its makers give out on
-    request is not: the archive that you were given, or its address in your own network, is the
-    `source`, and is unpacked.
+    An open set is downloaded. A set that its makers give out on request is not: the archive that
+    you were given, or its address in your own network, is the `source`, and is unpacked.
 
     Args:
         name: One of the names that `list_datasets` gives.
@@ -50,9 +64,12 @@ def fetch_dataset(
         folder: Where to put it; by default `datasets/<name>` in the cache.
         checksum: What the source must have, such as `"md5:..."` or `"sha256:..."`; by default an
             open set is compared with what was published.
+        max_bytes: Unpacked size that an archive may have; by default 4 GB.
+        return_path: Return what the loader takes, and load nothing.
 
     Returns:
-        The file of an open set, or the folder of another: what its loader takes.
+        The data set as its loader reads it without options. With `return_path` the file of an open
+        set, or the folder of another.
 
     Raises:
         AccessRequiredError: The set is given out on request only; the message says how to apply,
@@ -63,7 +80,7 @@ def fetch_dataset(
         ImportError: The set is on Kaggle and kagglehub is not installed.
 
     Example:
-        `load_kdef(fetch_dataset("kdef", source="KDEF_and_AKDEF.zip"))`
+        `fetch_dataset("kdef", source="KDEF_and_AKDEF.zip")`
     """
     info = dataset_info(name)
     if info.terms.access == "none":
@@ -71,59 +88,40 @@ def fetch_dataset(
     if checksum is not None and not re.fullmatch(r"(md5|sha1|sha256|sha512):[0-9a-f]+", checksum):
         raise ValueError(f"Expected a checksum such as 'md5:0123abcd'. Received: {checksum!r}")
     place = place_of(info, folder)
-    if info.download is None:
-        return _fetch_given(info, place, source, checksum)
-    return _fetch_open(info, place, source, checksum)
+    put_in_place = _unpack_given if info.download is None else _fetch_open
+    path = put_in_place(info, place, source, checksum, max_bytes)
+    if return_path:
+        return path
+    others = [datasets.load_fer2013()] if name == "ferplus" else []
+    return getattr(datasets, info.layout.loader)(path, *others)
 
 
-def fetch_fer2013(
-    source: str | os.PathLike[str] | None = None, folder: str | os.PathLike[str] | None = None
-) -> Path:
+def fetch_fer2013(source: Source = None, folder: Source = None, **options: Any) -> Any:
     """Fetches FER2013, from Kaggle by kagglehub (`pip install kagglehub`; no account is needed).
 
-    Args:
-        source: A file or address to take it from instead: `fer2013.csv`, `icml_face_data.csv`,
-            `fer2013.tar.gz`, an `.npz` file, or a `.zip` file with one of them.
-        folder: Where to put it; by default where `load_fer2013()` finds it.
-
-    Returns:
-        The file, for `load_fer2013`.
-
-    Raises:
-        OSError: It cannot be fetched; the message says how to do it by hand.
-        ValueError: What came is not FER2013 as published.
-        ImportError: kagglehub is not installed, and no source given.
+    A `source` is `fer2013.csv`, `icml_face_data.csv`, `fer2013.tar.gz`, an `.npz` file, or a `.zip`
+    file with one of them. Arguments, result and errors are those of `fetch_dataset`.
     """
-    return fetch_dataset("fer2013", source, folder)
+    return fetch_dataset("fer2013", source, folder, **options)
 
 
-def fetch_ferplus(
-    source: str | os.PathLike[str] | None = None, folder: str | os.PathLike[str] | None = None
-) -> Path:
-    """Fetches the FER+ votes from their published address.
+def fetch_ferplus(source: Source = None, folder: Source = None, **options: Any) -> Any:
+    """Fetches the FER+ votes from their published address, and joins them to your FER2013.
 
-    Args:
-        source: A file or address to take `fer2013new.csv` from instead.
-        folder: Where to put it.
-
-    Returns:
-        The file, for `load_ferplus`.
-
-    Raises:
-        OSError: It cannot be fetched; the message says how to do it by hand.
-        ValueError: What came has another checksum than published.
+    Arguments, result and errors are those of `fetch_dataset`; `return_path=True` gives the file
+    `fer2013new.csv`, and needs no copy of FER2013.
     """
-    return fetch_dataset("ferplus", source, folder)
+    return fetch_dataset("ferplus", source, folder, **options)
 
 
-def place_of(info: DatasetInfo, folder: str | os.PathLike[str] | None = None) -> Path:
+def place_of(info: DatasetInfo, folder: Source = None) -> Path:
     """Returns the folder in which `fetch_dataset` puts a data set; it may not exist yet."""
     if folder is None:
         return cache_dir() / "datasets" / info.key
     return Path(folder).expanduser().absolute()
 
 
-def how_to_get(info: DatasetInfo, folder: str | os.PathLike[str] | None = None) -> str:
+def how_to_get(info: DatasetInfo, folder: Source = None) -> str:
     """Explains how to apply for a data set, and where to put its files."""
     place = place_of(info, folder)
     doubt = "" if info.terms.verified else f"\n     (Not verified: {info.terms.note})"
@@ -140,33 +138,39 @@ def how_to_get(info: DatasetInfo, folder: str | os.PathLike[str] | None = None) 
 
 
 def _fetch_open(
-    info: DatasetInfo, place: Path, source: str | os.PathLike[str] | None, checksum: str | None
+    info: DatasetInfo, place: Path, source: Any, checksum: str | None, max_bytes: int | None
 ) -> Path:
-    for name in _file_names(info) if source is None else ():
+    names = (info.download.file, *_OTHER_FILES.get(info.key, ()))
+    for name in names if source is None else ():
         if (place / name).is_file() and _problem(info, place / name, checksum) is None:
             return place / name
-    with _work_folder(place) as folder:
-        work = Path(folder)
-        file = _find_in(info, obtain(info, place, source, work), work)
-        problem = _problem(info, file, checksum)
-        if problem is not None:
-            raise ValueError(f"{file.name}: {problem}; nothing was kept")
-        target = place / _file_name(info, file)
-        if not file.is_relative_to(work):  # The user's files and Kaggle's cache stay as they are.
-            file = Path(shutil.copyfile(file, work / "copy"))
-        place.mkdir(exist_ok=True)
-        os.replace(file, target)
-    return target
+    with _work_folder(place) as work:
+        file = _obtain(info, place, source, work)
+        if file.suffix.lower() == ".zip":
+            unpack(file, work / "unpacked", max_bytes=max_bytes)
+            inside = [path for name in names for path in (work / "unpacked").rglob(name)]
+            if not inside:
+                raise ValueError(f"{file}: expected one of {', '.join(names)} inside. Found none.")
+            file = inside[0]
+        _check(info, file, checksum)
+        name = info.download.file
+        if file.name.lower().endswith((".tar.gz", ".tgz")):
+            name = "fer2013.tar.gz"
+        elif file.suffix.lower() == ".npz":
+            name = "fer2013.npz"
+        with write_atomically(place / name) as partial:  # the user's files and Kaggle's cache stay
+            shutil.copyfile(file, partial)
+    return place / name
 
 
-def _fetch_given(
-    info: DatasetInfo, place: Path, source: str | os.PathLike[str] | None, checksum: str | None
+def _unpack_given(
+    info: DatasetInfo, place: Path, source: Any, checksum: str | None, max_bytes: int | None
 ) -> Path:
     """Unpacks the archive of a set that is given out on request."""
     filled = place.is_dir() and any(place.iterdir())
+    if source is None and filled:
+        return place
     if source is None:
-        if filled:
-            return place
         raise AccessRequiredError(
             f"{info.title} is given out on request only. Apply: {info.terms.how} "
             f"({info.terms.page}). Then put its files into {place}, or give the archive as source."
@@ -176,54 +180,85 @@ def _fetch_given(
             f"Expected an empty folder for {info.title}. Received: {place}, which holds files; "
             "remove them, or name another folder"
         )
-    with _work_folder(place) as folder:
-        work = Path(folder)
-        archive = obtain(info, place, source, work)
-        problem = None if checksum is None else _problem(info, archive, checksum)
-        if problem is not None:
-            raise ValueError(f"{archive.name}: {problem}; nothing was kept")
-        unpack(archive, work / "unpacked")
+    with _work_folder(place) as work:
+        archive = _obtain(info, place, source, work)
+        if checksum is not None:
+            _check(info, archive, checksum)
+        unpack(archive, work / "unpacked", max_bytes=max_bytes)
         if place.is_dir():
             place.rmdir()  # Windows renames nothing onto an existing folder.
         os.replace(work / "unpacked", place)
     return place
 
 
-def _work_folder(place: Path) -> tempfile.TemporaryDirectory:
-    """Returns a folder on the same disk as the place, so that renaming is one step."""
+@contextlib.contextmanager
+def _work_folder(place: Path) -> Iterator[Path]:
+    """Yields a temporary folder on the same disk as the place, so that renaming is one step."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(
-        prefix=f".{place.name}-", suffix=".partial", dir=place.parent
-    )
+    options = {"prefix": f".{place.name}-", "suffix": ".partial", "dir": place.parent}
+    with tempfile.TemporaryDirectory(**options) as folder:
+        yield Path(folder)
 
 
-def _find_in(info: DatasetInfo, file: Path, work: Path) -> Path:
-    """Returns the file of the set inside a `.zip` file, or else the file itself."""
-    if file.suffix.lower() != ".zip":
-        return file
-    unpack(file, work / "unpacked")
-    for name in _file_names(info):
-        for found in sorted((work / "unpacked").rglob(name)):
-            return found
-    raise ValueError(
-        f"{file}: expected one of {', '.join(_file_names(info))} inside. Received: none of them"
-    )
+def _obtain(info: DatasetInfo, place: Path, source: Any, work: Path) -> Path:
+    """Returns a local file: downloaded into `work`, of kagglehub's cache, or the user's own."""
+    remedy = "Download it by hand and give the file as source."
+    if info.download is not None:
+        page = info.download.url or info.terms.page
+        remedy = f"Download {info.download.file} by hand from {page} and put it into {place}."
+    if source is None and info.download.kaggle:
+        return _from_kaggle(info, remedy)
+    source = str(info.download.url if source is None else source)
+    if source.startswith(("http://", "https://")):
+        name = PurePosixPath(urllib.parse.urlsplit(source).path).name
+        pooch.get_logger().setLevel("WARNING")
+        try:
+            return Path(pooch.retrieve(source, None, name or "download", work, progressbar=True))
+        except OSError as error:  # the errors of requests are among them
+            raise OSError(f"Cannot fetch {source} ({_reason(error)}). {remedy}") from error
+    file = Path(source).expanduser()
+    if file.is_dir():
+        raise ValueError(
+            f"Expected a file or an address as `source`. Received: the folder {file}; it needs no "
+            f"fetching, {info.layout.loader} reads it"
+        )
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"Expected a file or an http(s) address as `source`. Received: {source}, not found"
+        )
+    return file
 
 
-def _file_names(info: DatasetInfo) -> tuple[str, ...]:
-    return (info.download.file, *_OTHER_FILES.get(info.key, ()))
+def _from_kaggle(info: DatasetInfo, remedy: str) -> Path:
+    try:
+        import kagglehub
+    except ImportError:
+        raise ImportError(
+            f"Fetching {info.title} needs kagglehub: pip install kagglehub. Or: {remedy}"
+        ) from None
+    try:
+        found = Path(kagglehub.dataset_download(info.download.kaggle, path=info.download.file))
+    except Exception as error:  # its errors have no class in common
+        raise OSError(
+            f"Cannot fetch {info.title} from Kaggle ({_reason(error)}). {remedy}"
+        ) from error
+    return found / info.download.file if found.is_dir() else found
 
 
-def _file_name(info: DatasetInfo, file: Path) -> str:
-    """Returns the name under which the loader finds a file, in whichever layout it is."""
-    if info.key == "fer2013" and file.name.lower().endswith((".tar.gz", ".tgz", ".npz")):
-        return "fer2013.npz" if file.suffix.lower() == ".npz" else "fer2013.tar.gz"
-    return info.download.file
+def _reason(error: Exception) -> str:
+    name = type(error).__name__
+    return _REASONS.get(name) or str(error).split("\n")[0][:200] or name
+
+
+def _check(info: DatasetInfo, file: Path, checksum: str | None) -> None:
+    problem = _problem(info, file, checksum)
+    if problem is not None:
+        raise ValueError(f"{file.name}: {problem}; nothing was kept")
 
 
 def _problem(info: DatasetInfo, file: Path, checksum: str | None) -> str | None:
     """Says what is wrong with a file, by its checksum or else by what is in it."""
-    checksums = (checksum,) if checksum else info.download.checksums
+    checksums = [checksum] if checksum else info.download.checksums
     method = checksums[0].partition(":")[0]
     found = f"{method}:{pooch.file_hash(str(file), method)}"
     if found in checksums:
@@ -239,9 +274,9 @@ def _problem(info: DatasetInfo, file: Path, checksum: str | None) -> str | None:
         numbers = np.bincount(arrays.labels[chosen], minlength=len(EMOTIONS))
         part = FaceDataset(arrays.pixels[chosen], arrays.labels[chosen], EMOTIONS)
         expected = info.download.contents.get(split, part.content_hash)
-        if tuple(numbers) != counts or part.content_hash != expected:
+        if list(numbers) != list(counts) or part.content_hash != expected:
             return (
-                f"expected {info.title} as published, {sum(counts)} pictures in {split}. "
+                f"expected {info.title} as published, {sum(counts)} images in {split}. "
                 f"Received: {numbers.sum()}, or others. Without fetching it, "
                 f"{info.layout.loader} reads it as it is"
             )
