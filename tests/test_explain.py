@@ -244,6 +244,14 @@ def no_logits():
     return keras.Model(pixels, layers.Softmax()(layers.GlobalAveragePooling2D()(x)))
 
 
+def own_layer_names():
+    return keras.Sequential([keras.Input((48, 48, 1)), layers.Conv2D(2, 3, name="mine")])
+
+
+def named_classes():
+    return Pretrained(build_cnn("lesson"), EMOTIONS)
+
+
 @pytest.mark.parametrize(
     ("make_model", "arguments", "message"),
     [
@@ -252,10 +260,12 @@ def no_logits():
         (build_cnn, {"images": np.full((1, 48, 48), np.nan)}, "finite"),
         (build_cnn, {"layer": "no_such"}, "stage3_residual_add, last_map. Received: 'no_such'"),
         (build_cnn, {"layer": "embedding"}, "gives a map"),
+        (own_layer_names, {}, "such as mine. Received: 'last_map'"),
         (build_cnn, {"classes": 7}, "from 0 to 6"),
         (build_cnn, {"classes": [1, 2, 3]}, "2 of them"),
         (build_cnn, {"classes": 0.5}, "one index"),
         (build_cnn, {"classes": "happy"}, "names no classes"),
+        (named_classes, {"classes": "joy"}, "'surprise', 'neutral'.*Received: 'joy'"),
         (no_cut, {}, "everything passes through"),
         (no_logits, {}, "layer 'logits'"),
         (lambda: keras.Sequential([layers.Dense(2)]), {}, "knows its one input"),
@@ -265,11 +275,6 @@ def test_what_cannot_be_explained_is_refused_with_the_remedy(make_model, argumen
     arguments = {"images": np.zeros((2, 48, 48)), **arguments}
     with pytest.raises((ValueError, TypeError), match=message):
         explain.grad_cam(make_model(), **arguments)
-
-
-def test_an_unknown_name_of_a_class_lists_the_known_ones(faces):
-    with pytest.raises(ValueError, match="'surprise', 'neutral'.*Received: 'joy'"):
-        explain.grad_cam(Pretrained(build_cnn("lesson"), EMOTIONS), faces, "joy")
 
 
 @pytest.mark.parametrize("arguments", [{"patch": 0}, {"patch": 49}, {"patch": 4, "stride": 5}])

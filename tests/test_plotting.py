@@ -23,13 +23,7 @@ def make_face(box, emotion="happy", landmarks=True):
     x, y, width, height = box
     probabilities = np.full(7, 0.05, np.float32)
     probabilities[EMOTIONS.index(emotion)] = 0.7
-    points = {
-        "left_eye": (x + 0.3 * width, y + 0.4 * height),
-        "right_eye": (x + 0.7 * width, y + 0.4 * height),
-        "nose": (x + 0.5 * width, y + 0.6 * height),
-        "mouth_left": (x + 0.35 * width, y + 0.8 * height),
-        "mouth_right": (x + 0.65 * width, y + 0.8 * height),
-    }
+    points = {"left_eye": (x + 0.3 * width, y + 0.4 * height), "nose": (x + 5, y + 0.6 * height)}
     return SimpleNamespace(
         box=box,
         face=SimpleNamespace(landmarks=points if landmarks else None),
@@ -76,13 +70,8 @@ HISTORY = {
     "val_accuracy": [0.25, 0.35, 0.45],
 }
 BINS = pd.DataFrame(
-    {
-        "low": [0.2, 0.8],
-        "high": [0.4, 1.0],
-        "confidence": [0.3, 0.9],
-        "accuracy": [0.5, 0.7],
-        "count": [10, 30],
-    }
+    [[0.2, 0.4, 0.3, 0.5, 10], [0.8, 1.0, 0.9, 0.7, 30]],
+    columns=["low", "high", "confidence", "accuracy", "count"],
 )
 MAP = np.linspace(0, 1, 30 * 20).reshape(1, 20, 30)
 CURVE = pd.DataFrame({"coverage": [0.1, 0.5, 1.0], "risk": [0.0, 0.1, 0.3]})
@@ -185,11 +174,6 @@ def test_robustness_draws_every_model_so_that_each_is_told_apart(number):
     assert_nothing_is_cut(axes[0].figure)
 
 
-def test_robustness_of_more_models_than_a_figure_can_show_is_refused():
-    with pytest.raises(ValueError, match="1 to 12 reports. Received: 13"):
-        plotting.plot_robustness({f"model {k}": REPORT for k in range(13)})
-
-
 def test_risk_coverage_and_classes_of_any_number_are_told_apart():
     ax = plotting.plot_risk_coverage({str(k): CURVE for k in range(8)})
     assert len({(line.get_color(), line.get_linestyle()) for line in ax.lines}) == 8
@@ -211,20 +195,6 @@ def test_faces_show_the_images_and_titles():
     assert ax.get_title() == "said: happy\nlabel: sad"
 
 
-@pytest.mark.parametrize(
-    ("images", "titles", "message"),
-    [
-        ([], None, "at least one image"),
-        ([np.zeros((4, 4, 2))], None, r"Received: \(4, 4, 2\)"),
-        ([np.zeros((0, 4))], None, r"Received: \(0, 4\)"),
-        ([np.zeros((4, 4))], ["a", "b"], "1 titles"),
-    ],
-)
-def test_faces_that_cannot_be_drawn(images, titles, message):
-    with pytest.raises(ValueError, match=message):
-        plotting.plot_faces(images, titles)
-
-
 def test_class_counts_are_bars_in_the_emotions_colors():
     ax = plotting.plot_class_counts({"happy": 40, "sad": 5})
     assert [bar.get_width() for bar in ax.patches] == [40, 5]
@@ -233,8 +203,6 @@ def test_class_counts_are_bars_in_the_emotions_colors():
         EMOTION_COLORS["sad"].lower(),
     ]
     assert [text.get_text() for text in ax.texts] == ["40", "5"]
-    with pytest.raises(ValueError, match="at least one class"):
-        plotting.plot_class_counts({})
 
 
 def test_history_from_a_dict_a_table_a_file_and_keras(tmp_path):
@@ -252,16 +220,10 @@ def test_history_from_a_dict_a_table_a_file_and_keras(tmp_path):
         plt.close("all")
 
 
-def test_history_without_validation_of_one_epoch_and_of_none():
+def test_history_of_one_epoch_without_validation():
     (ax,) = plotting.plot_history({"loss": [1.0]}, ["loss"])
     assert len(ax.lines) == 1 and ax.lines[0].get_marker() == "o"
     assert all(float(tick).is_integer() for tick in ax.get_xticks())
-    with pytest.raises(ValueError, match="`metrics` among.*'accuracy'"):
-        plotting.plot_history({"loss": [1.0]})
-    with pytest.raises(ValueError, match="at least one epoch"):
-        plotting.plot_history({})
-    with pytest.raises(FileNotFoundError):
-        plotting.plot_history("missing.csv")
 
 
 def test_confusion_matrix_shows_shares_and_counts():
@@ -272,13 +234,11 @@ def test_confusion_matrix_shows_shares_and_counts():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["happy", "sad"]
 
 
-def test_confusion_matrix_of_many_or_of_wrong_classes():
+def test_confusion_matrix_of_many_classes():
     names = [f"a class with a long name {k}" for k in range(20)]
     ax = plotting.plot_confusion_matrix(np.eye(20, dtype=int), names)
     assert len(ax.texts) == 0
     assert_nothing_is_cut(ax.figure)
-    with pytest.raises(ValueError, match=r"\(7, 7\)"):
-        plotting.plot_confusion_matrix(MATRIX)
 
 
 def test_reliability_draws_the_bins():
@@ -340,17 +300,16 @@ def test_predictions_of_a_crowd_say_that_some_bars_are_missing():
     assert_nothing_is_cut(ax.figure)
 
 
+def test_predictions_on_given_axes():
+    _, (ax, bars_ax) = plt.subplots(1, 2)
+    plotting.plot_predictions(IMAGE, [make_face((10, 20, 60, 70))], ax=ax, bars_ax=bars_ax)
+    assert len(bars_ax.patches) == 7 and ax.texts[0].get_text() == "happy 70%"
+
+
 def test_predictions_without_a_face():
     ax = plotting.plot_predictions(IMAGE[..., 0], [])
     assert ax.get_title() == "no face found"
     assert len(ax.figure.axes) == 1 and not boxes_of(ax)
-
-
-def test_predictions_on_given_axes():
-    _, (ax, bars_ax) = plt.subplots(1, 2)
-    plotting.plot_predictions(IMAGE, [make_face((10, 20, 60, 70))], ax=ax, bars_ax=bars_ax)
-    assert len(bars_ax.patches) == 7
-    assert ax.texts[0].get_text() == "happy 70%"
 
 
 @settings(max_examples=12, deadline=None)
@@ -381,11 +340,6 @@ def test_large_images_keep_their_coordinates():
     assert 3332.5 <= right < 3335 and 2500.5 <= bottom < 2503
 
 
-def test_a_image_of_a_wrong_shape_is_refused():
-    with pytest.raises(ValueError, match=r"Received: \(4, 4, 2\)"):
-        plotting.plot_predictions(np.zeros((4, 4, 2), np.uint8), [])
-
-
 def test_colors():
     assert style.class_colors(EMOTIONS) == [EMOTION_COLORS[name] for name in EMOTIONS]
     mixed = style.class_colors(["happy", "bored", "tired"])
@@ -409,19 +363,6 @@ def test_explanations_show_each_face_above_the_same_face_under_its_map():
     opacities = [overlaid.images[1].get_alpha() for overlaid in axes[1, :3]]
     assert opacities[0].argmax() == MAP.argmax() and opacities[0].max() > 0.5
     assert not opacities[1].any() and not opacities[2].any()
-
-
-@pytest.mark.parametrize(
-    ("draw", "message"),
-    [
-        (lambda: plotting.plot_explanations([], MAP), "at least one image"),
-        (lambda: plotting.plot_explanations([IMAGE], MAP[0]), r"\(1, height, width\)"),
-        (lambda: plotting.plot_explanations([IMAGE], MAP, ["a", "b"]), "1 titles"),
-    ],
-)
-def test_explanations_that_do_not_fit_are_refused(draw, message):
-    with pytest.raises(ValueError, match=message):
-        draw()
 
 
 def spans(ax):
@@ -468,8 +409,26 @@ def test_timeline_without_a_face_says_so():
     assert ax.get_title() == "no face found" and not ax.collections
 
 
-def test_timeline_needs_the_table_of_a_video():
-    with pytest.raises(ValueError, match="analyze_video"):
-        plotting.plot_timeline(pd.DataFrame(HISTORY))
-    with pytest.raises(ValueError, match="max_faces"):
-        plotting.plot_timeline(TIMELINE, max_faces=0)
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: plotting.plot_faces([]), "at least one image"),
+        (lambda: plotting.plot_faces([np.zeros((4, 4, 2))]), r"Received: \(4, 4, 2\)"),
+        (lambda: plotting.plot_faces([np.zeros((0, 4))]), r"Received: \(0, 4\)"),
+        (lambda: plotting.plot_faces([IMAGE], ["a", "b"]), "1 titles"),
+        (lambda: plotting.plot_predictions(np.zeros((4, 4, 2)), []), r"Received: \(4, 4, 2\)"),
+        (lambda: plotting.plot_explanations([], MAP), "at least one image"),
+        (lambda: plotting.plot_explanations([IMAGE], MAP[0]), r"\(1, height, width\)"),
+        (lambda: plotting.plot_class_counts({}), "at least one class"),
+        (lambda: plotting.plot_history({}), "at least one epoch"),
+        (lambda: plotting.plot_history({"loss": [1.0]}), "`metrics` among.*'accuracy'"),
+        (lambda: plotting.plot_history("missing.csv"), "missing.csv"),
+        (lambda: plotting.plot_confusion_matrix(MATRIX), r"\(7, 7\)"),
+        (lambda: plotting.plot_robustness(dict.fromkeys(range(13))), "1 to 12.*Received: 13"),
+        (lambda: plotting.plot_timeline(pd.DataFrame(HISTORY)), "analyze_video"),
+        (lambda: plotting.plot_timeline(TIMELINE, max_faces=0), "max_faces"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(draw, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        draw()
