@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -16,7 +17,7 @@ from matplotlib.patches import Rectangle
 
 from fer_lib import evaluation, plotting
 from fer_lib.labels import EMOTION_COLORS, EMOTIONS
-from fer_lib.plotting import style
+from fer_lib.plotting import placement, style
 
 
 def make_face(box, emotion="happy", landmarks=True):
@@ -35,7 +36,7 @@ def make_face(box, emotion="happy", landmarks=True):
 
 
 def evaluation_reports():
-    """A report on robustness and one on groups, of a model that answers at random."""
+    """Two reports on robustness and one on groups, of a model that answers at random."""
     generator = np.random.default_rng(0)
 
     class Guess:
@@ -50,6 +51,7 @@ def evaluation_reports():
     answers = generator.dirichlet(np.ones(7), 70)
     return (
         evaluation.robustness_suite(Guess(), faces, num_resamples=20),
+        evaluation.robustness_suite(Guess(), faces, ["dark", "mask"], num_resamples=20),
         evaluation.slice_report(
             evaluation.evaluate(answers, labels, num_resamples=20),
             slices,
@@ -76,7 +78,7 @@ BINS = pd.DataFrame(
 MAP = np.linspace(0, 1, 30 * 20).reshape(1, 20, 30)
 CURVE = pd.DataFrame({"coverage": [0.1, 0.5, 1.0], "risk": [0.0, 0.1, 0.3]})
 
-REPORT, GROUPS = evaluation_reports()
+REPORT, SHORT_REPORT, GROUPS = evaluation_reports()
 
 
 def make_video_table(seen, frames=60, class_names=EMOTIONS):
@@ -108,6 +110,7 @@ MANY_AXES = {
     "explanations": lambda ax: plotting.plot_explanations([IMAGE], MAP, ["a"], ax=ax).ravel(),
     "faces": lambda ax: plotting.plot_faces([IMAGE, IMAGE], ["a", "b"], ax=ax),
     "history": lambda ax: plotting.plot_history(HISTORY, ax=ax),
+    "robustness": lambda ax: plotting.plot_robustness(SHORT_REPORT, ax=ax),
     "timeline": lambda ax: plotting.plot_timeline(TIMELINE, ax=ax),
 }
 
@@ -153,24 +156,12 @@ def assert_nothing_is_cut(figure):
     assert all(t.get_fontsize() >= 8 for t in figure.findobj(mpl.text.Text) if t.get_text())
 
 
-def test_robustness_draws_on_given_axes_and_fits_a_new_figure():
-    axes = plotting.plot_robustness(REPORT)
-    assert len(axes) == 14
-    assert_nothing_is_cut(axes[0].figure)
-    assert_nothing_is_cut(plotting.plot_robustness({"one": REPORT, "two": REPORT})[0].figure)
-    _, given_axes = plt.subplots(4, 4)
-    assert list(plotting.plot_robustness(REPORT, ax=given_axes)) == list(given_axes.ravel()[:14])
-    assert given_axes.ravel()[13].get_legend() is not None
-    with pytest.raises(ValueError, match="at least 14 Axes. Received: 1"):
-        plotting.plot_robustness(REPORT, ax=plt.figure().subplots())
-
-
-@pytest.mark.parametrize("number", [8, 12])
+@pytest.mark.parametrize("number", [1, 8, 12])
 def test_robustness_draws_every_model_so_that_each_is_told_apart(number):
     axes = plotting.plot_robustness({f"model {k}": REPORT for k in range(number)})
     lines = axes[0].get_lines()[:-1]  # the last one is chance
     looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}
-    assert len(lines) == len(looks) == number
+    assert len(axes) == 14 and len(lines) == len(looks) == number
     assert_nothing_is_cut(axes[0].figure)
 
 
@@ -328,6 +319,17 @@ def test_tags_stay_in_the_image_wherever_the_faces_are(shape, spots):
     assert_nothing_is_cut(ax.figure)
     assert ax.get_xlim() == (-0.5, width - 0.5)
     plt.close("all")
+
+
+def test_a_label_stands_where_it_covers_least_and_stays_in_the_frame():
+    frame, size = (0, 0, 100, 100), (30, 10)
+    place = functools.partial(placement.place_label, size=size, frame=frame)
+    assert place((20, 40, 20, 20), taken=[]) == (20, 30, 30, 10)
+    above = (0, 0, 100, 39)
+    assert place((20, 40, 20, 20), taken=[above]) == (20, 60, 30, 10)
+    assert place((20, 40, 20, 60), taken=[above]) == (40, 40, 30, 10)  # no room below
+    assert place((90, 0, 10, 100), taken=[]) == (60, 0, 30, 10)  # its face is not covered
+    assert place((0, 0, 100, 100), taken=[]) == (0, 0, 30, 10)
 
 
 def test_large_images_keep_their_coordinates():
