@@ -130,7 +130,7 @@ class Interrupt(keras.callbacks.Callback):
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_an_interrupted_training_resumes_to_the_same_weights(epoch, finished, sets, tmp_path):
     with pytest.raises(Interrupted):
-        training.fit(CONFIG, *sets, tmp_path, progress=False, extra_callbacks=[Interrupt(epoch)])
+        training.fit(CONFIG, *sets, tmp_path, progress=False, callbacks=[Interrupt(epoch)])
     with pytest.raises(FileExistsError, match="--resume"):
         training.fit(CONFIG, *sets, tmp_path, progress=False)
     training.fit(CONFIG, *sets, tmp_path, resume=True, progress=False)
@@ -143,7 +143,7 @@ def test_a_training_that_fails_leaves_the_old_model(sets, tmp_path):
     before = training.train(config, *sets, folder, progress=False)
     with pytest.raises(Interrupted):
         training.train(
-            config, *sets, folder, progress=False, overwrite=True, extra_callbacks=[Interrupt(0)]
+            config, *sets, folder, progress=False, overwrite=True, callbacks=[Interrupt(0)]
         )
     assert pretrained.load_pretrained(folder).card == before.card
 
@@ -241,7 +241,7 @@ class MakeNaN(keras.callbacks.Callback):
 @pytest.mark.parametrize("epoch", [0, 2])
 def test_nan_stops_with_a_message_and_keeps_the_last_good_epoch(epoch, finished, sets, tmp_path):
     with pytest.raises(FloatingPointError, match=f"epoch {epoch + 1}.*lower learning") as caught:
-        training.fit(CONFIG, *sets, tmp_path, progress=False, extra_callbacks=[MakeNaN(epoch)])
+        training.fit(CONFIG, *sets, tmp_path, progress=False, callbacks=[MakeNaN(epoch)])
     assert ("checkpoint" in str(caught.value)) == (epoch > 0)
     if epoch:
         assert len(read_state(tmp_path)[1]["history"]) == epoch

@@ -194,7 +194,7 @@ def test_a_recipe_with_everything_trains_and_resumes_to_the_same_weights(bars, t
     with pytest.raises(Interrupted):
         training.train(
             config, *bars, tmp_path / "two", progress=False, teacher=soft_labels,
-            extra_callbacks=[Interrupt()],
+            callbacks=[Interrupt()],
         )  # fmt: skip
     training.train(
         config, *bars, tmp_path / "two", progress=False, teacher=soft_labels, resume=True

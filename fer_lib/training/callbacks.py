@@ -1,21 +1,19 @@
-"""Callbacks for any `model.fit`: seeds, averaged weights, finite numbers, progress, checkpoints.
+"""Callbacks for any `model.fit`: seeds, averaged weights, finite numbers, checkpoints.
 
-`fit` uses them in this order. Keras' own would each lose something here: `SwapEMAWeights` swaps by
-adding and subtracting, which rounds; `BackupAndRestore` keeps neither the history nor random
-states; `TerminateOnNaN` overlooks weights that are NaN behind a ReLU.
+Keras' own would each lose something here: `SwapEMAWeights` swaps by adding and subtracting, which
+rounds; `BackupAndRestore` keeps neither the history nor random states; `TerminateOnNaN` overlooks
+weights that are NaN behind a ReLU. `fit` adds `TqdmCallback`; add `TensorBoard` as you like.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from fer_lib.training import checkpoint
 
@@ -59,8 +57,8 @@ class StopOnNaN(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         # A ReLU can turn NaN into zero, so a finite loss does not prove finite weights.
-        weights, optimizer = checkpoint.run_variables(self.model)
-        if not all(np.isfinite(value).all() for value in checkpoint.snapshot(weights + optimizer)):
+        values = checkpoint.snapshot(sum(checkpoint.run_variables(self.model), []))
+        if not all(np.isfinite(value).all() for value in values):
             self._stop("weights that are NaN or infinite after the last step")
 
     def _stop(self, what: str) -> None:
@@ -82,8 +80,7 @@ class AveragedWeights(keras.callbacks.Callback):
         images: Raw training images; 2,560 of them, evenly spaced, give the statistics.
         callbacks: Run on the averaged weights, such as `keras.callbacks.ModelCheckpoint`.
         network: The part of the model behind its augmentation; the model itself by default.
-        plain_too: Run them on the plain weights as well, with logs of their own, which are added
-            as `plain_...`.
+        plain_too: Run them on the plain weights, too, with logs that are added as `plain_...`.
     """
 
     def __init__(
@@ -131,15 +128,13 @@ def estimate_batch_norm(network: keras.Model, images: np.ndarray) -> None:
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
     momenta = [layer.momentum for layer in norms]
-    try:
-        for index, start in enumerate(range(0, len(images), _BATCH) if norms else ()):
-            for layer in norms:
-                # The running mean of the batches so far, in place of an exponential one.
-                layer.momentum = index / (index + 1)
-            network(images[start : start + _BATCH].astype(np.float32), training=True)
-    finally:
-        for layer, momentum in zip(norms, momenta, strict=True):
-            layer.momentum = momentum
+    for index, start in enumerate(range(0, len(images), _BATCH) if norms else ()):
+        for layer in norms:
+            # The running mean of the batches so far, in place of an exponential one.
+            layer.momentum = index / (index + 1)
+        network(images[start : start + _BATCH].astype(np.float32), training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -166,73 +161,29 @@ class KeepBest(keras.callbacks.Callback):
         self._file, self._best = file, best
 
     def on_epoch_end(self, epoch, logs=None):
-        # Plain weights come after averaged ones of the same epoch, see `AveragedWeights`.
-        kind = "averaged" if "loss" in logs else "plain"
         probabilities = self._network.predict(self._images, batch_size=_BATCH, verbose=0)
         accuracy = float((probabilities.argmax(axis=1) == self._labels).mean())
         of_label = probabilities[np.arange(len(self._labels)), self._labels]
+        # `AveragedWeights` gives plain weights logs without a loss.
+        facts = {"epoch": epoch + 1, "weights": "averaged" if "loss" in logs else "plain"}
         logs["val_loss"] = float(-np.log(np.maximum(of_label, 1e-7)).mean())
         logs["val_accuracy"] = accuracy
         if accuracy > self._best:
             self._best = accuracy
-            values = checkpoint.snapshot(self._network.variables)
-            checkpoint.write(self._file, values, {"epoch": epoch + 1, "weights": kind})
-
-
-class Progress(keras.callbacks.Callback):
-    """A progress bar with the time left on stderr; adds `seconds` and `images_per_second`.
-
-    Args:
-        batches: The data set, with `batch_size` and a length.
-        done: Epochs that were trained before.
-        show: Whether to show anything.
-    """
-
-    def __init__(self, batches: object, done: int = 0, show: bool = True):
-        super().__init__()
-        self._batches, self._done, self._show = batches, done, show
-        self._bar: tqdm | None = None
-
-    def on_train_begin(self, logs=None):
-        steps = len(self._batches)
-        self._bar = tqdm(
-            total=self.params["epochs"] * steps,
-            initial=self._done * steps,
-            unit="step",
-            disable=not self._show,
-            mininterval=0.5 if sys.stderr.isatty() else 30.0,
-        )
-
-    def on_train_end(self, logs=None):
-        self._bar.close()
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._bar.set_description(f"epoch {epoch + 1}/{self.params['epochs']}")
-        self._started = time.perf_counter()
-
-    def on_train_batch_end(self, batch, logs=None):
-        self._ended = time.perf_counter()
-        self._bar.update(1)
-
-    def on_epoch_end(self, epoch, logs=None):
-        seconds = self._ended - self._started
-        rate = len(self._batches) * self._batches.batch_size / seconds
-        logs |= {"seconds": round(seconds, 2), "images_per_second": round(rate, 1)}
-        if self._show:
-            figures = {name: logs[name] for name in logs if name.endswith(("loss", "accuracy"))}
-            text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
-            self._bar.write(f"epoch {epoch + 1}: {text}, {rate:.0f} images/s", file=sys.stderr)
+            checkpoint.write(self._file, checkpoint.snapshot(self._network.variables), facts)
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Writes all that a training changes after every epoch, to resume to the same weights.
 
-    A kill loses the epoch that it falls into.
+    A kill loses the epoch that it falls into. Resume by `saved = Checkpoint(file, resume=True)`,
+    `saved.restore(model)`, `model.fit(..., initial_epoch=len(saved.history), callbacks=[saved])`.
 
     Args:
         file: The checkpoint, written whole or not at all.
         facts: What the training is made of; another one is not resumed.
         resume: Go on with the training that `file` holds.
+        images: Images in an epoch, for the speed in the history.
 
     Attributes:
         history: One row of figures an epoch, those before the interruption included.
@@ -240,10 +191,6 @@ class Checkpoint(keras.callbacks.Callback):
     Raises:
         FileNotFoundError: There is nothing to resume.
         ValueError: The checkpoint is damaged, or belongs to another training.
-
-    Example:
-        `saved = Checkpoint("run.npz", resume=True); saved.restore(model);`
-        `model.fit(..., initial_epoch=len(saved.history), callbacks=[saved])`
     """
 
     def __init__(
@@ -251,9 +198,10 @@ class Checkpoint(keras.callbacks.Callback):
         file: str | os.PathLike[str],
         facts: Mapping[str, object] | None = None,
         resume: bool = False,
+        images: int = 0,
     ):
         super().__init__()
-        self._file, self._facts = file, dict(facts or {})
+        self._file, self._facts, self._images = file, dict(facts or {}), images
         self.history: list[dict] = []
         if resume:
             stored = checkpoint.read(file)[1]
@@ -266,10 +214,19 @@ class Checkpoint(keras.callbacks.Callback):
         variables = [*weights, *optimizer] if with_optimizer else weights
         checkpoint.restore(variables, checkpoint.read(self._file)[0][: len(variables)])
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._ended = time.perf_counter()
+
     def on_epoch_end(self, epoch, logs=None):
         weights, optimizer = checkpoint.run_variables(self.model)
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        figures = {name: float(logs[name]) for name in ("loss", *logs)}
-        self.history.append({"epoch": epoch + 1, "learning_rate": rate, **figures})
+        rate = self.model.optimizer.learning_rate
+        seconds = self._ended - self._started
+        row = {"epoch": epoch + 1, "learning_rate": float(keras.ops.convert_to_numpy(rate))}
+        row |= {name: float(logs[name]) for name in ("loss", *logs)}
+        row |= {"seconds": round(seconds, 2), "images_per_second": round(self._images / seconds, 1)}
+        self.history.append(row)
         facts = {**self._facts, "history": self.history}
         checkpoint.write(self._file, checkpoint.snapshot([*weights, *optimizer]), facts)

@@ -22,8 +22,8 @@ from fer_lib.training.config import TrainingConfig
 def build_card(
     trained: Pretrained,
     config: TrainingConfig,
-    whole_set: FaceDataset,
     train_set: FaceDataset,
+    whole_set: FaceDataset,
     validation_set: FaceDataset,
     history: Sequence[Mapping[str, Any]],
     best: Mapping[str, Any],
@@ -34,8 +34,8 @@ def build_card(
     Args:
         trained: The model as read back from its file; its temperature is fitted, see `score`.
         config: The recipe.
-        whole_set: The training images with the constant ones that were left out.
         train_set: What it was trained on.
+        whole_set: The same with the constant images that were left out.
         validation_set: What its epoch was selected on.
         history: One row of figures an epoch.
         best: `epoch` and `weights`, which of the weights were kept.

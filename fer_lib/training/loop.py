@@ -14,13 +14,22 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
+from tqdm.keras import TqdmCallback
 
 from fer_lib import files, pretrained
 from fer_lib.datasets import FaceDataset
 from fer_lib.pretrained import model_file, model_folder
 from fer_lib.results import HISTORY_FILE
-from fer_lib.training import callbacks, checkpoint, networks
+from fer_lib.training import checkpoint, networks
 from fer_lib.training.batches import TrainingBatches, build_targets
+from fer_lib.training.callbacks import (
+    AveragedWeights,
+    Checkpoint,
+    KeepBest,
+    SeedEpochs,
+    StopOnNaN,
+)
 from fer_lib.training.card import build_card, to_markdown
 from fer_lib.training.config import TrainingConfig
 from fer_lib.training.teacher import load_teacher
@@ -36,64 +45,38 @@ def train(
     train_set: FaceDataset,
     validation_set: FaceDataset,
     output: str | os.PathLike[str],
-    resume: bool = False,
-    progress: bool = True,
-    start: pretrained.Pretrained | None = None,
-    teacher: np.ndarray | str | os.PathLike[str] | None = None,
+    *,
     overwrite: bool = False,
-    extra_callbacks: Sequence[keras.callbacks.Callback] = (),
+    start: pretrained.Pretrained | None = None,
+    **options: object,
 ) -> pretrained.Pretrained:
     """Trains a network and writes it as a model folder.
 
-    After every epoch the averaged weights are scored on `validation_set` (its batch-norm
-    statistics re-estimated on images without augmentation), the best are kept, and the whole
-    state is written to `OUTPUT.training`, a folder beside `output` that is removed when the model
-    folder is whole. Constant training images are left out.
+    The checkpoints lie in `OUTPUT.training`, a folder beside `output`, until the model is whole.
 
     Args:
         config: The recipe.
-        train_set: Images of `(height, width, channels)`, raw pixels.
-        validation_set: Images of the same shape and classes, to select the best epoch on.
+        train_set: See `fit`.
+        validation_set: See `fit`; the model is scored on it, too.
         output: The model folder to write.
-        resume: Go on with the interrupted training of `output`.
-        progress: Show a progress bar with the time left on stderr.
-        start: A trained model of the recipe's variant to start from; its head is kept where the
-            classes are the same.
-        teacher: For recipes with distillation: soft labels `(n, num_classes)` for `train_set`, or
-            a folder for `load_teacher`; None takes the shipped one.
         overwrite: Replace the model that `output` holds.
-        extra_callbacks: Yours, such as `keras.callbacks.TensorBoard("logs")`.
+        start: See `fit`.
+        **options: `resume`, `progress`, `teacher` and `callbacks`, see `fit`.
 
     Returns:
         The trained model, as read back from its file.
 
     Raises:
-        ValueError: Data sets that do not fit each other, a start of another network, or a
-            checkpoint of another training.
-        FileNotFoundError: Nothing to resume, or no teacher.
-        FileExistsError: `output` holds a model and `overwrite` is false, or an unfinished training
-            and `resume` is false.
-        FloatingPointError: The loss became NaN or infinite; an earlier checkpoint is kept.
-        OSError: `output` cannot be written, or another training writes it.
-
-    Side effects:
-        Sets the global random seeds of Python, numpy and the Keras backend.
+        FileExistsError: `output` holds a model and `overwrite` is false, or other files; or an
+            interrupted training and `resume` is false.
+        OSError: `output` cannot be written, or another training writes it; and what `fit` raises.
     """
     output = Path(output)
     model_folder.check_free(output, overwrite)
     folder = output.with_name(f"{output.name}.training")
     with checkpoint.lock(folder):
-        network, history = fit(
-            config,
-            train_set,
-            validation_set,
-            folder,
-            resume,
-            progress,
-            start,
-            teacher,
-            extra_callbacks,
-        )
+        sets = train_set, validation_set
+        network, history = fit(config, *sets, folder, start=start, **options)
         best = checkpoint.read(folder / BEST_FILE)[1]
         if config.precision != "float32":
             values = checkpoint.snapshot(network.variables)
@@ -103,11 +86,10 @@ def train(
             file = partial / model_folder.MODEL_FILE
             model_file.save_model(network, file)
             # Scored as it is read back: saving rounds the weights.
-            trained = pretrained.Pretrained(
-                model_file.read_model(file), train_set.class_names, name=output.name
-            )
-            sets = train_set, train_set[_varied(train_set)], validation_set
-            card, probabilities = build_card(trained, config, *sets, history, best, start)
+            model = model_file.read_model(file)
+            trained = pretrained.Pretrained(model, train_set.class_names, name=output.name)
+            varied = train_set[_varied(train_set)]
+            card, probabilities = build_card(trained, config, varied, *sets, history, best, start)
             predictions = {"probabilities": probabilities, "labels": validation_set.labels}
             trained.card = pretrained.write_card(partial, card, predictions)
             history_csv = pd.DataFrame(history).to_csv(index=False, float_format="%.6g")
@@ -122,17 +104,45 @@ def fit(
     train_set: FaceDataset,
     validation_set: FaceDataset,
     folder: str | os.PathLike[str],
+    *,
     resume: bool = False,
     progress: bool = True,
     start: pretrained.Pretrained | None = None,
     teacher: np.ndarray | str | os.PathLike[str] | None = None,
-    extra_callbacks: Sequence[keras.callbacks.Callback] = (),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, list[dict]]:
-    """Trains like `train`, with the checkpoints in `folder`, and scores and writes no model folder.
+    """Trains a network, with the checkpoints in `folder`, and scores and writes no model folder.
+
+    After every epoch the averaged weights are scored on `validation_set` (its batch-norm
+    statistics re-estimated on images without augmentation), the best are kept, and the whole
+    state is written. Constant training images are left out.
+
+    Args:
+        config: The recipe.
+        train_set: Images of `(height, width, channels)`, raw pixels.
+        validation_set: Images of the same shape and classes, to select the best epoch on.
+        folder: Where the checkpoints are.
+        resume: Go on with the interrupted training of `folder`.
+        progress: Show a progress bar with the time left on stderr.
+        start: A trained model of the recipe's variant to start from; its head is kept where the
+            classes are the same.
+        teacher: For recipes with distillation: soft labels `(n, num_classes)` for `train_set`, or
+            a folder for `load_teacher`; None takes the shipped one.
+        callbacks: Yours, such as `keras.callbacks.TensorBoard("logs")`.
 
     Returns:
         The network in the recipe's precision, with the weights of the best epoch, and the history,
         one row of figures an epoch.
+
+    Raises:
+        ValueError: Data sets that do not fit each other, a start of another network, or a
+            checkpoint of another training.
+        FileNotFoundError: Nothing to resume, or no teacher.
+        FileExistsError: `folder` holds a training and `resume` is false.
+        FloatingPointError: The loss became NaN or infinite; an earlier checkpoint is kept.
+
+    Side effects:
+        Sets the global random seeds of Python, numpy and the Keras backend.
     """
     _check_data(train_set, validation_set)
     state_file, best_file = Path(folder) / STATE_FILE, Path(folder) / BEST_FILE
@@ -148,6 +158,9 @@ def fit(
     elif config.distillation:
         teacher = load_teacher(train_set, teacher)
     targets = build_targets(config, train_set, teacher)
+    batches = TrainingBatches(
+        train_set.images, targets, config.batch_size, config.seed, config.mixup
+    )
 
     keras.utils.set_random_seed(config.seed)
     # What a checkpoint or another model brings replaces the backbone's first weights.
@@ -155,6 +168,7 @@ def fit(
     network = networks.build_network(config, train_set, config.precision, first_weights)
     if start is not None:
         networks.copy_weights(start, network, train_set.class_names)
+    trainer = networks.build_trainer(config, network)
     facts = {
         "recipe": config.to_dict(),
         "start": None if start is None else start.name,
@@ -162,15 +176,12 @@ def fit(
         "validation data": validation_set.content_hash,
         "backend": keras.backend.backend(),
     }
-    saved = callbacks.Checkpoint(state_file, facts, resume)
-    batches = TrainingBatches(
-        train_set.images, targets, config.batch_size, config.seed, config.mixup
-    )
-    trainer = networks.build_trainer(config, network)
-    best = max((max(_scores(row)) for row in saved.history), default=-1.0)
-    keep_best = callbacks.KeepBest(
-        network, validation_set.images, validation_set.labels, best_file, best
-    )
+    saved = Checkpoint(state_file, facts, resume, len(batches) * batches.batch_size)
+    scores = [row[name] for row in saved.history for name in row if name.endswith("val_accuracy")]
+    validation = validation_set.images, validation_set.labels
+    keep_best = KeepBest(network, *validation, best_file, max(scores, default=-1.0))
+    averaged = AveragedWeights(train_set.images, [keep_best], network, config.average_warmup)
+    own = [SeedEpochs(config.seed, batches), StopOnNaN(), averaged, saved]
     # The head alone, then the rest with it.
     for phase in (range(config.head_epochs), range(config.head_epochs, config.epochs)):
         if not phase or len(saved.history) >= phase.stop:
@@ -180,29 +191,17 @@ def fit(
             # Keras leaves averaged weights behind when `fit` ends, so a phase always begins from
             # the file, interrupted or not. The optimizer of the phase before ended with it.
             saved.restore(trainer, with_optimizer=len(saved.history) > phase.start)
+        bars = TqdmCallback(tqdm_class=tqdm, disable=not progress, mininterval=1.0)
         trainer.fit(
             batches,
             epochs=phase.stop,
             initial_epoch=len(saved.history),
             shuffle=False,
             verbose=0,
-            callbacks=[
-                callbacks.SeedEpochs(config.seed, batches),
-                callbacks.StopOnNaN(),
-                callbacks.AveragedWeights(
-                    train_set.images, [keep_best], network, plain_too=config.average_warmup
-                ),
-                callbacks.Progress(batches, len(saved.history), progress),
-                saved,
-                *extra_callbacks,
-            ],
+            callbacks=[*own, bars, *callbacks],
         )
     checkpoint.restore(network.variables, checkpoint.read(best_file)[0])
     return network, saved.history
-
-
-def _scores(row: dict) -> list[float]:
-    return [value for name, value in row.items() if name.endswith("val_accuracy")]
 
 
 def _varied(dataset: FaceDataset) -> np.ndarray:

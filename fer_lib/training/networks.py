@@ -104,9 +104,13 @@ def compile_trainer(
         "use_ema": True,
         "ema_momentum": config.average_decay,
     }
+    kind = keras.optimizers.Adam
     if config.optimizer == "sgd":
+        kind = keras.optimizers.SGD
         arguments |= {"momentum": 0.9, "nesterov": True}
-    optimizer = OPTIMIZERS[config.optimizer, config.average_warmup](schedule, **arguments)
+    if config.average_warmup:
+        kind = type(kind.__name__, (WarmAverages, kind), {})
+    optimizer = kind(schedule, **arguments)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     num_classes = network.get_layer("logits").units
     loss = DistillationLoss(
@@ -133,19 +137,3 @@ class WarmAverages:
             super()._update_model_variables_moving_average(trainable_variables)
         finally:
             self.ema_momentum = decay
-
-
-class WarmSGD(WarmAverages, keras.optimizers.SGD):
-    """SGD with averages for trainings of any length."""
-
-
-class WarmAdam(WarmAverages, keras.optimizers.Adam):
-    """Adam with averages for trainings of any length."""
-
-
-OPTIMIZERS = {
-    ("sgd", False): keras.optimizers.SGD,
-    ("adam", False): keras.optimizers.Adam,
-    ("sgd", True): WarmSGD,
-    ("adam", True): WarmAdam,
-}
