@@ -142,6 +142,13 @@ def test_weights_of_large_models_keep_eight_digits_after_the_point():
     np.testing.assert_array_equal(model_file.round_to_half(weights, coarsely=True), weights)
 
 
+def test_rounding_leaves_arrays_of_very_small_numbers_alone():
+    tiny = np.float32([1e-9, -3e-9, 0])
+    np.testing.assert_array_equal(model_file.round_to_half(tiny), tiny)
+    mixed = np.float32([1, 1e-9])
+    np.testing.assert_allclose(model_file.round_to_half(mixed), mixed, atol=3e-8)
+
+
 def test_an_unknown_model_lists_the_known_ones(folder, monkeypatch):
     monkeypatch.setenv("FER_LIB_MODELS", str(folder.parent))
     assert pretrained.load_pretrained("mine").name == "mine"
@@ -172,6 +179,103 @@ def test_a_damaged_card_is_named(folder, text):
     (folder / "card.json").write_text(text)
     with pytest.raises(ValueError, match="card.json"):
         pretrained.load_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"temperature": value} for value in (0, -1, None, float("nan"), float("inf"), "1", True)),
+        *({"class_names": value} for value in (list("aabcdef"), list(range(7)), ["a"], None)),
+        {"recipe": "cnn"},
+        {"data": 3},
+    ],
+)
+def test_a_card_is_checked_field_by_field(folder, change):
+    card = json.loads((folder / "card.json").read_text()) | change
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=f"`{next(iter(change))}`.*card.json") as caught:
+        pretrained.load_pretrained(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_card_without_a_recipe_will_do(folder):
+    card = json.loads((folder / "card.json").read_text()) | {"recipe": None}
+    (folder / "card.json").write_text(json.dumps(card))
+    assert pretrained.load_pretrained(folder).temperature == 1.0
+
+
+def test_the_card_knows_its_model_file(model, folder, tmp_path):
+    other = keras.models.clone_model(model)
+    model_file.save_model(other, folder / "model.keras")
+    with pytest.raises(ValueError, match="another file"):
+        pretrained.load_pretrained(folder)
+
+
+def test_a_model_folder_is_replaced_only_when_asked_and_whole(model, folder, monkeypatch):
+    card = {"class_names": list("ABCDEFG")}
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        pretrained.save_pretrained(folder, model, card)
+
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError):
+        patch.setattr(model_file.keras.models, "clone_model", fail)
+        pretrained.save_pretrained(folder, model, card, overwrite=True)
+    assert pretrained.load_pretrained(folder).class_names == tuple("abcdefg")
+    pretrained.save_pretrained(folder, model, card, overwrite=True)
+    assert pretrained.load_pretrained(folder).class_names == tuple("ABCDEFG")
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+
+
+def test_a_model_larger_than_the_budget_is_not_unpacked(folder):
+    with pytest.raises(ValueError, match="max_bytes=1000"):
+        pretrained.load_pretrained(folder, max_bytes=1000)
+
+
+@pytest.mark.parametrize("shape", [(48, 48, 3), (40, 56, 1), (32, 48, 3)])
+def test_color_and_sides_that_are_not_square(shape):
+    trained = pretrained.Pretrained(models.build_cnn("lesson", 2, shape), ("a", "b"))
+    assert trained.image_shape == shape
+    images = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
+    assert trained.predict(images).shape == trained.predict(images, tta=True).shape == (3, 2)
+    with pytest.raises(ValueError, match=r"Expected `faces` of shape") as caught:
+        trained.predict(np.zeros((1, *shape[:2])) if shape[2] == 3 else np.zeros((1, 9, 9)))
+    # The message does not offer the shape that was just refused.
+    offered = str(caught.value).split("Received")[0]
+    assert (f"(n, {shape[0]}, {shape[1]})" in offered) == (shape[2] == 1)
+
+
+@pytest.mark.parametrize("shape", [(None, None, 1), (48,)])
+def test_a_model_of_no_fixed_image_size_is_refused(shape):
+    pixels = keras.Input(shape)
+    pooled = keras.layers.GlobalAveragePooling2D()(pixels) if len(shape) == 3 else pixels
+    network = keras.Model(pixels, keras.layers.Dense(2)(pooled))
+    with pytest.raises(ValueError, match="input_shape"):
+        pretrained.Pretrained(network, ("a", "b"))
+
+
+def test_the_current_weights_are_used(crops):
+    trained = pretrained.Pretrained(models.build_cnn("lesson"), tuple("abcdefg"))
+    before = trained.predict(crops[:4])
+    trained.model.set_weights([weights * 2 for weights in trained.model.get_weights()])
+    after = trained.predict(crops[:4])
+    assert np.abs(before - after).max() > 1e-3
+    expected = keras.ops.convert_to_numpy(trained.model(crops[:4, ..., None].astype(np.float32)))
+    np.testing.assert_allclose(after, expected, atol=1e-5)
+
+
+def test_a_custom_layer_is_named_in_one_line(tmp_path):
+    class Halve(keras.layers.Layer):
+        def call(self, x):
+            return x / 2
+
+    pixels = keras.Input((16, 16, 1))
+    x = keras.layers.GlobalAveragePooling2D()(Halve()(pixels))
+    keras.Model(pixels, keras.layers.Dense(2)(x)).save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="custom layers.*Halve") as caught:
+        model_file.read_model(tmp_path / "model.keras")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_card_needs_class_names(model, tmp_path):

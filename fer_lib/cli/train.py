@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     from fer_lib import pretrained, training
 
     start = pretrained.load_pretrained(arguments.start) if arguments.start else None
-    config = _choose_recipe(arguments, start)
-    train_set, validation_set, validation_name = _read_data(arguments, config.seed)
+    seed = 0 if arguments.seed is None else arguments.seed
+    train_set, validation_set, validation_name = _read_data(arguments, seed)
+    config = _choose_recipe(arguments, start, len(train_set))
     trained = training.train(
         config,
         train_set,
@@ -62,11 +64,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _choose_recipe(arguments: argparse.Namespace, start: Pretrained | None) -> TrainingConfig:
+def _choose_recipe(
+    arguments: argparse.Namespace, start: Pretrained | None, num_images: int
+) -> TrainingConfig:
     from fer_lib import training
 
-    default = "cnn" if start is None else "finetune"
-    config = training.load_recipe(arguments.recipe or arguments.model or default)
+    named = arguments.recipe or arguments.model
+    default = training.choose_recipe(num_images) if start is None else "finetune"
+    if not named:
+        print(f"{num_images} training images: recipe {default} (--recipe)", file=sys.stderr)
+    config = training.load_recipe(named or default)
     if start is not None and arguments.recipe is None and arguments.model is None:
         config = training.match_recipe(config, start.card)
     changes = {name: getattr(arguments, name) for name in ("variant", "epochs", "seed")}

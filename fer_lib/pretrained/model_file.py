@@ -35,7 +35,8 @@ def read_model(file: Path, max_bytes: int = MAX_MODEL_BYTES) -> keras.Model:
             raise ValueError(f"{size} bytes unpacked, more than max_bytes={max_bytes}")
         return keras.models.load_model(file, compile=False)
     except Exception as error:  # zipfile, h5py and Keras raise eight kinds for damaged files
-        reason = " ".join(str(error).split())[:300]
+        # Keras quotes the whole configuration before it says what is wrong.
+        reason = " ".join(str(error).rsplit("Exception encountered:", 1)[-1].split())[:300]
         raise ValueError(
             f"Expected a whole Keras model of Keras' own layers in {file}; restore or retrain it, "
             f"or import what registers its custom layers. Received: {reason}"

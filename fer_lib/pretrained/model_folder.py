@@ -86,7 +86,6 @@ def check_card(card: object, where: str) -> None:
     if not isinstance(card, Mapping):
         raise ValueError(f"Expected a mapping in {where}. Received: {type(card).__name__}")
     names, temperature = card.get("class_names"), card.get("temperature", 1.0)
-    recipe = card.get("recipe")
     checks = {
         "class_names": (
             isinstance(names, list | tuple)
@@ -102,7 +101,10 @@ def check_card(card: object, where: str) -> None:
             and temperature > 0,
             "a finite number above 0",
         ),
-        "recipe": (recipe is None or isinstance(recipe, Mapping), "a mapping, or null"),
+        **{
+            key: (isinstance(card.get(key) or {}, Mapping), "a mapping, or null")
+            for key in ("recipe", "data", "scores")
+        },
     }
     for key, (fine, expected) in checks.items():
         if not fine:

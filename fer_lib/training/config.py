@@ -17,6 +17,7 @@ RECIPES_DIR = Path(__file__).resolve().parent.parent / "recipes"
 PRECISIONS = ("float32", "mixed_bfloat16")
 VARIANTS = (*models.CNN_VARIANTS, "resnet50")
 OPTIMIZERS = ("sgd", "adam")
+_MANY_IMAGES = 5000
 _KINDS = {
     "str": str,
     "int": int,
@@ -147,6 +148,11 @@ def match_recipe(config: TrainingConfig, card: Mapping[str, object]) -> Training
         )
     of_the_network = ("variant", "resolution")
     return config.replace(**{key: made_by[key] for key in of_the_network if key in made_by})
+
+
+def choose_recipe(num_images: int) -> str:
+    """Returns the name of the recipe to train a new model on so many images with."""
+    return "cnn" if num_images >= _MANY_IMAGES else "small"
 
 
 def list_recipes() -> list[str]:
