@@ -17,7 +17,7 @@ UNIFORM = explain.region_energy(np.ones((48, 48))).iloc[0]
 
 
 def sees_only_the_mouth():
-    """Answers by the contrast within the mouth, whatever is elsewhere."""
+    """Predicts by the contrast within the mouth, whatever is elsewhere."""
     pixels = keras.Input((48, 48, 1))
     rows, columns = np.flatnonzero(MOUTH.any(1)), np.flatnonzero(MOUTH.any(0))
     edges = ((rows[0], 47 - rows[-1]), (columns[0], 47 - columns[-1]))
@@ -92,10 +92,10 @@ def test_a_model_and_its_pretrained_form_give_the_same_maps_for_the_same_class(f
     pretrained = Pretrained(model, EMOTIONS)
     by_index = explain.grad_cam(model, faces.images[..., 0], classes=3)
     np.testing.assert_allclose(by_index, explain.grad_cam(pretrained, faces, "happy"), atol=1e-5)
-    answers = pretrained.predict(faces.images).argmax(axis=1)
+    predicted = pretrained.predict(faces.images).argmax(axis=1)
     by_default = explain.grad_cam(model, faces)
-    np.testing.assert_allclose(by_default, explain.grad_cam(model, faces, answers), atol=1e-5)
-    one = explain.grad_cam(model, faces[2:3], answers[2:3])
+    np.testing.assert_allclose(by_default, explain.grad_cam(model, faces, predicted), atol=1e-5)
+    one = explain.grad_cam(model, faces[2:3], predicted[2:3])
     np.testing.assert_allclose(one[0], by_default[2], atol=1e-4)
     assert explain.grad_cam(model, faces.images[:0]).shape == (0, 48, 48)
 
@@ -167,8 +167,8 @@ def test_randomizing_forgets_what_was_learned_and_leaves_the_model_alone(trained
         np.testing.assert_array_equal(np.sort(weight.ravel()), np.sort(shuffled.ravel()))
     again = explain.randomize_weights(model.model, seed=1)
     assert all(map(np.array_equal, after, again.get_weights()))
-    answers = copy.predict(shown["glasses"])
-    assert np.abs(answers - model.predict(shown["glasses"])).max() > 0.1
+    predicted = copy.predict(shown["glasses"])
+    assert np.abs(predicted - model.predict(shown["glasses"])).max() > 0.1
 
 
 def test_a_map_that_is_the_same_everywhere_is_related_to_nothing(faces):

@@ -58,30 +58,30 @@ def test_a_model_of_any_shape_and_layer_names_is_exported(format, untrained, tmp
 def converted(monkeypatch, untrained):
     """Formats are as if installed, and the file holds what `converted` returns or raises."""
     monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: True)
-    answers = [untrained.predict]
+    outcomes = [untrained.predict]
 
     def convert(model, path, **_):
         Path(path).write_bytes(b"half")
-        if isinstance(answers[0], Exception):
-            raise answers[0]
+        if isinstance(outcomes[0], Exception):
+            raise outcomes[0]
 
     monkeypatch.setattr(keras.Model, "export", convert)
-    monkeypatch.setattr(export, "open_exported", lambda path: answers[0])
-    return answers
+    monkeypatch.setattr(export, "open_exported", lambda path: outcomes[0])
+    return outcomes
 
 
 @pytest.mark.parametrize(
-    ("answer", "message"),
+    ("outcome", "message"),
     [
         (RuntimeError("no such op\nin this format"), "cannot: no such op in this format"),
         (lambda images: np.full((len(images), 7), 1 / 7), "a difference of"),
         (lambda images: np.full((len(images), 7), np.nan), "a difference of nan"),
     ],
 )
-def test_a_failing_export_leaves_what_was_there(answer, message, converted, untrained, tmp_path):
+def test_a_failing_export_leaves_what_was_there(outcome, message, converted, untrained, tmp_path):
     old = tmp_path / "m.onnx"
     old.write_text("old")
-    converted[0] = answer
+    converted[0] = outcome
     for path in (old, tmp_path / "new.onnx"):
         with pytest.raises(ValueError, match=message):
             export.export_model(untrained, path)

@@ -34,7 +34,7 @@ def lesson() -> keras.Model:
 
 
 def with_places() -> keras.Model:
-    """A network whose head weighs every place by itself, so that gradients differ."""
+    """A network whose head weighs every position by itself, so that gradients differ."""
     pixels = keras.Input((48, 48, 1))
     x = layers.Rescaling(1 / 255)(pixels)
     x = layers.Conv2D(4, 5, strides=4, activation="relu", name="last_map")(x)
@@ -82,13 +82,13 @@ def test_gap_and_its_p_value(names: dict) -> None:
     group = generator.random(120) < 0.4
     correct = generator.random(120) < np.where(group, 0.75, 0.6)
     gap, p = names["gap_and_p"](correct, group)
-    answers = np.where(correct, 0, 1)
-    report = fer_lib.evaluate(np.eye(2)[answers], np.zeros(120, int), ["happy", "sad"])
+    predicted = np.where(correct, 0, 1)
+    report = fer_lib.evaluate(np.eye(2)[predicted], np.zeros(120, int), ["happy", "sad"])
     gaps = fer_lib.evaluation.slice_report(report, group).gaps
     row = gaps.set_index("score").loc["recall of happy"]
     assert abs(gap) == pytest.approx(row.gap, abs=1e-6)
     # Both draw 9,999 permutations; the p value that all permutations have is known.
-    hits = np.arange(correct.sum() + 1)  # of the right answers, those in the group
+    hits = np.arange(correct.sum() + 1)  # of the correct ones, those in the group
     differences = hits / group.sum() - (correct.sum() - hits) / (~group).sum()
     chance = stats.hypergeom(len(group), group.sum(), correct.sum()).pmf(hits)
     exact = chance[np.abs(differences) >= abs(gap) - 1e-12].sum()

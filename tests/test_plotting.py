@@ -36,7 +36,7 @@ def make_face(box, emotion="happy", landmarks=True):
 
 
 def evaluation_reports():
-    """Two reports on robustness and one on groups, of a model that answers at random."""
+    """Two reports on robustness and one on groups, of a model that predicts at random."""
     generator = np.random.default_rng(0)
 
     class Guess:
@@ -48,12 +48,12 @@ def evaluation_reports():
     labels = np.arange(70) % 7
     faces = np.full((70, 48, 48, 1), 90, np.uint8), labels
     slices = {"light": np.arange(70) % 3, "age": np.linspace(18, 80, 70)}
-    answers = generator.dirichlet(np.ones(7), 70)
+    guesses = generator.dirichlet(np.ones(7), 70)
     return (
         evaluation.robustness_suite(Guess(), faces, num_resamples=20),
         evaluation.robustness_suite(Guess(), faces, ["dark", "mask"], num_resamples=20),
         evaluation.slice_report(
-            evaluation.evaluate(answers, labels, num_resamples=20),
+            evaluation.evaluate(guesses, labels, num_resamples=20),
             slices,
             ["light", "age"],
             bins={"age": [18, 30, 80]},

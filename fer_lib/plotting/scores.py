@@ -113,9 +113,9 @@ def plot_risk_coverage(
     for index, (name, curve) in enumerate(named.items()):
         look = style.series_look(index) | {"marker": "", "label": name}
         ax.plot(curve["coverage"], curve["risk"], **look)
-    ax.set(xlim=(0, 1), xlabel="share of images answered, the most confident first")
+    ax.set(xlim=(0, 1), xlabel="coverage: share of images kept, the most confident first")
     ax.set_ylim(bottom=0)
-    ax.set_ylabel("error among the answers")
+    ax.set_ylabel("error among these")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0))
     ax.grid(alpha=0.3)
