@@ -46,17 +46,8 @@ _ROOM_OF: dict[str, str] = {
 _ROOMS = (
     *("alignment", "audit", "augmentation", "cli", "course", "datasets", "detection"),
     *("enhancement", "evaluation", "explain", "export", "files", "images", "labels", "models"),
-    *(
-        "paths",
-        "plotting",
-        "pretrained",
-        "recognition",
-        "report",
-        "results",
-        "synthetic",
-        "tracking",
-    ),
-    *("training", "video", "webcam"),
+    *("paths", "plotting", "pretrained", "processes", "recognition", "report", "results"),
+    *("synthetic", "tracking", "training", "video", "webcam"),
 )
 __all__ = [*_ROOM_OF]
 

@@ -26,7 +26,9 @@ _TEMPLATE_SIZE = 48
 _MAX_WARP = 2048
 
 
-def align_face(image: ImageSource, face: Face, size: int = 48) -> np.ndarray:
+def align_face(
+    image: ImageSource, face: Face, size: int = 48, *, color: bool = False
+) -> np.ndarray:
     """Returns the crop of one face, turned upright and placed as the faces of FER2013 are.
 
     The similarity transform (shift, turn, scale) that brings the five landmarks closest to
@@ -37,10 +39,11 @@ def align_face(image: ImageSource, face: Face, size: int = 48) -> np.ndarray:
         image: The image, in any form that `read_image` takes.
         face: A face of that image, with its box and landmarks in pixels.
         size: Width and height of the crop in pixels.
+        color: Whether the crop stays in color.
 
     Returns:
-        `uint8 (size, size)` in gray levels. Large faces are averaged over areas, not sampled;
-        what lies outside the image repeats its border.
+        `uint8 (size, size)` in gray levels, or RGB `(size, size, 3)`. Large faces are
+        averaged over areas, not sampled; what lies outside the image repeats its border.
 
     Raises:
         ValueError: The landmarks do not span a face, or `size` is not positive.
@@ -53,7 +56,7 @@ def align_face(image: ImageSource, face: Face, size: int = 48) -> np.ndarray:
         (48, 48)
     """
     if face.landmarks is None:
-        return crop_face(image, face.box, size)
+        return crop_face(image, face.box, size, color=color)
     _check_size(size)
     points = np.array([face.landmarks[name] for name in LANDMARKS], float)  # (5, 2)
     template = (FACE_TEMPLATE + 0.5) * (size / _TEMPLATE_SIZE) - 0.5
@@ -61,7 +64,7 @@ def align_face(image: ImageSource, face: Face, size: int = 48) -> np.ndarray:
         fit = estimate_transform("similarity", points, template)
         # How much the points look like a face: 1 where they are the template, turned and scaled.
         if fit and fit.scale * _spread(points) / _spread(template) > 0.3:
-            return _warp(image, fit.params[:2], size)
+            return _warp(image, fit.params[:2], size, color)
     raise ValueError(
         "Expected landmarks that span a face, left and right as the viewer sees them. "
         f"Received: {face.landmarks}; a face with landmarks=None is cut out by its box."
@@ -69,7 +72,12 @@ def align_face(image: ImageSource, face: Face, size: int = 48) -> np.ndarray:
 
 
 def crop_face(
-    image: ImageSource, box: Sequence[float], size: int = 48, *, widen: float = 1.1
+    image: ImageSource,
+    box: Sequence[float],
+    size: int = 48,
+    *,
+    widen: float = 1.1,
+    color: bool = False,
 ) -> np.ndarray:
     """Returns the crop of one face by its box alone: a square around it, not turned.
 
@@ -79,9 +87,10 @@ def crop_face(
         size: Width and height of the crop in pixels.
         widen: Side of the square as a multiple of the box's mean (geometric) side. 1.1 shows as
             much of a face as `align_face` does, measured on the boxes of both detectors.
+        color: Whether the crop stays in color.
 
     Returns:
-        `uint8 (size, size)` in gray levels.
+        `uint8 (size, size)` in gray levels, or RGB `(size, size, 3)`.
 
     Raises:
         ValueError: The box is empty, or `size` or `widen` is not positive.
@@ -96,23 +105,36 @@ def crop_face(
     # The middle of the box (pixels reach from -0.5 to 0.5) goes to the middle of the crop.
     middle = np.array([x + (width - 1) / 2, y + (height - 1) / 2])
     shift = (size - 1) / 2 - scale * middle
-    return _warp(image, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]), size)
+    return _warp(image, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]), size, color)
 
 
-def crop_detected_face(image: ImageSource, face: Face, size: int = 48) -> np.ndarray:
+def crop_detected_face(
+    image: ImageSource, face: Face, size: int | tuple[int, int, int] = 48
+) -> np.ndarray:
     """Returns the crop of a face that a detector found, whatever its landmarks are.
 
     As `align_face`; where the landmarks span no face, as those of a face turned to the side may,
     the box decides. So one odd face costs neither the image nor the others in it.
+
+    Args:
+        image: The image, in any form that `read_image` takes.
+        face: A face of that image.
+        size: Width and height in pixels, or a model's `(height, width, channels)`: a crop of
+            three channels stays in color, one that is not square is squeezed.
     """
+    height, width, channels = (size, size, 1) if isinstance(size, int) else size
+    options = {"size": max(height, width), "color": channels == 3}
     try:
-        return align_face(image, face, size)
+        crop = align_face(image, face, **options)
     except ValueError:
-        return crop_face(image, face.box, size)
+        crop = crop_face(image, face.box, **options)
+    if height != width:
+        crop = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA)
+    return crop
 
 
-def _warp(image: ImageSource, matrix: np.ndarray, size: int) -> np.ndarray:
-    """Returns the gray `(size, size)` crop that `matrix` (2, 3), image to crop, describes."""
+def _warp(image: ImageSource, matrix: np.ndarray, size: int, color: bool) -> np.ndarray:
+    """Returns the `(size, size)` crop that `matrix` (2, 3), image to crop, describes."""
     image = read_image(image)
     # Only the part of the image that the crop shows is turned to gray; OpenCV also refuses to
     # warp images of more than 32,767 pixels a side.
@@ -126,8 +148,9 @@ def _warp(image: ImageSource, matrix: np.ndarray, size: int) -> np.ndarray:
     matrix *= multiple
     matrix[:, 2] += (multiple - 1) / 2
     large = (size * multiple, size * multiple)
+    part = part if color else to_gray(part)
     crop = cv2.warpAffine(
-        to_gray(part), matrix, large, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        part, matrix, large, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
 

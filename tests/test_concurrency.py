@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -84,6 +85,26 @@ def test_a_recognizer_works_in_a_spawned_process(alone):
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         [answer] = pool.map(recognize, [0])
     assert_same(answer, alone)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX systems fork")
+def test_a_fork_with_loaded_networks_is_an_error_and_no_hang():
+    code = (
+        "import multiprocessing, numpy as np\n"
+        "from fer_lib import EmotionRecognizer, FaceDetector\n"
+        "r = EmotionRecognizer('cnn_tiny')\n"
+        "blank = np.zeros((60, 60), 'uint8')\n"
+        "def work(call):\n"
+        "    try: return call()\n"
+        "    except RuntimeError as error: return str(error)\n"
+        "calls = [lambda: r.predict(blank), lambda: r.predict_faces(blank[None, :48, :48]),\n"
+        "         lambda: EmotionRecognizer('cnn_tiny'), lambda: FaceDetector()]\n"
+        "def run(i): return work(calls[i])\n"
+        "with multiprocessing.get_context('fork').Pool(1) as pool:\n"
+        "    print(pool.map_async(run, range(4)).get(timeout=60))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.count("get_context('spawn')") == 4, result.stderr
 
 
 SCRIPT = """

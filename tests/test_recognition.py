@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fer_lib.alignment import align_face, crop_face
-from fer_lib.detection import LANDMARKS, Face
+from fer_lib.detection import LANDMARKS, Face, FaceDetector
 from fer_lib.labels import EMOTIONS
 from fer_lib.recognition import EmotionRecognizer, FaceEmotion
 
@@ -80,7 +81,7 @@ DARK = np.zeros((60, 60, 3), np.uint8)
 
 
 def assert_same(faces: list[FaceEmotion], expected: list[FaceEmotion]) -> None:
-    assert [face.face for face in faces] == [face.face for face in expected]
+    assert [face.face.to_dict() for face in faces] == [face.face.to_dict() for face in expected]
     for face, other in zip(faces, expected, strict=True):
         np.testing.assert_allclose(face.probabilities, other.probabilities, atol=1e-5)
 
@@ -175,12 +176,18 @@ def test_bad_images_are_errors(recognizer, tmp_path, astronaut):
         assert "\n" not in str(caught.value)
 
 
-def test_the_size_of_the_crops_is_the_models(recognizer, model, astronaut, monkeypatch):
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((40, 40, 1), (40, 40)), ((64, 64, 3), (64, 64, 3)), ((48, 32, 1), (48, 32))],
+)
+def test_the_crops_have_the_models_shape(
+    recognizer, model, astronaut, monkeypatch, shape, expected
+):
     shapes = []
-    monkeypatch.setattr(model, "image_shape", (40, 40, 1), raising=False)
+    monkeypatch.setattr(model, "image_shape", shape, raising=False)
     monkeypatch.setattr(model, "predict", lambda x: shapes.append(x.shape) or np.ones((2, 7)) / 7)
     recognizer.predict(astronaut)
-    assert shapes == [(2, 40, 40)]
+    assert shapes == [(2, *expected)]
 
 
 def test_wrong_parts(model):
@@ -206,3 +213,18 @@ def test_landmarks_that_span_no_face_cost_no_image(model, astronaut):
     np.testing.assert_allclose(
         face.probabilities, recognizer.predict_faces(by_box[None])[0], atol=1e-6
     )
+
+
+def test_results_compare_and_recognizers_are_pickled(astronaut):
+    recognizer = EmotionRecognizer("cnn_tiny", FaceDetector(min_face_size=40))
+    expected = recognizer.predict(astronaut)
+    assert expected == expected and expected != recognizer.predict(astronaut)
+    copied = pickle.loads(pickle.dumps(recognizer))
+    assert copied.detector.min_face_size == 40
+    assert copied.predict(astronaut)[0].to_dict() == expected[0].to_dict()
+
+
+@pytest.mark.parametrize("bad", [None, {"path": "a.jpg"}, 3])
+def test_what_is_no_image_is_named(recognizer, bad):
+    with pytest.raises(TypeError, match=f"Expected an image.*{type(bad).__name__}"):
+        recognizer.predict(bad)

@@ -17,7 +17,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer_lib import files, paths
+from fer_lib import files, paths, processes
 from fer_lib.pretrained.model_file import MAX_MODEL_BYTES, hash_file, read_model, save_model
 from fer_lib.pretrained.pretrained import Pretrained
 from fer_lib.results import HISTORY_FILE, PREDICTIONS_FILE
@@ -40,6 +40,7 @@ def load_pretrained(
         FileNotFoundError: No such model; the message lists those that exist.
         ValueError: The folder's card or model cannot be read, or they do not belong together.
     """
+    processes.check_not_forked()
     folder = paths.find_model(name)
     card = read_card(folder)
     file = folder / MODEL_FILE

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
+from fer_lib import processes
 from fer_lib.pretrained import image_hashes
 
 # A compiled function is traced once for each batch size (a tenth of a second), so only these sizes
@@ -46,6 +47,7 @@ class Pretrained:
                 "Expected a model that takes images (batch, height, width, channels) of one size. "
                 f"Received: input_shape={self.model.input_shape}"
             )
+        processes.mark_networks_loaded()
         self._forward = _compile_forward(self.model)
 
     @property
@@ -78,6 +80,7 @@ class Pretrained:
             ValueError: Wrong shape, values that are not finite or not in `[0, 255]`, or a
                 `batch_size` below 1.
         """
+        processes.check_not_forked()
         faces = self._check(faces)
         largest = _BATCH_SIZES[-1] if batch_size is None else batch_size
         if largest < 1:

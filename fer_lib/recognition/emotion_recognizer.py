@@ -90,12 +90,12 @@ class EmotionRecognizer:
         """
         if is_image(images) or isinstance(images, Mapping) or not isinstance(images, Iterable):
             return self.predict([images])[0]
-        size = getattr(self.model, "image_shape", (48, 48, 1))[0]
+        shape = getattr(self.model, "image_shape", (48, 48, 1))
         found: list[list[Face]] = []
         crops: list[np.ndarray] = []
         for image in map(read_image, images):
             found.append(self.detector.detect(image))
-            crops += [crop_detected_face(image, face, size) for face in found[-1]]
+            crops += [crop_detected_face(image, face, shape) for face in found[-1]]
         probabilities = iter(self.predict_faces(np.array(crops, np.uint8)))
         names = self.class_names
         return [[FaceEmotion(face, next(probabilities), names) for face in row] for row in found]
@@ -104,7 +104,8 @@ class EmotionRecognizer:
         """Returns the probabilities of faces that are aligned already.
 
         Args:
-            faces: `uint8 (n, 48, 48)` in gray levels, as `align_face` returns them.
+            faces: `uint8 (n, 48, 48)` in gray levels, as `align_face` returns them, or of the
+                shape that the model takes.
 
         Returns:
             `float32 (n, num_classes)`.

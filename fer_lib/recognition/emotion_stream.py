@@ -73,7 +73,7 @@ class EmotionStream:
         self.detector = detector
         self.detect_every = int(detect_every)
         self.smoothing_s = float(smoothing_s)
-        self._size = getattr(model, "image_shape", (48, 48, 1))[0]
+        self._shape = getattr(model, "image_shape", (48, 48, 1))
         self._tracker = FaceTracker(bridge_s=bridge_s)
         self._worker = ThreadPoolExecutor(1, "fer_lib-detector") if background else None
         self._pending: Future[list[Face]] | None = None
@@ -160,7 +160,7 @@ class EmotionStream:
     def _classify(self, frame: np.ndarray, tracked: list[TrackedFace]) -> list[TrackedEmotion]:
         if not tracked:
             return []
-        crops = np.array([crop_detected_face(frame, face, self._size) for _, face in tracked])
+        crops = np.array([crop_detected_face(frame, face, self._shape) for _, face in tracked])
         answers = np.asarray(self.model.predict(crops), np.float32)
         names = self.class_names
         faces = [
