@@ -180,9 +180,7 @@ def test_bad_images_are_errors(recognizer, tmp_path, astronaut):
     ("shape", "expected"),
     [((40, 40, 1), (40, 40)), ((64, 64, 3), (64, 64, 3)), ((48, 32, 1), (48, 32))],
 )
-def test_the_crops_have_the_models_shape(
-    recognizer, model, astronaut, monkeypatch, shape, expected
-):
+def test_crops_have_the_models_shape(recognizer, model, astronaut, monkeypatch, shape, expected):
     shapes = []
     monkeypatch.setattr(model, "image_shape", shape, raising=False)
     monkeypatch.setattr(model, "predict", lambda x: shapes.append(x.shape) or np.ones((2, 7)) / 7)

@@ -90,8 +90,9 @@ def test_mtcnn_finds_what_the_package_finds(scenes, package_faces, name, limit):
 @pytest.mark.parametrize("name", SCENES)
 def test_both_detectors_give_the_same_crops(scenes, weights, name):
     image = read_image(scenes / name)
-    others = make_yunet(weights=weights).detect(image)
-    for face in make_mtcnn().detect(image):
+    limit = max(20, np.sqrt(image.shape[0] * image.shape[1]) / 40)
+    others = make_yunet(weights=weights, min_face_size=limit).detect(image)
+    for face in make_mtcnn(min_face_size=limit).detect(image):
         other = max(others, key=lambda other: overlap(face.box, other.box))
         assert overlap(face.box, other.box) > 0.5
         for name_, point in face.landmarks.items():
