@@ -13,7 +13,7 @@ import cv2
 import keras
 import numpy as np
 
-from fer_lib.explain.inputs import check_classes, check_images, keras_model
+from fer_lib.explain.checks import check_classes, check_images, keras_model
 
 if TYPE_CHECKING:
     from fer_lib.pretrained import Pretrained

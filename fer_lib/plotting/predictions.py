@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from fer_lib.plotting import placement, style
-from fer_lib.plotting.faces import displayable
+from fer_lib.plotting.face_grid import displayable
 
 # Up to this many faces have one bar a class; more have one divided bar each.
 _MAX_DETAILED, _MAX_ROWS = 3, 30

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from fer_lib.paths import DEFAULT_STREAM_MODEL
 from fer_lib.recognition import EmotionRecognizer, TrackedEmotion
 from fer_lib.recognition.emotion_stream import DETECT_EVERY
-from fer_lib.video.drawing import annotate_frame
+from fer_lib.video.annotation import annotate_frame
 from fer_lib.video.reading import VideoSource
 from fer_lib.video.writing import VideoWriter, check_output
 
