@@ -104,8 +104,8 @@ class AveragedWeights(keras.callbacks.Callback):
         weights, optimizer = checkpoint.run_variables(self.model)
         values = checkpoint.snapshot(weights)
         averages = [variable for variable in optimizer if variable.path.endswith("_average")]
-        for weight, average in zip(self.model.trainable_variables, averages, strict=True):
-            weight.assign(average)
+        # By way of the host: on JAX both would share one buffer, which `predict` gives away.
+        checkpoint.restore(self.model.trainable_variables, checkpoint.snapshot(averages))
         self._run(epoch, logs)
         checkpoint.restore(weights, values)
         if self._plain_too:
