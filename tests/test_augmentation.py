@@ -28,7 +28,7 @@ def cross():
     return image
 
 
-def test_inference_leaves_pictures_alone(images):
+def test_inference_leaves_images_alone(images):
     augmenter = augmentation.build_augmenter(seed=0)
     np.testing.assert_array_equal(apply(augmenter, images, training=False), images)
     model = keras.Sequential([keras.Input((48, 48, 1)), augmenter])
@@ -42,7 +42,7 @@ def test_a_call_outside_of_a_model_augments(images):
     assert np.abs(first - images).max() > 1
 
 
-def test_the_same_seed_gives_the_same_pictures(images):
+def test_the_same_seed_gives_the_same_images(images):
     first = apply(augmentation.build_augmenter(seed=3), images, training=True)
     again = apply(augmentation.build_augmenter(seed=3), images, training=True)
     other = apply(augmentation.build_augmenter(seed=4), images, training=True)
@@ -50,7 +50,7 @@ def test_the_same_seed_gives_the_same_pictures(images):
     assert np.abs(first - other).max() > 1
 
 
-def test_each_call_and_each_picture_is_drawn_anew(images):
+def test_each_call_and_each_image_is_drawn_anew(images):
     layer = augmentation.RandomAffine(seed=0)
     same = np.repeat(images[:1], 6, axis=0)
     first, second = apply(layer, same, training=True), apply(layer, same, training=True)
@@ -97,24 +97,24 @@ def test_rotation_turns_at_most_as_far_as_asked_and_keeps_the_length(cross):
     layer = augmentation.RandomAffine(**{**STILL, "rotation": 30}, seed=0)
     turned = apply(layer, many, training=True)[..., 0]
     angles = []
-    for picture in turned:
-        rows, columns = np.nonzero(picture > 128)
+    for image in turned:
+        rows, columns = np.nonzero(image > 128)
         slope = np.polyfit(rows, columns, 1)[0]
         angles.append(np.degrees(np.arctan(slope)))
-        assert (picture > 128).sum() == pytest.approx(96, rel=0.2)
+        assert (image > 128).sum() == pytest.approx(96, rel=0.2)
     assert 20 < np.abs(angles).max() < 33
 
 
 def test_shear_slants_without_turning(cross):
     layer = augmentation.RandomAffine(**{**STILL, "shear": 45}, seed=0)
     slanted = apply(layer, np.repeat(cross, 32, axis=0), training=True)[..., 0]
-    heights = [np.ptp(np.nonzero(picture.max(axis=1) > 128)[0]) + 1 for picture in slanted]
-    widths = [np.ptp(np.nonzero(picture.max(axis=0) > 128)[0]) + 1 for picture in slanted]
+    heights = [np.ptp(np.nonzero(image.max(axis=1) > 128)[0]) + 1 for image in slanted]
+    widths = [np.ptp(np.nonzero(image.max(axis=0) > 128)[0]) + 1 for image in slanted]
     assert set(heights) <= {23, 24, 25}
     assert max(widths) > 12
 
 
-def test_erasing_covers_the_asked_share_of_pictures():
+def test_erasing_covers_the_asked_share_of_images():
     images = np.full((200, 48, 48, 1), 10, np.float32)
     augmenter = augmentation.build_augmenter(
         **STILL, contrast=0, brightness=0, erasing_rate=0.3, seed=0

@@ -18,7 +18,7 @@ def results():
 
 def test_the_guide_is_generated_from_the_stored_results():
     assert write_augmentation_guide.main(["--check"]) == 0
-    assert write_augmentation_guide.PICTURE.stat().st_size < 300_000
+    assert write_augmentation_guide.IMAGE.stat().st_size < 300_000
 
 
 def test_every_change_was_trained_as_the_script_says(results):
@@ -44,7 +44,7 @@ def test_a_difference_counts_only_if_it_is_clear_and_exceeds_another_seed():
     assert recipe_experiments.compare(better, apart)["verdict"] == "too small to tell"
 
 
-def test_the_transformations_of_the_harmful_kind_change_every_second_picture():
+def test_the_transformations_of_the_harmful_kind_change_every_second_image():
     images = np.arange(4 * 48 * 48, dtype=np.uint8).reshape(4, 48, 48, 1)
     for change in (recipe_experiments.upside_down, recipe_experiments.mouth_erased):
         changed = change(images)

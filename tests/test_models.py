@@ -1,4 +1,4 @@
-"""The networks: shapes, sizes, and normalisation inside the model."""
+"""The networks: shapes, sizes, and normalization inside the model."""
 
 import keras
 import numpy as np
@@ -33,7 +33,7 @@ def test_brightness_and_contrast_do_not_matter(variant, crops):
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
-def test_a_constant_picture_gives_finite_probabilities(value):
+def test_a_constant_image_gives_finite_probabilities(value):
     probabilities = models.build_cnn("lesson")(np.full((1, 48, 48, 1), value, np.float32))
     assert np.isfinite(keras.ops.convert_to_numpy(probabilities)).all()
 

@@ -89,7 +89,7 @@ def test_what_may_learn_is_chosen(network):
     names = {weight.path.split("/")[0] for weight in network.trainable_weights}
     assert any(name.endswith("bn") for name in names)
     models.unfreeze_top(network, batch_norm=True)
-    assert len(network.non_trainable_weights) == 2 * 53  # the statistics of each normalisation
+    assert len(network.non_trainable_weights) == 2 * 53  # the statistics of each normalization
     with pytest.raises(ValueError, match="conv9"):
         models.unfreeze_top(network, "conv9")
 

@@ -61,7 +61,7 @@ def upside_down(images: np.ndarray) -> np.ndarray:
 
 
 def mouth_erased(images: np.ndarray) -> np.ndarray:
-    """Covers the mouth of every second image with middle grey."""
+    """Covers the mouth of every second image with middle gray."""
     corners = alignment.FACE_TEMPLATE[3:]
     left, right = corners[:, 0].min() - 4, corners[:, 0].max() + 4
     top, bottom = corners[:, 1].min() - 6, corners[:, 1].max() + 7

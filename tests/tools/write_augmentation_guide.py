@@ -1,9 +1,9 @@
-"""Write datasets/AUGMENTATION.md and its picture from the stored experiments (`--check`: compare).
+"""Write datasets/AUGMENTATION.md and its image from the stored experiments (`--check`: compare).
 
     python tests/tools/write_augmentation_guide.py
 
 The figures come from `saved_models/recipe_experiments.json`, which
-`tests/benchmarks/recipe_experiments.py` writes; the faces of the picture are drawn by us.
+`tests/benchmarks/recipe_experiments.py` writes; the faces of the image are synthetic.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "saved_models" / "recipe_experiments.json"
 GUIDE = ROOT / "datasets" / "AUGMENTATION.md"
-PICTURE = ROOT / "datasets" / "augmentation.png"
+IMAGE = ROOT / "datasets" / "augmentation.png"
 
 TEMPLATE = Path(__file__).with_name("augmentation_guide.md")
 
@@ -71,7 +71,7 @@ def _summary(results: dict, group: str) -> str:
     return "\n".join(sentences)
 
 
-def draw_picture(path: Path) -> None:
+def draw_image(path: Path) -> None:
     """Draws one face under each transformation."""
     import keras
     import matplotlib
@@ -113,8 +113,8 @@ def draw_picture(path: Path) -> None:
         ("mouth erased", mouthless),
     ]
     figure, axes = plt.subplots(2, 5, figsize=(9, 4.2), layout="constrained")
-    for ax, (title, picture) in zip(axes.flat, cells, strict=True):
-        ax.imshow(np.clip(picture[..., 0], 0, 255), cmap="gray", vmin=0, vmax=255)
+    for ax, (title, image) in zip(axes.flat, cells, strict=True):
+        ax.imshow(np.clip(image[..., 0], 0, 255), cmap="gray", vmin=0, vmax=255)
         ax.set_title(title, fontsize=10)
         ax.axis("off")
     figure.savefig(path, dpi=90)
@@ -126,8 +126,8 @@ def main(arguments: list[str]) -> int:
     if "--check" in arguments:
         return int(GUIDE.read_text(encoding="utf-8") != text)
     GUIDE.write_text(text, encoding="utf-8")
-    draw_picture(PICTURE)
-    print(GUIDE, PICTURE)
+    draw_image(IMAGE)
+    print(GUIDE, IMAGE)
     return 0
 
 
