@@ -12,7 +12,7 @@ import numpy as np
 
 from fer_lib.synthetic.geometry import UNIT, FaceGeometry
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, what grey pictures are made with
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, what gray images are made with
 
 
 def gauss(squared: np.ndarray) -> np.ndarray:
@@ -32,7 +32,7 @@ def smoothstep(x: np.ndarray) -> np.ndarray:
 
 
 class Canvas:
-    """`n` pictures in the making.
+    """`n` images in the making.
 
     Attributes:
         u, v: Face coordinates of each pixel, `float32 (n, size, size)`; `s` is `abs(u)`, so that
@@ -61,14 +61,14 @@ class Canvas:
         return part
 
     def tone(self, rgb: np.ndarray) -> np.ndarray:
-        """Turns colours, `(3,)` or `(n, 3)` in 0 to 255, into what `paint` takes."""
+        """Turns colors, `(3,)` or `(n, 3)` in 0 to 255, into what `paint` takes."""
         rgb = np.atleast_2d(np.asarray(rgb, np.float32)) / 255
         if self.channels == 1:
             rgb = (rgb * LUMA).sum(axis=1, keepdims=True)
         return rgb[:, :, None, None]
 
     def paint(self, mask: np.ndarray, tone: np.ndarray) -> None:
-        """Lays a colour over the canvas where `mask` (0 to 1) says so."""
+        """Lays a color over the canvas where `mask` (0 to 1) says so."""
         self.color += mask[:, None] * (tone - self.color)
 
     def darken(self, amount: np.ndarray) -> None:

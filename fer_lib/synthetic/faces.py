@@ -14,24 +14,15 @@ import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.labels import EMOTIONS, canonical_emotion
-from fer_lib.synthetic.drawing import draw_batch
 from fer_lib.synthetic.factors import (
     ACTION_UNITS,
     EMOTION_ACTION_UNITS,
     FACTORS,
-    check_value,
-    sample_factors,
+    factor_of,
 )
 from fer_lib.synthetic.geometry import LANDMARKS, FaceGeometry
-
-__all__ = [
-    "ACTION_UNITS",
-    "EMOTION_ACTION_UNITS",
-    "FACTORS",
-    "draw_face",
-    "draw_faces",
-    "make_faces",
-]
+from fer_lib.synthetic.rendering import draw_batch
+from fer_lib.synthetic.sampling import sample_factors
 
 
 def make_faces(
@@ -62,28 +53,27 @@ def make_faces(
     The intensity of each face varies, so that weak expressions are close to neutral; each unit
     varies about it, and every face, a neutral one too, moves a little at random.
 
-    Faces lie in the picture as FER2013's do: eyes at (15.0, 18.5) and (33.0, 18.5) of 48 pixels.
+    Faces lie in the image as FER2013's do: eyes at (15.0, 18.5) and (33.0, 18.5) of 48 pixels.
 
     Args:
         num_per_class: Faces of each class, or a count for each class name.
         seed: The same seed draws the same faces, and a larger set begins with the smaller one
             (where `num_per_class` is a number).
-        image_size: Edge of the square pictures in pixels, 16 to 1024.
-        color: RGB pictures instead of grey ones.
+        image_size: Edge of the square images in pixels, 16 to 1024.
+        color: RGB images instead of gray ones.
         class_names: The classes, in label order; any of `EMOTIONS_8`.
         people: How many different people the set shows, each about equally often in every class;
             None makes every face another person.
         factors: Factors to fix or to skew, by the name of their column in `metadata`:
             one value (`{"skin_tone": 9}`); a range to draw from evenly (`{"yaw": (0, 10)}`); a
             list to choose from evenly (`{"hair": ["short", "none"]}`); an array with a value for
-            each face; a dictionary of these by class, which leaves the classes that it does not
-            name as they are (`{"glasses": {"happy": True}}`); or a function that takes the table
-            and returns such an array. All other factors stay as they would be without it.
+            each face; or a dictionary of these by class, which leaves the classes that it does not
+            name as they are (`{"glasses": {"happy": True}}`). All other factors stay as they are.
 
     Returns:
         The faces, classes taking turns. `metadata` holds the true factors: `emotion`, `person`,
         `intensity`, the action units (0 to 1), the columns of `FACTORS`, and the landmarks in
-        pixels (`left_eye_x` ... `mouth_right_y`); `subjects` says who is on each picture.
+        pixels (`left_eye_x` ... `mouth_right_y`); `subjects` says who is on each image.
 
     Raises:
         ValueError: A count, size or class is none that can be drawn, or a factor is unknown or
@@ -133,10 +123,10 @@ def draw_faces(table: pd.DataFrame, image_size: int = 48, *, color: bool = False
     The same row gives the same face at any size, so small faces can be looked at in large.
 
     Args:
-        table: One row a face; columns as `make_faces` describes them. A factor without a column
+        table: One row per face; columns as `make_faces` describes them. A factor without a column
             has the value of the plain face: neutral, seen from the front.
-        image_size: Edge of the square pictures in pixels, 16 to 1024.
-        color: RGB pictures instead of grey ones.
+        image_size: As of `make_faces`.
+        color: As of `make_faces`.
 
     Returns:
         `uint8 (n, image_size, image_size, 1)`, or 3 channels with `color`.
@@ -150,7 +140,7 @@ def draw_faces(table: pd.DataFrame, image_size: int = 48, *, color: bool = False
     columns = {}
     for name, value in plain.items():
         columns[name] = table[name].to_numpy() if name in table else np.full(len(table), value)
-        check_value(name, columns[name])
+        factor_of(name).check(name, columns[name])
     channels = 3 if color else 1
     images = np.empty((len(table), image_size, image_size, channels), np.uint8)
     step = max(1, 16 * 48 * 48 // image_size**2)  # so few that they stay in the processor's cache
@@ -170,8 +160,8 @@ def draw_face(
         factors: Whatever differs from the plain face, which is neutral and seen from the front:
             any factor or action unit, and `emotion` with `intensity` (0 to 1) for a whole
             prototype, which single action units then overrule.
-        image_size: Edge of the square picture in pixels, 16 to 1024.
-        color: RGB instead of grey.
+        image_size: Edge of the square image in pixels, 16 to 1024.
+        color: RGB instead of gray.
 
     Returns:
         `uint8 (image_size, image_size, 3)`, or 1 channel without `color`.
@@ -188,11 +178,11 @@ def draw_face(
     factors = dict(factors or {})
     emotion = canonical_emotion(factors.pop("emotion", "neutral"))
     intensity = factors.pop("intensity", 1.0)
-    check_value("intensity", np.array([intensity]))
+    factor_of("intensity").check("intensity", np.array([intensity]))
     row = {name: weight * intensity for name, weight in EMOTION_ACTION_UNITS[emotion].items()}
     row |= factors
     for name in row:
-        check_value(name, np.array([row[name]]))
+        factor_of(name).check(name, np.array([row[name]]))
     return draw_faces(pd.DataFrame([row], index=[0]), image_size, color=color)[0]
 
 

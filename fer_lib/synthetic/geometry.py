@@ -1,6 +1,6 @@
-"""From the table of factors to the shape of each face: positions, sizes and colours as numbers.
+"""From the table of factors to the shape of each face: positions, sizes and colors as numbers.
 
-Face coordinates: the origin lies between the eyes, +u to the viewer"s right, +v down, and one unit
+Face coordinates: the origin lies between the eyes, +u to the viewer's right, +v down, and one unit
 is half the distance of the eyes, 9 pixels of a 48-pixel crop (some 31 mm on a person). An action
 unit moves the points that its muscle moves; nothing here knows of emotions or of pixels.
 """
@@ -92,7 +92,7 @@ class FaceGeometry:
         width += 0.05 * self["AU15"] - 0.05 * tight - 0.08 * self["AU9"]
         self.mouth_width = width - 0.22 * drop * (1 - stretch)
         self.corner = 0.30 * self["AU15"] - 0.36 * smile + 0.13 * stretch
-        self.corner_right = -0.34 * self["AU14"]  # a dimple on the viewer"s right only
+        self.corner_right = -0.34 * self["AU14"]  # a dimple on the viewer's right only
         self.open_lower = 0.68 * drop + part * (0.14 + 0.18 * smile) + 0.17 * self["AU16"]
         self.open_upper = 0.20 * drop + 0.08 * part
         self.lip_raise = 0.20 * self["AU9"] + 0.03 * smile
@@ -117,7 +117,7 @@ class FaceGeometry:
         return 0.62 * self.sin_yaw, 0.45 * self.sin_pitch
 
     def to_pixels(self, u: np.ndarray, v: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Maps face coordinates to pixels, whose centres are at whole numbers."""
+        """Maps face coordinates to pixels, whose centers are at whole numbers."""
         depth = self.depth(u, v)
         x = u * self.cos_yaw + depth * self.sin_yaw
         y = (v - 0.9) * self.cos_pitch + depth * self.sin_pitch

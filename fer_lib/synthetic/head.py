@@ -1,4 +1,4 @@
-"""What a face is set in: colours, background, skin with its large forms, hair, beard, glasses."""
+"""What a face is set in: colors, background, skin with its large forms, hair, beard, glasses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EYE_COLORS = {"brown": (84, 52, 30), "green": (98, 116, 72), "blue": (92, 132, 1
 
 
 class Colors:
-    """The colours of each face, as `Canvas.paint` takes them."""
+    """The colors of each face, as `Canvas.paint` takes them."""
 
     def __init__(self, face: FaceGeometry, canvas: Canvas) -> None:
         factors = face.factors

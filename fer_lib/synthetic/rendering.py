@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fer_lib.synthetic import features, head
+from fer_lib.synthetic import face_parts, head
 from fer_lib.synthetic.canvas import Canvas, gauss, square
 from fer_lib.synthetic.geometry import FaceGeometry
 
@@ -16,8 +16,8 @@ def draw_batch(factors: Mapping[str, np.ndarray], size: int, channels: int) -> n
 
     Args:
         factors: The columns, each `(n,)`: `FACTORS` and `ACTION_UNITS` of `factors`.
-        size: Edge of the square pictures in pixels.
-        channels: 1 for grey, 3 for RGB.
+        size: Edge of the square images in pixels.
+        channels: 1 for gray, 3 for RGB.
 
     Returns:
         `uint8 (n, size, size, channels)`.
@@ -27,15 +27,15 @@ def draw_batch(factors: Mapping[str, np.ndarray], size: int, channels: int) -> n
     colors = head.Colors(face, canvas)
     head.background(canvas, face, colors)
     head.skin(canvas, face, colors)
-    features.forehead_lines(canvas, face)
-    features.eye_lines(canvas, face)
-    features.mouth_lines(canvas, face)
-    features.nose(canvas, face, colors)
+    face_parts.forehead_lines(canvas, face)
+    face_parts.eye_lines(canvas, face)
+    face_parts.mouth_lines(canvas, face)
+    face_parts.nose(canvas, face, colors)
     head.beard(canvas, face, colors)
-    features.mouth(canvas, face, colors)
+    face_parts.mouth(canvas, face, colors)
     light(canvas, face)
-    features.eyes(canvas, face, colors)
-    features.brows(canvas, face, colors)
+    face_parts.eyes(canvas, face, colors)
+    face_parts.brows(canvas, face, colors)
     head.hair(canvas, face, colors)
     head.glasses(canvas, face, colors)
     return camera(canvas.color, face)
@@ -56,24 +56,24 @@ def light(canvas: Canvas, face: FaceGeometry) -> None:
 
 
 def camera(color: np.ndarray, face: FaceGeometry) -> np.ndarray:
-    """Blurs, coarsens, exposes and rounds the pictures, and adds the noise of a sensor."""
+    """Blurs, coarsens, exposes and rounds the images, and adds the noise of a sensor."""
     size = color.shape[-1]
     optics = _coarse_matrix(face["resolution"], size) @ _blur_matrix(face["blur"], size)
     color = optics[:, None] @ color @ optics.transpose(0, 2, 1)[:, None]
     color = 255 * np.clip(color * face["exposure"][..., None], 0, 1)
-    for picture, seed, level in zip(
+    for image, seed, level in zip(
         color, face.factors["noise_seed"], face.factors["noise"], strict=True
     ):
         random = np.random.Generator(np.random.PCG64(int(seed)))
         uniform = random.random((2, size, size), dtype=np.float32)
         # The difference of two uniform numbers has a standard deviation of 1 / sqrt(6).
-        picture += np.float32(level * 2.4495) * (uniform[0] - uniform[1])
-    pictures = np.clip(np.rint(color), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))
+        image += np.float32(level * 2.4495) * (uniform[0] - uniform[1])
+    images = np.clip(np.rint(color), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
 
 
 def _blur_matrix(sigma: np.ndarray, size: int) -> np.ndarray:
-    """Returns `(n, size, size)`: what a Gaussian blur does to the rows of a picture."""
+    """Returns `(n, size, size)`: what a Gaussian blur does to the rows of a image."""
     sigma = np.maximum(sigma * np.float32(size / 48), 0.12)
     pixel = np.arange(size, dtype=np.float32)
     weights = gauss(square((pixel[:, None] - pixel) / sigma))
