@@ -6,6 +6,7 @@ Only looks folders up; nothing here reads, downloads or creates anything.
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -19,10 +20,14 @@ DEFAULT_STREAM_MODEL = "cnn_tiny"
 def cache_dir() -> Path:
     """Returns the folder for downloads and copies: `FER_LIB_HOME`, else `~/.cache/fer_lib`.
 
-    The folder may not exist yet; whoever writes into it creates it.
+    Where there is no home folder, as in some containers, it is in the folder for temporary files.
+    The folder may not exist yet.
     """
-    home = os.environ.get("FER_LIB_HOME")
-    return Path(home).expanduser() if home else Path.home() / ".cache" / "fer_lib"
+    try:
+        home = os.environ.get("FER_LIB_HOME")
+        return Path(home).expanduser() if home else Path.home() / ".cache" / "fer_lib"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / "fer_lib"
 
 
 def models_dirs() -> list[Path]:

@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from fer_lib.images import decoding, find_images, is_image, read_image, to_gray, write_image
+from fer_lib.paths import cache_dir
 
 rgb_images = hnp.arrays(
     np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.sampled_from([3]))
@@ -338,8 +339,11 @@ def test_names_with_a_tilde_are_files_and_no_home_is_no_crash(tmp_path, noise, m
     assert [file.name for file in find_images(".")] == ["~draft.png"]
     assert read_image(find_images(".")[0]).shape == noise.shape
     monkeypatch.setattr(Path, "expanduser", lambda path: exec("raise RuntimeError('no home')"))
+    monkeypatch.setattr(Path, "home", lambda: exec("raise RuntimeError('no home')"))
+    monkeypatch.delenv("FER_LIB_HOME")
     with pytest.raises(FileNotFoundError):
         read_image("~/none.png")
+    assert cache_dir().name == "fer_lib"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def scene(x=40, *, face=True):
 
 
 class Detector:
-    """Finds the drawn face where the scene holds it, `delay` seconds later."""
+    """Finds the synthetic face where the scene holds it, `delay` seconds later."""
 
     def __init__(self, delay=0.0):
         self.delay = delay

@@ -19,7 +19,7 @@ BACKGROUND = BACKGROUND.repeat(10, axis=0).repeat(10, axis=1)  # (240, 320, 3)
 
 
 def scene(*faces):
-    """A frame with drawn faces, `(image, x, y)` each, the last one in front."""
+    """A frame with synthetic faces, `(image, x, y)` each, the last one in front."""
     frame = BACKGROUND.copy()
     for image, x, y in faces:
         frame[y : y + SIZE, x : x + SIZE] = image
@@ -27,7 +27,7 @@ def scene(*faces):
 
 
 def face_at(x, y):
-    """The face that a detector would find there: a box inside the drawn square."""
+    """The face that a detector would find there: a box inside the image of it."""
     points = {"left_eye": (22, 27), "right_eye": (49, 27), "nose": (35, 43)}
     points |= {"mouth_left": (25, 56), "mouth_right": (47, 56)}
     landmarks = {name: (x + points[name][0], y + points[name][1]) for name in LANDMARKS}

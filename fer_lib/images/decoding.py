@@ -88,8 +88,10 @@ def explain_errors(name: str) -> Iterator[None]:
     except OversizedError:
         raise
     except UnidentifiedImageError:
+        formats = readable_formats()
+        hint = "" if "HEIF" in formats else "; HEIC needs `pip install pillow-heif`"
         raise OSError(
-            f"Expected an image. {name} holds none of {', '.join(readable_formats())}."
+            f"Expected an image. {name} holds none of {', '.join(formats)}{hint}."
         ) from None
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
