@@ -11,9 +11,8 @@ import os
 import re
 import shutil
 import tempfile
-import urllib.parse
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ import pooch
 from fer_lib import datasets
 from fer_lib.datasets.archives import unpack
 from fer_lib.datasets.catalogue import DatasetInfo, dataset_info
+from fer_lib.datasets.downloads import obtain
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013_files import find_source, read_file
 from fer_lib.files import write_atomically
@@ -29,12 +29,6 @@ from fer_lib.labels import EMOTIONS
 from fer_lib.paths import cache_dir
 
 _OTHER_FILES = {"fer2013": ("icml_face_data.csv", "fer2013.tar.gz", "fer2013.npz")}  # layouts
-_REASONS = {
-    "ConnectionError": "no connection",
-    "ConnectTimeout": "no answer in time",
-    "ReadTimeout": "no answer in time",
-    "ChunkedEncodingError": "the connection was cut",
-}
 
 
 Source = str | os.PathLike[str] | None
@@ -145,7 +139,7 @@ def _fetch_open(
         if (place / name).is_file() and _problem(info, place / name, checksum) is None:
             return place / name
     with _work_folder(place) as work:
-        file = _obtain(info, place, source, work)
+        file = obtain(info, place, source, work)
         if file.suffix.lower() == ".zip":
             unpack(file, work / "unpacked", max_bytes=max_bytes)
             inside = [path for name in names for path in (work / "unpacked").rglob(name)]
@@ -181,7 +175,7 @@ def _unpack_given(
             "remove them, or name another folder"
         )
     with _work_folder(place) as work:
-        archive = _obtain(info, place, source, work)
+        archive = obtain(info, place, source, work)
         if checksum is not None:
             _check(info, archive, checksum)
         unpack(archive, work / "unpacked", max_bytes=max_bytes)
@@ -198,56 +192,6 @@ def _work_folder(place: Path) -> Iterator[Path]:
     options = {"prefix": f".{place.name}-", "suffix": ".partial", "dir": place.parent}
     with tempfile.TemporaryDirectory(**options) as folder:
         yield Path(folder)
-
-
-def _obtain(info: DatasetInfo, place: Path, source: Any, work: Path) -> Path:
-    """Returns a local file: downloaded into `work`, of kagglehub's cache, or the user's own."""
-    remedy = "Download it by hand and give the file as source."
-    if info.download is not None:
-        page = info.download.url or info.terms.page
-        remedy = f"Download {info.download.file} by hand from {page} and put it into {place}."
-    if source is None and info.download.kaggle:
-        return _from_kaggle(info, remedy)
-    source = str(info.download.url if source is None else source)
-    if source.startswith(("http://", "https://")):
-        name = PurePosixPath(urllib.parse.urlsplit(source).path).name
-        pooch.get_logger().setLevel("WARNING")
-        try:
-            return Path(pooch.retrieve(source, None, name or "download", work, progressbar=True))
-        except OSError as error:  # the errors of requests are among them
-            raise OSError(f"Cannot fetch {source} ({_reason(error)}). {remedy}") from error
-    file = Path(source).expanduser()
-    if file.is_dir():
-        raise ValueError(
-            f"Expected a file or an address as `source`. Received: the folder {file}; it needs no "
-            f"fetching, {info.layout.loader} reads it"
-        )
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"Expected a file or an http(s) address as `source`. Received: {source}, not found"
-        )
-    return file
-
-
-def _from_kaggle(info: DatasetInfo, remedy: str) -> Path:
-    try:
-        import kagglehub
-    except ImportError:
-        raise ImportError(
-            f"Fetching {info.title} needs kagglehub: pip install kagglehub. Or: {remedy}"
-        ) from None
-    try:
-        found = Path(kagglehub.dataset_download(info.download.kaggle, path=info.download.file))
-    except Exception as error:  # its errors have no class in common
-        raise OSError(
-            f"Cannot fetch {info.title} from Kaggle ({_reason(error)}). {remedy}"
-        ) from error
-    return found / info.download.file if found.is_dir() else found
-
-
-def _reason(error: Exception) -> str:
-    name = type(error).__name__
-    return _REASONS.get(name) or str(error).split("\n")[0][:200] or name
 
 
 def _check(info: DatasetInfo, file: Path, checksum: str | None) -> None:
