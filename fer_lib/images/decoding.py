@@ -21,6 +21,7 @@ _MAX_FULL_PIXELS = 128_000_000
 # Files that unpack to more than 64 megapixels hold at least a byte for so many pixels; a blank
 # JPEG has one for 60.
 _BOMB_PIXELS, _MAX_PIXELS_PER_BYTE = 64_000_000, 300
+_STRIP_PIXELS = 4_000_000
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -121,7 +122,14 @@ def to_rgb(image: Image.Image, name: str, size: int | None = None) -> np.ndarray
         return np.repeat(scale_to_bytes(pixels)[..., None], 3, axis=-1)
     if image.has_transparency_data:
         return lay_over_white(image.convert("RGBA"))
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    image = image if image.mode == "RGB" else image.convert("RGB")
+    # In strips, for `np.array(image)` holds three copies for a moment.
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        pixels[top:bottom] = image.crop((0, top, image.width, bottom))
+    return pixels
 
 
 def scale_to_bytes(array: np.ndarray) -> np.ndarray:
