@@ -20,20 +20,20 @@ from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
 
 def draw(count: int, num_classes: int = 7, seed: int = 0, skill: float = 2.0):
-    """Probabilities of a fair classifier, float64, and the labels."""
+    """Labels, and probabilities of a fair classifier, float64."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, num_classes, count)
     logits = generator.normal(size=(count, num_classes))
     logits[np.arange(count), labels] += skill
-    return special.softmax(logits, axis=1), labels
+    return labels, special.softmax(logits, axis=1)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 80), st.integers(2, 8), st.integers(0, 10_000), st.floats(0, 4))
 def test_every_value_equals_scikit_learns(count, num_classes, seed, skill):
-    probabilities, labels = draw(count, num_classes, seed, skill)
+    labels, probabilities = draw(count, num_classes, seed, skill)
     names = [f"class {k}" for k in range(num_classes)]
-    report = evaluate(probabilities, labels, names, num_resamples=20)
+    report = evaluate(labels, probabilities, names, num_resamples=20)
     predicted = probabilities.argmax(axis=1)
     every, present = range(num_classes), np.unique(labels)
     with warnings.catch_warnings():
@@ -67,44 +67,44 @@ def test_every_value_equals_scikit_learns(count, num_classes, seed, skill):
 
 
 def test_reliability_equals_scikit_learns_and_a_hand_made_case():
-    probabilities, labels = draw(2000)
+    labels, probabilities = draw(2000)
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
     for ours, theirs in (("equal_width", "uniform"), ("equal_count", "quantile")):
-        bins = evaluation.reliability(confidence, correct, 15, ours)
+        bins = evaluation.reliability(correct, confidence, 15, ours)
         accuracy, mean = calibration_curve(correct, confidence, n_bins=15, strategy=theirs)
         np.testing.assert_allclose(bins["accuracy"], accuracy)
         np.testing.assert_allclose(bins["confidence"], mean)
         assert bins["count"].sum() == 2000
     # Bins of width .5: confidences .4 and .3 with one right, .8 and 1 with both right.
-    bins = evaluation.reliability([0.4, 0.3, 0.8, 1.0], [True, False, True, True], 2)
+    bins = evaluation.reliability([True, False, True, True], [0.4, 0.3, 0.8, 1.0], 2)
     assert evaluation.calibration_error(bins) == pytest.approx(0.5 * 0.15 + 0.5 * 0.1)
     with pytest.raises(ValueError, match="'equal_width' or 'equal_count'"):
-        evaluation.reliability(confidence, correct, strategy="uniform")
+        evaluation.reliability(correct, confidence, strategy="uniform")
 
 
 def test_brier_equals_scikit_learns_where_it_has_many_classes():
-    probabilities, labels = draw(300)
+    labels, probabilities = draw(300)
     try:
         expected = sk.brier_score_loss(labels, probabilities)
     except ValueError:
         pytest.skip("this scikit-learn has the Brier score for two classes only")
-    assert evaluate(probabilities, labels).brier == pytest.approx(expected)
+    assert evaluate(labels, probabilities).brier == pytest.approx(expected)
 
 
 def test_the_error_by_chance_is_what_a_calibrated_model_shows():
-    probabilities, _ = draw(1500)
+    _, probabilities = draw(1500)
     generator = np.random.default_rng(1)
     labels = (generator.random((1500, 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
-    report = evaluate(probabilities, np.minimum(labels, 6))
+    report = evaluate(np.minimum(labels, 6), probabilities)
     assert report.ece == pytest.approx(report.ece_if_calibrated, rel=0.6)
     over_confident = special.softmax(3 * np.log(probabilities), axis=1)
-    report = evaluate(over_confident, np.minimum(labels, 6))
+    report = evaluate(np.minimum(labels, 6), over_confident)
     assert report.ece > 5 * report.ece_if_calibrated
 
 
 def test_intervals_equal_scipys_stratified_bootstrap():
-    probabilities, labels = draw(700, 3)
+    labels, probabilities = draw(700, 3)
     correct = (probabilities.argmax(axis=1) == labels).astype(float)
     by_class = [correct[labels == k] for k in range(3)]
 
@@ -114,7 +114,7 @@ def test_intervals_equal_scipys_stratified_bootstrap():
     def balanced(*parts, axis):
         return np.mean([part.mean(axis=axis) for part in parts], axis=0)
 
-    report = evaluate(probabilities, labels, ["a", "b", "c"], num_resamples=5000)
+    report = evaluate(labels, probabilities, ["a", "b", "c"], num_resamples=5000)
     for name, statistic in (("accuracy", accuracy), ("balanced_accuracy", balanced)):
         theirs = stats.bootstrap(
             by_class, statistic, n_resamples=5000, method="percentile", rng=np.random.default_rng(0)
@@ -129,7 +129,7 @@ def test_resamples_keep_the_size_of_each_class():
 
 
 def test_a_resample_does_not_depend_on_the_blocks(monkeypatch):
-    probabilities, labels = draw(40, 3)
+    labels, probabilities = draw(40, 3)
     whole = bootstrap.resample_sums(probabilities, labels, 60)
     monkeypatch.setattr(bootstrap, "_BLOCK_ENTRIES", 100)
     blocks = bootstrap.resample_sums(probabilities, labels, 60)
@@ -139,23 +139,23 @@ def test_a_resample_does_not_depend_on_the_blocks(monkeypatch):
 def test_intervals_cover_the_truth():
     covered = 0
     for seed in range(50):
-        probabilities, labels = draw(200, 3, seed)
-        report = evaluate(probabilities, labels, ["a", "b", "c"], num_resamples=200)
+        labels, probabilities = draw(200, 3, seed)
+        report = evaluate(labels, probabilities, ["a", "b", "c"], num_resamples=200)
         low, high = report.accuracy_ci95
         covered += low <= 0.866 <= high  # measured on two million such samples
     assert covered >= 43
 
 
 def test_same_seed_same_report():
-    probabilities, labels = draw(100)
-    assert evaluate(probabilities, labels).to_json() == evaluate(probabilities, labels).to_json()
-    other = evaluate(probabilities, labels, seed=1)
-    assert other.intervals != evaluate(probabilities, labels).intervals
+    labels, probabilities = draw(100)
+    assert evaluate(labels, probabilities).to_json() == evaluate(labels, probabilities).to_json()
+    other = evaluate(labels, probabilities, seed=1)
+    assert other.intervals != evaluate(labels, probabilities).intervals
 
 
 def test_json_holds_plain_values_and_comes_back(tmp_path):
-    probabilities, labels = draw(150)
-    report = evaluate(probabilities.astype(np.float32), labels)
+    labels, probabilities = draw(150)
+    report = evaluate(labels, probabilities.astype(np.float32))
     values = report.to_dict()
     wanted = (
         "n accuracy accuracy_ci95 balanced_accuracy macro_f1 kappa loss ece per_class "
@@ -173,9 +173,9 @@ def test_json_holds_plain_values_and_comes_back(tmp_path):
 
 
 def test_a_class_that_is_absent_has_no_recall_and_a_note():
-    probabilities, labels = draw(60, 3)
+    labels, probabilities = draw(60, 3)
     keep = labels != 1
-    report = evaluate(probabilities[keep], labels[keep], ["a", "b", "c"])
+    report = evaluate(labels[keep], probabilities[keep], ["a", "b", "c"])
     values = report.to_dict()
     assert values["per_class"]["b"]["recall"] is None
     assert values["per_class"]["b"]["recall_ci95"] is None
@@ -189,7 +189,7 @@ def test_a_class_that_is_absent_has_no_recall_and_a_note():
 
 def test_a_class_never_predicted_has_no_precision_and_a_note():
     probabilities = np.tile([0.6, 0.4], (20, 1))
-    report = evaluate(probabilities, np.repeat([0, 1], 10), ["a", "b"])
+    report = evaluate(np.repeat([0, 1], 10), probabilities, ["a", "b"])
     of_class = report.to_dict()["per_class"]["b"]
     assert of_class["precision"] is None
     assert of_class["recall"] == of_class["f1"] == 0.0
@@ -197,7 +197,7 @@ def test_a_class_never_predicted_has_no_precision_and_a_note():
 
 
 def test_one_sample():
-    report = evaluate(np.array([[0.9, 0.1]]), np.array([0]), ["a", "b"])
+    report = evaluate(np.array([0]), np.array([[0.9, 0.1]]), ["a", "b"])
     values = report.to_dict()
     assert values["accuracy"] == 1.0
     assert values["kappa"] is None
@@ -209,7 +209,7 @@ def test_one_sample():
 
 
 def test_all_right_still_has_an_interval():
-    report = evaluate(np.eye(7)[np.arange(70) % 7], np.arange(70) % 7)
+    report = evaluate(np.arange(70) % 7, np.eye(7)[np.arange(70) % 7])
     wilson = stats.binomtest(70, 70).proportion_ci(method="wilson")
     assert report.accuracy == 1.0
     assert report.accuracy_ci95 == pytest.approx((wilson.low, wilson.high))
@@ -219,7 +219,7 @@ def test_all_right_still_has_an_interval():
 
 
 def test_certain_and_wrong_is_a_finite_loss():
-    report = evaluate(np.array([[0.0, 1.0], [1.0, 0.0]], np.float32), np.array([0, 1]), ["a", "b"])
+    report = evaluate(np.array([0, 1]), np.array([[0.0, 1.0], [1.0, 0.0]], np.float32), ["a", "b"])
     assert report.accuracy == 0.0
     assert 10 < report.loss < 20
 
@@ -248,17 +248,17 @@ GOOD = np.array([[0.9, 0.1], [0.2, 0.8]])
 )
 def test_bad_input_is_refused_in_one_line(probabilities, labels, message):
     with pytest.raises(ValueError, match=message) as caught:
-        evaluate(probabilities, np.array(labels), ["a", "b"])
+        evaluate(np.array(labels), probabilities, ["a", "b"])
     assert "\n" not in str(caught.value)
 
 
 def test_class_names_must_fit():
     with pytest.raises(ValueError, match="`class_names` for 2 classes"):
-        evaluate(GOOD, np.array([0, 1]))
+        evaluate(np.array([0, 1]), GOOD)
     with pytest.raises(ValueError, match="2 different class names"):
-        evaluate(GOOD, np.array([0, 1]), ["a", "b", "c"])
+        evaluate(np.array([0, 1]), GOOD, ["a", "b", "c"])
     with pytest.raises(ValueError, match="2 different class names"):
-        evaluate(GOOD, np.array([0, 1]), ["a", "a"])
+        evaluate(np.array([0, 1]), GOOD, ["a", "a"])
     assert evaluate(*draw(20, 7)).class_names == EMOTIONS
     assert evaluate(*draw(20, 8)).class_names == EMOTIONS_8
 
@@ -281,24 +281,24 @@ def pictures(class_names=("dark", "bright")) -> FaceDataset:
 
 def test_a_model_is_run_on_the_pictures():
     dataset = pictures()
-    report = evaluate(Brightness(), dataset)
+    report = evaluate(dataset, Brightness())
     assert report.confusion_matrix.tolist() == [[3, 1], [0, 2]]
     assert report.to_dict()["dataset"] == "squares"
     assert report.to_dict()["data_hash"] == dataset.content_hash
-    pair = evaluate(Brightness(), (dataset.images, dataset.labels))
+    pair = evaluate((dataset.images, dataset.labels), Brightness())
     assert pair.accuracy == report.accuracy
     assert pair.class_names == ("dark", "bright")
-    alone = evaluate(Brightness().predict(dataset.images), dataset)
+    alone = evaluate(dataset, Brightness().predict(dataset.images))
     assert alone.to_json() == report.to_json()
 
 
 def test_a_model_that_does_not_fit_the_data_is_refused():
     with pytest.raises(ValueError, match="labels only"):
-        evaluate(Brightness(), np.array([0, 1]))
+        evaluate(np.array([0, 1]), Brightness())
     with pytest.raises(ValueError, match="with_classes"):
-        evaluate(Brightness(), pictures(("night", "day")))
+        evaluate(pictures(("night", "day")), Brightness())
     with pytest.raises(ValueError, match="at least one picture"):
-        evaluate(Brightness(), pictures()[[]])
+        evaluate(pictures()[[]], Brightness())
 
 
 def test_a_keras_model(capsys):
@@ -310,21 +310,21 @@ def test_a_keras_model(capsys):
             keras.layers.Dense(2, activation="softmax", kernel_initializer="zeros"),
         ]
     )
-    report = evaluate(model, pictures())
+    report = evaluate(pictures(), model)
     assert report.loss == pytest.approx(np.log(2), abs=1e-6)
     assert report.class_names == ("dark", "bright")
     assert capsys.readouterr().out == ""  # no progress bar
     grey = pictures().images[..., 0]
-    assert evaluate(model, (grey, pictures().labels), ["a", "b"]).n == 6
+    assert evaluate((grey, pictures().labels), model, ["a", "b"]).n == 6
     with pytest.raises(ValueError, match=r"shape \(4, 4, 1\). Received: \(5, 5, 1\)"):
-        evaluate(model, (np.zeros((2, 5, 5, 1), np.uint8), np.array([0, 1])), ["a", "b"])
+        evaluate((np.zeros((2, 5, 5, 1), np.uint8), np.array([0, 1])), model, ["a", "b"])
 
 
 @pytest.mark.parametrize("num_classes", [2, 7, 8, 20])
 def test_the_table_fits_a_terminal(num_classes):
-    probabilities, labels = draw(5000, num_classes)
+    labels, probabilities = draw(5000, num_classes)
     names = EMOTIONS_8 if num_classes == 8 else [f"a long class name {k}" for k in range(20)]
-    text = str(evaluate(probabilities, labels, names[:num_classes], num_resamples=20))
+    text = str(evaluate(labels, probabilities, names[:num_classes], num_resamples=20))
     assert max(map(len, text.splitlines())) <= 80
     assert ("Confusion matrix" in text) == (num_classes <= 8)
 
@@ -343,7 +343,7 @@ def test_the_table_and_the_html_show_the_values():
 def test_most_confused_pairs():
     labels = np.array([0, 0, 0, 0, 1, 1, 2])
     predicted = np.array([0, 1, 1, 2, 1, 0, 0])
-    pairs = evaluate(np.eye(3)[predicted], labels, ["a", "b", "c"]).most_confused(2)
+    pairs = evaluate(labels, np.eye(3)[predicted], ["a", "b", "c"]).most_confused(2)
     first = pairs.to_dict("records")[0]
     low, high = stats.binomtest(2, 4).proportion_ci(method="wilson")
     assert (first.pop("share_low"), first.pop("share_high")) == pytest.approx((low, high))
@@ -353,13 +353,13 @@ def test_most_confused_pairs():
 
 @pytest.mark.parametrize("true_temperature", [0.5, 1.0, 2.5])
 def test_the_temperature_is_found(true_temperature):
-    probabilities, _ = draw(4000)
+    _, probabilities = draw(4000)
     generator = np.random.default_rng(3)
     labels = (generator.random((4000, 1)) > probabilities.cumsum(axis=1)).sum(axis=1).clip(0, 6)
     logits = np.log(probabilities) * true_temperature
-    found = evaluation.fit_temperature(logits, labels, from_logits=True)
+    found = evaluation.fit_temperature(labels, logits, from_logits=True)
     assert found == pytest.approx(true_temperature, rel=0.1)
-    from_probabilities = evaluation.fit_temperature(special.softmax(logits, axis=1), labels)
+    from_probabilities = evaluation.fit_temperature(labels, special.softmax(logits, axis=1))
     assert from_probabilities == pytest.approx(found, rel=1e-3)
     # It is the minimum of scikit-learn's log-loss.
     losses = [
@@ -370,20 +370,20 @@ def test_the_temperature_is_found(true_temperature):
 
 
 def test_the_temperature_of_odd_cases_is_bounded():
-    assert evaluation.fit_temperature(GOOD, np.array([0, 1])) == pytest.approx(0.05, rel=0.01)
-    assert evaluation.fit_temperature(GOOD, np.array([1, 0])) == pytest.approx(20, rel=0.01)
+    assert evaluation.fit_temperature(np.array([0, 1]), GOOD) == pytest.approx(0.05, rel=0.01)
+    assert evaluation.fit_temperature(np.array([1, 0]), GOOD) == pytest.approx(20, rel=0.01)
     with pytest.raises(ValueError, match="finite logits"):
-        evaluation.fit_temperature(np.array([[np.nan, 0.0]]), np.array([0]), from_logits=True)
+        evaluation.fit_temperature(np.array([0]), np.array([[np.nan, 0.0]]), from_logits=True)
     with pytest.raises(ValueError, match="sum to 1"):
-        evaluation.fit_temperature(np.array([[3.0, 0.0]]), np.array([0]))
+        evaluation.fit_temperature(np.array([0]), np.array([[3.0, 0.0]]))
     with pytest.raises(ValueError, match="at least one sample"):
-        evaluation.fit_temperature(np.zeros((0, 7)), np.zeros(0, int), from_logits=True)
+        evaluation.fit_temperature(np.zeros(0, int), np.zeros((0, 7)), from_logits=True)
 
 
 def test_losses_follow_the_precision_of_the_probabilities():
     exact = np.array([[0.25, 0.75]])
     for kind in (np.float32, np.float64):
-        assert calibration.log_losses(exact.astype(kind), np.array([0]))[0] == pytest.approx(
+        assert calibration.log_losses(np.array([0]), exact.astype(kind))[0] == pytest.approx(
             np.log(4)
         )
-    assert evaluate(exact.astype(np.float16), np.array([1]), ["a", "b"]).accuracy == 1.0
+    assert evaluate(np.array([1]), exact.astype(np.float16), ["a", "b"]).accuracy == 1.0

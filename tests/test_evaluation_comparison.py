@@ -18,7 +18,7 @@ def reports(rights: list[np.ndarray], labels: np.ndarray):
     made = []
     for right in rights:
         answers = np.where(right, labels, 1 - labels)
-        made.append(evaluate(np.eye(2)[answers] * 0.8 + 0.1, labels, ["a", "b"], num_resamples=50))
+        made.append(evaluate(labels, np.eye(2)[answers] * 0.8 + 0.1, ["a", "b"], num_resamples=50))
     return made
 
 
@@ -108,7 +108,7 @@ def test_one_sentence_sums_up_many_models():
 
 def test_one_sample_gives_no_interval():
     right, wrong = np.array([[0.9, 0.1]]), np.array([[0.2, 0.8]])
-    one = [evaluate(answer, np.array([0]), ["a", "b"]) for answer in (right, wrong)]
+    one = [evaluate(np.array([0]), answer, ["a", "b"]) for answer in (right, wrong)]
     pair = compare(*one).differences[0]
     assert pair.p_value == 1.0 and not pair.real
     assert pair.accuracy_ci95 is pair.loss_ci95 is None
@@ -143,9 +143,9 @@ def test_models_bring_their_names():
             return np.tile([0.6, 0.4], (len(images), 1))
 
     dataset = FaceDataset(np.zeros((4, 2, 2), np.uint8), np.array([0, 0, 1, 1]), ("a", "b"))
-    report = evaluate(Constant(), dataset)
+    report = evaluate(dataset, Constant())
     assert report.to_dict()["model"] == "constant"
-    other = evaluate(np.tile([0.4, 0.6], (4, 1)), dataset)
+    other = evaluate(dataset, np.tile([0.4, 0.6], (4, 1)))
     (pair,) = compare(report, other).differences
     assert (pair.first, pair.second) == ("constant", "model 2")
     twice = compare(report, report).differences[0]
@@ -161,7 +161,7 @@ def test_reports_that_cannot_be_compared():
     (other,) = reports([draw_right(0.8, 0)], 1 - LABELS)
     with pytest.raises(ValueError, match="same samples in the same order"):
         compare(first, other)
-    fewer = evaluate(np.tile([0.6, 0.4], (5, 1)), np.zeros(5, int), ["a", "b"])
+    fewer = evaluate(np.zeros(5, int), np.tile([0.6, 0.4], (5, 1)), ["a", "b"])
     with pytest.raises(ValueError, match="model 1 on 100 samples and model 2 on 5"):
         compare(first, fewer)
 
@@ -172,4 +172,4 @@ def test_same_labels_of_other_pictures_are_noticed():
     white = FaceDataset(np.full((3, 2, 2), 255, np.uint8), labels, ("a", "b"))
     answers = np.tile([0.6, 0.4], (3, 1))
     with pytest.raises(ValueError, match="same samples"):
-        evaluation.compare(evaluate(answers, black), evaluate(answers, white))
+        evaluation.compare(evaluate(black, answers), evaluate(white, answers))

@@ -31,7 +31,7 @@ LABELS = np.array([0, 0, 0, 1, 1])
 
 
 def test_risk_coverage_of_a_hand_made_case():
-    curve = evaluation.risk_coverage(PROBABILITIES, LABELS)
+    curve = evaluation.risk_coverage(LABELS, PROBABILITIES)
     expected = pd.DataFrame(
         {
             "threshold": [0.9, 0.8, 0.6, 0.5],
@@ -50,9 +50,9 @@ def test_risk_coverage_of_a_hand_made_case():
 
 
 def test_no_threshold_where_even_the_surest_answer_is_wrong():
-    curve = evaluation.risk_coverage(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([1, 0]))
+    curve = evaluation.risk_coverage(np.array([1, 0]), np.array([[0.9, 0.1], [0.6, 0.4]]))
     assert evaluation.at_error(curve, 0.1) is None
-    report = evaluate(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([1, 0]), ["a", "b"])
+    report = evaluate(np.array([1, 0]), np.array([[0.9, 0.1], [0.6, 0.4]]), ["a", "b"])
     assert report.to_dict()["selective"]["at_10_error"] is None
 
 
@@ -60,7 +60,7 @@ def test_no_threshold_where_even_the_surest_answer_is_wrong():
 @given(st.integers(1, 60), st.integers(0, 1000), st.floats(0.01, 1))
 def test_thresholds_do_what_they_say(count, seed, wanted):
     probabilities, labels = draw(count, 3, seed)
-    curve = evaluation.risk_coverage(probabilities, labels)
+    curve = evaluation.risk_coverage(labels, probabilities)
     point = evaluation.at_coverage(curve, wanted)
     answered = probabilities.max(axis=1) >= point.threshold
     wrong = probabilities.argmax(axis=1) != labels
@@ -80,16 +80,16 @@ def test_thresholds_do_what_they_say(count, seed, wanted):
 )
 def test_wishes_outside_the_range_are_refused(function, value, message):
     with pytest.raises(ValueError, match=message):
-        function(evaluation.risk_coverage(PROBABILITIES, LABELS), value)
+        function(evaluation.risk_coverage(LABELS, PROBABILITIES), value)
 
 
 def test_conformal_threshold_of_a_hand_made_case():
     # Probabilities of the true class .1 to .9; nine samples, 80 %: floor(10 * .2) = 2 below.
     share = np.arange(1, 10) / 10
     probabilities, labels = np.column_stack([share, 1 - share]), np.zeros(9, int)
-    assert evaluation.fit_conformal(probabilities, labels, 0.8) == pytest.approx(0.2)
-    assert evaluation.fit_conformal(probabilities, labels, 0.9) == pytest.approx(0.1)
-    assert evaluation.fit_conformal(probabilities, labels, 0.95) == 0.0  # too few: all classes
+    assert evaluation.fit_conformal(labels, probabilities, 0.8) == pytest.approx(0.2)
+    assert evaluation.fit_conformal(labels, probabilities, 0.9) == pytest.approx(0.1)
+    assert evaluation.fit_conformal(labels, probabilities, 0.95) == 0.0  # too few: all classes
     sets = evaluation.prediction_sets(np.array([[0.75, 0.25], [0.9, 0.1]]), 0.2)
     assert sets.tolist() == [[True, True], [True, False]]
 
@@ -100,30 +100,30 @@ def test_conformal_sets_keep_their_promise(wanted):
     measured = []
     for seed in range(200):
         probabilities, labels = draw(200, 4, seed)
-        measured.append(evaluation.measure_conformal(probabilities, labels, wanted).measured)
+        measured.append(evaluation.measure_conformal(labels, probabilities, wanted).measured)
     assert np.mean(measured) == pytest.approx(wanted + 0.005, abs=0.012)
 
 
 def test_conformal_result_describes_the_sets():
     probabilities, labels = draw(2000, 3)
-    result = evaluation.measure_conformal(probabilities, labels, 0.9)
+    result = evaluation.measure_conformal(labels, probabilities, 0.9)
     assert result.n == 1000
     assert result.measured_ci95[0] < result.measured < result.measured_ci95[1]
     assert 1 <= result.mean_size <= 3
     assert 0 < result.single < 1 and 0 <= result.empty < 0.2
     assert all(0.7 < share <= 1 for share in result.per_class)
     assert json.loads(json.dumps(result.to_dict()))["wanted"] == 0.9
-    absent = evaluation.measure_conformal(probabilities, np.zeros(2000, int), 0.9)
+    absent = evaluation.measure_conformal(np.zeros(2000, int), probabilities, 0.9)
     assert absent.per_class[1:] == (None, None)
 
 
 def test_conformal_bad_input():
     with pytest.raises(ValueError, match="at least two samples"):
-        evaluation.measure_conformal(PROBABILITIES[:1], LABELS[:1])
+        evaluation.measure_conformal(LABELS[:1], PROBABILITIES[:1])
     for coverage in (0, 1, 90):
         with pytest.raises(ValueError, match=r"`coverage` in \(0, 1\)"):
-            evaluation.fit_conformal(PROBABILITIES, LABELS, coverage)
-    assert evaluate(PROBABILITIES[:1], LABELS[:1], ["a", "b"]).conformal is None
+            evaluation.fit_conformal(LABELS, PROBABILITIES, coverage)
+    assert evaluate(LABELS[:1], PROBABILITIES[:1], ["a", "b"]).conformal is None
 
 
 def picture_set(count: int, seed: int) -> FaceDataset:
@@ -151,9 +151,9 @@ def test_twins_are_found():
 def test_the_clean_part_leaves_twins_out():
     test = picture_set(10, 0)
     probabilities, _ = draw(10, 2)
-    report = evaluate(probabilities, test, training_images=test[2:5])
+    report = evaluate(test, probabilities, training_images=test[2:5])
     rest = np.r_[0:2, 5:10]
-    alone = evaluate(probabilities[rest], test.labels[rest], ["a", "b"])
+    alone = evaluate(test.labels[rest], probabilities[rest], ["a", "b"])
     assert report.n == 10 and report.num_duplicates == 3
     assert report.clean.accuracy == alone.accuracy
     assert report.clean.intervals == alone.intervals
@@ -167,14 +167,14 @@ def test_the_clean_part_leaves_twins_out():
 def test_the_clean_part_when_all_or_none_are_twins():
     test = picture_set(10, 0)
     probabilities, _ = draw(10, 2)
-    all_twins = evaluate(probabilities, test, training_images=test)
+    all_twins = evaluate(test, probabilities, training_images=test)
     assert all_twins.clean is None and all_twins.num_duplicates == 10
     assert "nothing is left" in str(all_twins)
-    none = evaluate(probabilities, test, training_images=picture_set(5, 3))
+    none = evaluate(test, probabilities, training_images=picture_set(5, 3))
     assert none.clean.n == 10 and none.num_duplicates == 0
-    with pytest.raises(ValueError, match="`dataset` with pictures"):
-        evaluate(probabilities, test.labels, ["a", "b"], training_images=test)
-    assert evaluate(probabilities, test).to_dict()["clean"] is None
+    with pytest.raises(ValueError, match="`y_true` with images"):
+        evaluate(test.labels, probabilities, ["a", "b"], training_images=test)
+    assert evaluate(test, probabilities).to_dict()["clean"] is None
 
 
 def test_twins_of_fer2013(make_fer2013):
@@ -199,7 +199,7 @@ VOTES = np.array(
 
 
 def test_agreement_of_a_hand_made_case():
-    result = evaluation.agree_with_votes(ANSWERS, TRUTH, VOTES)
+    result = evaluation.agree_with_votes(VOTES, ANSWERS, TRUTH)
     assert result.n == 4
     assert result.model == pytest.approx((1 + 0.9 + 0.2 + 0.5) / 4)
     assert result.ceiling == pytest.approx((1 + 0.9 + 0.8 + 0.5) / 4)
@@ -225,10 +225,10 @@ def test_agreement_of_a_hand_made_case():
 
 
 def test_agreement_on_something_else_and_with_one_vote_each():
-    result = evaluation.agree_with_votes(ANSWERS[:1], np.array([1]), np.array([[0, 0, 1]]))
+    result = evaluation.agree_with_votes(np.array([[0, 0, 1]]), ANSWERS[:1], np.array([1]))
     assert result.verdicts.tolist() == ["people agree on something else"]
     assert result.person is None
-    tie = evaluation.agree_with_votes(ANSWERS[:1], np.array([1]), np.array([[1, 1, 0]]))
+    tie = evaluation.agree_with_votes(np.array([[1, 1, 0]]), ANSWERS[:1], np.array([1]))
     assert tie.accuracy_majority is None
     assert tie.person == 0.0
 
@@ -238,15 +238,15 @@ def test_agreement_on_something_else_and_with_one_vote_each():
 )
 def test_votes_that_do_not_fit_are_refused(votes):
     with pytest.raises(ValueError, match=r"`votes` of shape \(5, 3\)"):
-        evaluation.agree_with_votes(ANSWERS, TRUTH, votes)
+        evaluation.agree_with_votes(votes, ANSWERS, TRUTH)
 
 
 def test_the_report_uses_the_votes_of_the_data_set():
     metadata = pd.DataFrame(VOTES, columns=["votes_a", "votes_b", "votes_c"])
     images = np.zeros((5, 4, 4, 1), np.uint8)
     dataset = FaceDataset(images, TRUTH, ("a", "b", "c"), metadata=metadata)
-    report = evaluate(ANSWERS, dataset)
+    report = evaluate(dataset, ANSWERS)
     assert report.agreement.n == 4
     assert report.to_dict()["agreement"]["ceiling"] == pytest.approx(0.8)
     assert "the best possible answers reach 80.0%" in " ".join(str(report).split())
-    assert evaluate(ANSWERS, FaceDataset(images, TRUTH, ("a", "b", "c"))).agreement is None
+    assert evaluate(FaceDataset(images, TRUTH, ("a", "b", "c")), ANSWERS).agreement is None

@@ -31,7 +31,7 @@ def predictions() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_loss(names: dict, predictions) -> None:
-    library = calibration.log_losses(*predictions).mean()
+    library = calibration.log_losses(*predictions[::-1]).mean()
     assert names["mean_loss"](*predictions) == pytest.approx(library, abs=1e-6)
 
 
@@ -47,7 +47,7 @@ def test_confusions_recall_and_precision(names: dict, predictions) -> None:
 def test_mcnemar(names: dict, predictions) -> None:
     probabilities, labels = predictions
     rival = (probabilities + np.roll(probabilities, 1, axis=0)) / 2
-    reports = [fer_lib.evaluate(p, labels, num_resamples=20) for p in (probabilities, rival)]
+    reports = [fer_lib.evaluate(labels, p, num_resamples=20) for p in (probabilities, rival)]
     [library] = fer_lib.evaluation.compare(*reports, num_resamples=20).differences
     by_hand = names["mcnemar"](*(p.argmax(axis=1) == labels for p in (probabilities, rival)))
     assert by_hand == pytest.approx(
@@ -59,7 +59,7 @@ def test_calibration_error(names: dict, predictions) -> None:
     probabilities, labels = predictions
     confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     by_hand = names["expected_calibration_error"](confidence, correct)
-    library = calibration.calibration_error(calibration.reliability(confidence, correct))
+    library = calibration.calibration_error(calibration.reliability(correct, confidence))
     assert by_hand == pytest.approx(library, abs=1e-6)
 
 
@@ -86,7 +86,7 @@ def test_error_by_coverage(names: dict, predictions) -> None:
     probabilities, labels = predictions
     confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     coverage, error = names["error_by_coverage"](confidence, correct)
-    library = selective.risk_coverage(probabilities, labels)
+    library = selective.risk_coverage(labels, probabilities)
     assert len(library) == len(coverage)  # no two confidences are equal here
     np.testing.assert_allclose(coverage, library["coverage"], atol=1e-6)
     np.testing.assert_allclose(error, library["risk"], atol=1e-6)

@@ -83,7 +83,7 @@ def test_gap_and_its_p_value(names: dict) -> None:
     correct = generator.random(120) < np.where(group, 0.75, 0.6)
     gap, p = names["gap_and_p"](correct, group)
     predicted = np.where(correct, 0, 1)
-    report = fer_lib.evaluate(np.eye(2)[predicted], np.zeros(120, int), ["happy", "sad"])
+    report = fer_lib.evaluate(np.zeros(120, int), np.eye(2)[predicted], ["happy", "sad"])
     gaps = fer_lib.evaluation.slice_report(report, group).gaps
     row = gaps.set_index("score").loc["recall of happy"]
     assert abs(gap) == pytest.approx(row.gap, abs=1e-6)

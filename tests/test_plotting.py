@@ -50,10 +50,10 @@ def evaluation_reports():
     slices = {"light": np.arange(70) % 3, "age": np.linspace(18, 80, 70)}
     guesses = generator.dirichlet(np.ones(7), 70)
     return (
-        evaluation.robustness_suite(Guess(), faces, num_resamples=20),
-        evaluation.robustness_suite(Guess(), faces, ["dark", "mask"], num_resamples=20),
+        evaluation.robustness_suite(faces, Guess(), num_resamples=20),
+        evaluation.robustness_suite(faces, Guess(), ["dark", "mask"], num_resamples=20),
         evaluation.slice_report(
-            evaluation.evaluate(guesses, labels, num_resamples=20),
+            evaluation.evaluate(labels, guesses, num_resamples=20),
             slices,
             ["light", "age"],
             bins={"age": [18, 30, 80]},

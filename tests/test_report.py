@@ -88,8 +88,8 @@ def scored(faces, seed, name):
     logits[np.arange(len(faces)), faces.labels] += 1.5
     exponentials = np.exp(logits)
     return evaluate(
-        exponentials / exponentials.sum(axis=1, keepdims=True),
         faces,
+        exponentials / exponentials.sum(axis=1, keepdims=True),
         model_name=name,
         training_images=faces.images[:12],
         num_resamples=200,
@@ -104,9 +104,9 @@ def reports(faces):
 @pytest.fixture(scope="module")
 def robustness():
     rows = [
-        {"title": title, "strength": strength, "accuracy": 0.8 - 0.1 * strength}
+        {"title": title, "severity": severity, "accuracy": 0.8 - 0.1 * severity}
         for title in ("noise", "mouth <covered>")
-        for strength in range(1, 6)
+        for severity in range(1, 6)
     ]
     return pd.DataFrame(rows)
 
@@ -216,7 +216,7 @@ def test_the_same_input_gives_the_same_bytes(reports, robustness, text, tmp_path
 
 
 def test_what_is_not_there_is_not_shown_and_said_where_it_matters(reports):
-    alone = evaluate(np.array([[0.9, 0.1]]), np.array([1]), ["cat", "dog"])
+    alone = evaluate(np.array([1]), np.array([[0.9, 0.1]]), ["cat", "dog"])
     page = Page(render_report(alone))
     assert not {"comparison", "votes", "robustness", "sets"} & set(page.ids)
     said = " ".join("".join(page.text).split())
@@ -253,7 +253,7 @@ def test_robustness_as_a_report_shows_the_clean_accuracy(reports, robustness, un
 def test_a_table_without_the_columns_and_other_samples_are_refused(
     reports, faces, tmp_path, undrawn
 ):
-    with pytest.raises(ValueError, match=r"columns title, strength and accuracy.*\['a'\]"):
+    with pytest.raises(ValueError, match=r"columns title, severity and accuracy.*\['a'\]"):
         render_report(reports[0], robustness=pd.DataFrame({"a": [1]}))
     other = scored(faces[:20], 0, "other")
     with pytest.raises(ValueError, match="same samples"):

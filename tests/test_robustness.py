@@ -42,14 +42,14 @@ def half_dark(count: int = 60) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_a_corruption_grows_with_its_strength_and_leaves_its_input_alone(name):
+def test_a_corruption_grows_with_its_severity_and_leaves_its_input_alone(name):
     before = FACES.images.copy()
     changes = []
-    for strength in range(6):
-        spoilt = corrupt(FACES.images, name, strength, seed=3)
+    for severity in range(6):
+        spoilt = corrupt(FACES.images, name, severity, seed=3)
         assert spoilt.shape == before.shape and spoilt.dtype == np.uint8
         changes.append(np.abs(spoilt.astype(float) - before).mean())
-        np.testing.assert_array_equal(spoilt, corrupt(FACES.images, name, strength, seed=3))
+        np.testing.assert_array_equal(spoilt, corrupt(FACES.images, name, severity, seed=3))
     np.testing.assert_array_equal(FACES.images, before)
     assert changes[0] == 0 and changes[1] > 0
     assert (np.diff(changes) > 0).all()
@@ -75,8 +75,8 @@ def test_grey_levels_of_hand_made_cases():
     np.testing.assert_array_equal(corrupt(ramp, "bright", 3), np.minimum(ramp * 2.0, 255))
     np.testing.assert_array_equal(corrupt(ramp, "contrast", 3), np.rint(94 + 0.2 * (ramp - 94.0)))
     grey = np.full((50, 48, 48, 1), 128, np.uint8)
-    for strength, deviation in enumerate(CORRUPTIONS["noise"].levels, 1):
-        assert corrupt(grey, "noise", strength).std() == pytest.approx(deviation, rel=0.02)
+    for severity, deviation in enumerate(CORRUPTIONS["noise"].levels, 1):
+        assert corrupt(grey, "noise", severity).std() == pytest.approx(deviation, rel=0.02)
 
 
 def test_low_resolution_keeps_only_so_many_pixels():
@@ -94,8 +94,8 @@ def test_low_resolution_keeps_only_so_many_pixels():
 def test_crops_move_as_far_as_they_say():
     dot = np.zeros((40, 48, 48, 1), np.uint8)
     dot[:, 23:25, 23:25] = 255
-    for strength, pixels in enumerate(CORRUPTIONS["shift"].levels, 1):
-        spoilt = corrupt(dot, "shift", strength)[..., 0].astype(float)
+    for severity, pixels in enumerate(CORRUPTIONS["shift"].levels, 1):
+        spoilt = corrupt(dot, "shift", severity)[..., 0].astype(float)
         places = np.indices((48, 48)) + 0.5
         centers = np.einsum("nyx,kyx->nk", spoilt, places) / spoilt.sum(axis=(1, 2))[:, None] - 24
         np.testing.assert_allclose(np.hypot(*centers.T), pixels, atol=0.3)
@@ -144,38 +144,38 @@ def test_colour_pictures_and_grey_ones_without_a_channel():
 
 
 @pytest.mark.parametrize(
-    ("images", "name", "strength", "message"),
+    ("images", "name", "severity", "message"),
     [
         (FACES.images / 255, "noise", 1, "type uint8.*Received: float64"),
         (FACES.images[0, ..., 0], "noise", 1, r"Received: uint8 \(48, 48\)"),
         (FACES.images[:, :8, :8], "noise", 1, "at least 16 pixels"),
         (FACES.images[:, :40], "noise", 1, "square crops"),
         (FACES.images, "rain", 1, "among noise, blur.*Received: 'rain'"),
-        (FACES.images, "noise", 6, "`strength` from 0 to 5. Received: 6"),
+        (FACES.images, "noise", 6, "`severity` from 0 to 5. Received: 6"),
         (FACES.images, "noise", True, "Received: True"),
         (FACES.images, "noise", 0.5, "Received: 0.5"),
     ],
 )
-def test_what_cannot_be_spoilt_is_refused_in_one_line(images, name, strength, message):
+def test_what_cannot_be_spoilt_is_refused_in_one_line(images, name, severity, message):
     with pytest.raises(ValueError, match=message) as caught:
-        corrupt(images, name, strength)
+        corrupt(images, name, severity)
     assert "\n" not in str(caught.value)
 
 
 def test_the_suite_scores_as_evaluate_does():
     images, labels = half_dark()
     model = Darkness()
-    report = robustness_suite(model, (images, labels), NAMES, num_resamples=300, seed=5)
-    clean = evaluation.evaluate(model, (images, labels), num_resamples=300, seed=5)
+    report = robustness_suite((images, labels), model, NAMES, num_resamples=300, seed=5)
+    clean = evaluation.evaluate((images, labels), model, num_resamples=300, seed=5)
     assert report.accuracy == clean.accuracy == 1.0
     assert report.accuracy_ci95 == clean.accuracy_ci95
     assert report.n == 60 and report.majority == 0.5
     table = report.to_frame()
     assert list(table["corruption"]) == [name for name in NAMES for _ in range(5)]
-    assert table["strength"].tolist() == [1, 2, 3, 4, 5] * 2
+    assert table["severity"].tolist() == [1, 2, 3, 4, 5] * 2
     for row in table.itertuples():
-        spoilt = corrupt(images, row.corruption, row.strength, seed=5)
-        alone = evaluation.evaluate(model, (spoilt, labels), num_resamples=300, seed=5)
+        spoilt = corrupt(images, row.corruption, row.severity, seed=5)
+        alone = evaluation.evaluate((spoilt, labels), model, num_resamples=300, seed=5)
         assert row.accuracy == alone.accuracy
         assert (row.accuracy_low, row.accuracy_high) == pytest.approx(alone.accuracy_ci95)
         assert table["drop"][row.Index] == pytest.approx(clean.accuracy - alone.accuracy)
@@ -187,7 +187,7 @@ def test_the_suite_scores_as_evaluate_does():
 
 def test_drops_are_paired():
     images, labels = half_dark(400)
-    report = robustness_suite(Darkness(), (images, labels), ["dark"], num_resamples=4000)
+    report = robustness_suite((images, labels), Darkness(), ["dark"], num_resamples=4000)
     row = report.to_frame().iloc[-1]
     right = (Darkness().predict(corrupt(images, "dark", 5)).argmax(axis=1) == labels).astype(float)
     lost = 1 - right
@@ -211,7 +211,7 @@ def test_flip_consistency_counts_the_answers_that_stay():
 
     images = np.full((10, 48, 48, 1), 100, np.uint8)
     images[:4, :, :24] = 200
-    report = robustness_suite(Left(), (images, np.zeros(10, int)), ["dark"], ["left", "right"])
+    report = robustness_suite((images, np.zeros(10, int)), Left(), ["dark"], ["left", "right"])
     assert report.flip_consistency == 0.6
     low, high = report.flip_consistency_ci95
     assert low < 0.6 < high
@@ -219,16 +219,16 @@ def test_flip_consistency_counts_the_answers_that_stay():
 
 def test_a_corruption_of_ones_own():
     black = evaluation.Corruption("black", "%", (20, 40, 60, 80, 100), lambda i, level, _: i * 0)
-    report = robustness_suite(Darkness(), half_dark(), [black, "dark"])
+    report = robustness_suite(half_dark(), Darkness(), [black, "dark"])
     table = report.to_frame()
     assert table["title"].unique().tolist() == ["black", "little light"]
     assert (table["accuracy"][:5] == 0.5).all()
 
 
 def test_same_seed_same_report_and_json_comes_back(tmp_path):
-    first = robustness_suite(Darkness(), half_dark(), ["noise"], num_resamples=50)
-    again = robustness_suite(Darkness(), half_dark(), ["noise"], num_resamples=50)
-    other = robustness_suite(Darkness(), half_dark(), ["noise"], num_resamples=50, seed=1)
+    first = robustness_suite(half_dark(), Darkness(), ["noise"], num_resamples=50)
+    again = robustness_suite(half_dark(), Darkness(), ["noise"], num_resamples=50)
+    other = robustness_suite(half_dark(), Darkness(), ["noise"], num_resamples=50, seed=1)
     assert first.to_json() == again.to_json() != other.to_json()
     file = tmp_path / "robustness.json"
     assert json.loads(first.to_json(file)) == first.to_dict()
@@ -240,7 +240,7 @@ def test_same_seed_same_report_and_json_comes_back(tmp_path):
 
 
 def test_the_table_and_the_html_show_the_values():
-    report = robustness_suite(Darkness(), half_dark(), num_resamples=50)
+    report = robustness_suite(half_dark(), Darkness(), num_resamples=50)
     text = str(report)
     assert max(map(len, text.splitlines())) <= 80
     for shown in (text, report._repr_html_()):
@@ -252,7 +252,7 @@ def test_the_table_and_the_html_show_the_values():
 
 def test_one_face_has_wide_intervals_and_a_note():
     images, labels = half_dark(1)
-    report = robustness_suite(Darkness(), (images, labels), ["dark"])
+    report = robustness_suite((images, labels), Darkness(), ["dark"])
     low, high = report.accuracy_ci95
     assert high - low > 0.5
     assert json.loads(report.to_json())["table"][0]["drop_low"] is None
@@ -275,11 +275,11 @@ def test_one_face_has_wide_intervals_and_a_note():
 )
 def test_a_suite_that_cannot_run(model, dataset, corruptions, message):
     with pytest.raises(ValueError, match=message):
-        robustness_suite(model, dataset, corruptions)
+        robustness_suite(dataset, model, corruptions)
 
 
 def test_the_figure_draws_the_reports():
-    report = robustness_suite(Darkness(), half_dark(), ["dark", "mask"], num_resamples=50)
+    report = robustness_suite(half_dark(), Darkness(), ["dark", "mask"], num_resamples=50)
     axes = plotting.plot_robustness(report)
     assert [ax.get_title() for ax in axes] == ["little light", "mask"]
     line = axes[1].lines[0]
@@ -290,7 +290,7 @@ def test_the_figure_draws_the_reports():
     assert len(two) == 2 and two[0].lines[0].get_color() != two[0].lines[1].get_color()
     labels = [text.get_text() for text in two[0].figure.axes[-1].get_legend().get_texts()]
     assert labels == ["one", "two", "most frequent class"]
-    other = robustness_suite(Darkness(), half_dark(), ["dark"], num_resamples=50)
+    other = robustness_suite(half_dark(), Darkness(), ["dark"], num_resamples=50)
     with pytest.raises(ValueError, match="same corruptions"):
         plotting.plot_robustness({"one": report, "two": other})
     with pytest.raises(ValueError, match="Received: 0"):

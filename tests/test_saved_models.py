@@ -56,7 +56,7 @@ class TestShippedModel:
     def test_stored_predictions_give_the_scores_of_the_card(self, folder):
         card = pretrained.read_card(folder)
         stored = np.load(folder / "predictions_public_test.npz")
-        report = evaluation.evaluate(stored["probabilities"], stored["labels"])
+        report = evaluation.evaluate(stored["labels"], stored["probabilities"])
         scores = card["scores"]["validation"]
         assert report.accuracy == pytest.approx(scores["accuracy"])
         assert report.confusion_matrix.tolist() == scores["confusion_matrix"]

@@ -26,7 +26,7 @@ def draw(count: int = 600, seed: int = 0, skill=(0.9, 0.6)):
     groups = generator.choice(["no", "yes"], count, p=[0.7, 0.3]).astype(object)
     right = generator.random(count) < np.where(groups == "yes", skill[1], skill[0])
     answers = np.where(right, labels, (labels + 1) % 3)
-    return evaluate(np.eye(3)[answers], labels, NAMES, num_resamples=20), groups
+    return evaluate(labels, np.eye(3)[answers], NAMES, num_resamples=20), groups
 
 
 def answers_of(report):
@@ -38,7 +38,7 @@ def test_a_hand_made_case():
     group = np.tile(["a", "b"], 20)  # 15 + 5 of each class in each group
     answers = labels.copy()
     answers[1:21:2] = 1  # ten of b's 15 samples of class 0
-    report = evaluate(np.eye(2)[answers], labels, ["x", "y"])
+    report = evaluate(labels, np.eye(2)[answers], ["x", "y"])
     found = slice_report(report, group, min_size=15)
     table = found.groups.set_index("group")
     assert table["n"].to_dict() == {"a": 20, "b": 20}
@@ -114,7 +114,7 @@ def test_the_mix_of_classes_is_not_taken_for_a_gap():
     labels[100:] = 1 - labels[100:]
     groups = np.repeat(["easy", "hard"], 100)
     wrong = (labels == 1) & (np.arange(200) % 2 == 0)
-    report = evaluate(np.eye(2)[np.where(wrong, 0, labels)], labels, ["x", "y"])
+    report = evaluate(labels, np.eye(2)[np.where(wrong, 0, labels)], ["x", "y"])
     gap = slice_report(report, groups).worst_gap
     assert gap["gap"] == pytest.approx(0.4)
     assert gap["by_classes"] == pytest.approx(0.4)
@@ -144,7 +144,7 @@ def test_sentences_say_what_is_known():
 def test_groups_that_do_equally_well():
     labels = np.tile([0, 1, 2], 100)
     answers = np.where(np.arange(300) % 5 == 0, (labels + 1) % 3, labels)
-    report = evaluate(np.eye(3)[answers], labels, NAMES, num_resamples=20)
+    report = evaluate(labels, np.eye(3)[answers], NAMES, num_resamples=20)
     found = slice_report(report, {"glasses": np.repeat(["no", "yes"], 150)})
     assert found.worst_gap["gap"] == 0.0 and found.worst_gap["p_value"] == 1.0
     (only,) = found.sentences()
@@ -173,7 +173,7 @@ def test_small_groups_stay_silent():
 
 
 def test_one_sample():
-    report = evaluate(np.array([[0.9, 0.1]]), np.array([0]), ["a", "b"])
+    report = evaluate(np.array([0]), np.array([[0.9, 0.1]]), ["a", "b"])
     found = slice_report(report, ["x"])
     assert found.worst_gap is None and "nothing is claimed" in str(found)
     claimed = slice_report(report, ["x"], min_size=1)

@@ -132,7 +132,7 @@ def _spoil(
 
     step = arguments.robustness_step
     name = f"{dataset.name} {split}".rstrip() + (f", 1 face in {step}" if step > 1 else "")
-    robustness = evaluation.robustness_suite(model, dataclasses.replace(dataset[::step], name=name))
+    robustness = evaluation.robustness_suite(dataclasses.replace(dataset[::step], name=name), model)
     robustness.to_json(arguments.robustness)
     return robustness
 
@@ -176,8 +176,8 @@ def _score(
     from fer_lib import evaluation
 
     return evaluation.evaluate(
-        model.predict(dataset.images, tta=arguments.tta),
         dataset,
+        model.predict(dataset.images, tta=arguments.tta),
         model.class_names,
         model_name=model.name,
         training_images=training,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from fer_lib.evaluation.inputs import check_labels, check_probabilities
+from fer_lib.evaluation.inputs import check_pair
 
 VERDICTS = (
     "people agree with the label",
@@ -63,22 +63,19 @@ class VoteAgreement:
         return values
 
 
-def agree_with_votes(
-    probabilities: np.ndarray, labels: np.ndarray, votes: np.ndarray
-) -> VoteAgreement:
+def agree_with_votes(votes: np.ndarray, y_prob: np.ndarray, labels: np.ndarray) -> VoteAgreement:
     """Compares a model's answers with people's votes.
 
     Args:
-        probabilities: `(n, num_classes)`, rows sum to 1.
-        labels: `int (n,)`, the labels of the data set.
         votes: `(n, num_classes)` numbers of votes for the same classes; votes for anything
             else are left out. Rows without a vote are skipped.
+        y_prob: `(n, num_classes)`, rows sum to 1.
+        labels: `int (n,)`, the labels of the data set.
 
     Raises:
         ValueError: Bad probabilities or labels, votes of another shape or below 0, or none.
     """
-    probabilities = check_probabilities(probabilities)
-    labels = check_labels(labels, probabilities.shape[1], len(probabilities))
+    labels, probabilities = check_pair(labels, y_prob)
     votes = np.asarray(votes, np.float64)
     if votes.shape != probabilities.shape or not (votes >= 0).all() or not votes.any():
         raise ValueError(

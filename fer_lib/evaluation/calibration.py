@@ -15,14 +15,14 @@ from fer_lib.evaluation.inputs import check_labels, check_probabilities
 NUM_BINS = 15
 
 
-def log_losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def log_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Returns the cross-entropy of each sample, `float64 (n,)`, clipped as scikit-learn does."""
     tiny = np.finfo(probabilities.dtype).eps
     of_label = probabilities[np.arange(len(labels)), labels]
     return -np.log(np.clip(of_label, tiny, 1 - tiny).astype(np.float64))
 
 
-def brier_scores(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def brier_scores(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Returns the squared distance from the true class of each sample, `float64 (n,)`, 0 to 2."""
     distance = probabilities.astype(np.float64)
     distance[np.arange(len(labels)), labels] -= 1.0
@@ -30,16 +30,16 @@ def brier_scores(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def reliability(
-    confidence: np.ndarray,
     correct: np.ndarray,
+    confidence: np.ndarray,
     num_bins: int = NUM_BINS,
     strategy: str = "equal_width",
 ) -> pd.DataFrame:
     """Compares confidence with accuracy, bin by bin: the data of a reliability diagram.
 
     Args:
-        confidence: `(n,)` in `[0, 1]`, the probability of the answer given.
-        correct: `bool (n,)`, whether the answer is right.
+        correct: `bool (n,)`, whether the prediction is right.
+        confidence: `(n,)` in `[0, 1]`, the probability of the predicted class.
         num_bins: How many bins.
         strategy: `"equal_width"` bins of `[0, 1]`, or `"equal_count"` bins of about as many
             samples each.
@@ -111,7 +111,7 @@ def error_if_calibrated(
     return float(total / (num_draws * len(confidence)))
 
 
-def fit_temperature(scores: np.ndarray, labels: np.ndarray, from_logits: bool = False) -> float:
+def fit_temperature(y_true: np.ndarray, scores: np.ndarray, from_logits: bool = False) -> float:
     """Finds the temperature that makes confidences honest without changing an answer.
 
     Logits are divided by it before the softmax (`pretrained.apply_temperature` does that to
@@ -119,8 +119,8 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray, from_logits: bool = 
     samples that the model was not trained on, and report scores on others.
 
     Args:
+        y_true: `int (n,)` true classes.
         scores: `(n, num_classes)` probabilities, or logits if `from_logits`.
-        labels: `int (n,)` true classes.
         from_logits: Whether `scores` are logits.
 
     Returns:
@@ -132,7 +132,7 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray, from_logits: bool = 
 
     Example:
         >>> confident = np.tile([0.9, 0.1], (10, 1))  # right in six cases of ten
-        >>> round(fit_temperature(confident, np.array([0] * 6 + [1] * 4)), 1)
+        >>> round(fit_temperature(np.array([0] * 6 + [1] * 4), confident), 1)
         5.4
     """
     scores = np.asarray(scores)
@@ -148,7 +148,7 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray, from_logits: bool = 
     else:
         scores = check_probabilities(scores)
         logits = np.log(np.maximum(scores, np.finfo(np.float32).tiny).astype(np.float64))
-    labels = check_labels(labels, logits.shape[1], len(logits))
+    labels = check_labels(y_true, logits.shape[1], len(logits))
     of_label = logits[np.arange(len(labels)), labels]
 
     def mean_loss(log_temperature: float) -> float:

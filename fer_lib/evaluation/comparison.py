@@ -203,7 +203,7 @@ def _compare_pair(
     for _, report in (first, second):
         probabilities = report.predictions.probabilities
         right.append(probabilities.argmax(axis=1) == labels)
-        losses.append(calibration.log_losses(probabilities, labels))
+        losses.append(calibration.log_losses(labels, probabilities))
     ahead = right[0].astype(np.float64) - right[1]
     by_class = np.eye(len(first[1].class_names))[labels] * ahead[:, np.newaxis]
     features = np.column_stack([by_class, losses[0] - losses[1]])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from fer_lib.evaluation.inputs import check_labels, check_probabilities
+from fer_lib.evaluation.inputs import check_pair, check_probabilities
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,12 +48,12 @@ class ConformalResult:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
-def fit_conformal(probabilities: np.ndarray, labels: np.ndarray, coverage: float = 0.9) -> float:
+def fit_conformal(y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9) -> float:
     """Finds the probability from which on a class belongs to the prediction set.
 
     Args:
-        probabilities: `(n, num_classes)` of samples that the model was not trained on.
-        labels: `int (n,)` their true classes.
+        y_true: `int (n,)` true classes of samples that the model was not trained on.
+        y_prob: `(n, num_classes)`, rows sum to 1.
         coverage: Share of sets that shall hold the true class, in `(0, 1)`.
 
     Returns:
@@ -64,8 +64,7 @@ def fit_conformal(probabilities: np.ndarray, labels: np.ndarray, coverage: float
     """
     if not 0 < coverage < 1:
         raise ValueError(f"Expected `coverage` in (0, 1). Received: {coverage}")
-    probabilities = check_probabilities(probabilities)
-    labels = check_labels(labels, probabilities.shape[1], len(probabilities))
+    labels, probabilities = check_pair(y_true, y_prob)
     of_label = np.sort(probabilities[np.arange(len(labels)), labels])
     # At most so many calibration samples may lie below the threshold (equation 1, from the other
     # end); the small term undoes the rounding of such products as 10 * .1.
@@ -79,26 +78,25 @@ def prediction_sets(probabilities: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def measure_conformal(
-    probabilities: np.ndarray, labels: np.ndarray, coverage: float = 0.9, seed: int = 0
+    y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9, seed: int = 0
 ) -> ConformalResult:
     """Finds the threshold on a random half of the samples and measures the sets on the other.
 
     Args:
-        probabilities: `(n, num_classes)`, at least two samples.
-        labels: `int (n,)` true classes.
+        y_true: `int (n,)` true classes, at least two.
+        y_prob: `(n, num_classes)`, rows sum to 1.
         coverage: Share of sets that shall hold the true class, in `(0, 1)`.
         seed: Of the halves.
 
     Raises:
         ValueError: As `fit_conformal`, or a single sample.
     """
-    probabilities = check_probabilities(probabilities)
-    labels = check_labels(labels, probabilities.shape[1], len(probabilities))
+    labels, probabilities = check_pair(y_true, y_prob)
     if len(labels) < 2:
         raise ValueError("Expected at least two samples, one to fit and one to test. Received: 1")
     order = np.random.default_rng(seed).permutation(len(labels))
     fit, test = np.array_split(order, 2)
-    threshold = fit_conformal(probabilities[fit], labels[fit], coverage)
+    threshold = fit_conformal(labels[fit], probabilities[fit], coverage)
     sets = prediction_sets(probabilities[test], threshold)
     hit = sets[np.arange(len(test)), labels[test]]
     wilson = stats.binomtest(int(hit.sum()), len(hit)).proportion_ci(method="wilson")

@@ -1,9 +1,9 @@
-"""What spoils a face on its way to the network: the camera, the crop, and things before the face.
+"""Corruptions of faces: by the camera, by the crop, and by what covers the face.
 
-Each corruption has five strengths (after Hendrycks and Dietterich, arXiv 1903.12261, section 3) and
+Each corruption has five severities (Hendrycks and Dietterich, arXiv 1903.12261, section 3) and
 takes aligned crops, so that eyes and mouth are where `alignment.FACE_TEMPLATE` says. Lengths are in
 pixels of a 48-pixel crop and grow with larger ones. Whatever is drawn at random for a face (noise,
-direction, sign) is the same at every strength: only the strength changes.
+direction, sign) is the same at every severity: only the severity changes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 from fer_lib.alignment import FACE_TEMPLATE
 from fer_lib.detection import LANDMARKS
 
-NUM_STRENGTHS = 5
+NUM_SEVERITIES = 5
 _SIDE = 48
 _PLACES = dict(zip(LANDMARKS, FACE_TEMPLATE.tolist(), strict=True))
 _LEFT_EYE, _RIGHT_EYE = _PLACES["left_eye"], _PLACES["right_eye"]
-_DARK, _LIGHT = 20.0, 200.0  # grey levels of glasses and masks
+_DARK, _LIGHT = 20.0, 200.0  # gray levels of glasses and masks
 
 # Grey levels `float32 (n, side, side, channels)`, the level, a seeded generator.
 Function = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
@@ -34,8 +34,8 @@ class Corruption:
     Attributes:
         title: What it is called in tables and figures.
         unit: What a level means.
-        levels: The level of each strength, from 1 to 5.
-        function: Takes `float32 (n, side, side, channels)` grey levels 0 to 255, a level and a
+        levels: The level of each severity, from 1 to 5.
+        function: Takes `float32 (n, side, side, channels)` gray levels 0 to 255, a level and a
             random generator; returns the spoilt ones, clipped and rounded by the caller.
     """
 
@@ -46,21 +46,21 @@ class Corruption:
 
 
 def corrupt(
-    images: np.ndarray, corruption: str | Corruption, strength: int, seed: int = 0
+    images: np.ndarray, corruption: str | Corruption, severity: int, seed: int = 0
 ) -> np.ndarray:
     """Spoils aligned crops of faces.
 
     Args:
         images: `uint8 (n, side, side, channels)` or `(n, side, side)`, at least 16 pixels a side.
         corruption: A name of `CORRUPTIONS`, or a `Corruption` of your own.
-        strength: 0 (nothing happens) to 5.
+        severity: 0 (nothing happens) to 5.
         seed: The same seed spoils the same pictures in the same way.
 
     Returns:
         `uint8` of the same shape; the pictures that were given are left as they are.
 
     Raises:
-        ValueError: Pictures of another type or shape, an unknown name or strength.
+        ValueError: Pictures of another type or shape, an unknown name or severity.
 
     Example:
         >>> faces = np.full((2, 48, 48, 1), 100, "uint8")
@@ -69,8 +69,8 @@ def corrupt(
     """
     images = np.asarray(images)
     kind = find_corruption(corruption)
-    if isinstance(strength, bool) or strength not in range(NUM_STRENGTHS + 1):
-        raise ValueError(f"Expected `strength` from 0 to {NUM_STRENGTHS}. Received: {strength!r}")
+    if isinstance(severity, bool) or severity not in range(NUM_SEVERITIES + 1):
+        raise ValueError(f"Expected `severity` from 0 to {NUM_SEVERITIES}. Received: {severity!r}")
     if images.ndim not in (3, 4) or images.dtype != np.uint8 or images.shape[1] < 16:
         raise ValueError(
             "Expected `images` of type uint8 and shape (n, side, side, channels), at least 16 "
@@ -78,10 +78,10 @@ def corrupt(
         )
     if images.shape[1] != images.shape[2]:
         raise ValueError(f"Expected square crops, as `align_face` cuts. Received: {images.shape}")
-    if strength == 0 or len(images) == 0:
+    if severity == 0 or len(images) == 0:
         return images.copy()
     pictures = images.reshape(*images.shape[:3], -1).astype(np.float32)
-    spoilt = kind.function(pictures, kind.levels[strength - 1], np.random.default_rng(seed))
+    spoilt = kind.function(pictures, kind.levels[severity - 1], np.random.default_rng(seed))
     return np.clip(np.rint(spoilt), 0, 255).astype(np.uint8).reshape(images.shape)
 
 
@@ -112,7 +112,7 @@ def _blur(images: np.ndarray, level: float, generator: np.random.Generator) -> n
 
 
 def _dim(images: np.ndarray, level: float, generator: np.random.Generator) -> np.ndarray:
-    """Leaves a share of the light: what is dark falls onto few grey levels."""
+    """Leaves a share of the light: what is dark falls onto few gray levels."""
     return images * level
 
 
@@ -170,12 +170,12 @@ def _scale(images: np.ndarray, level: float, generator: np.random.Generator) -> 
 
 
 def _cover_eyes(images: np.ndarray, level: float, generator: np.random.Generator) -> np.ndarray:
-    """Draws a bar of the picture's mean grey over both eyes, so many pixels high."""
+    """Draws a bar of the picture's mean gray over both eyes, so many pixels high."""
     return _cover(images, (_LEFT_EYE[0] - 7, _RIGHT_EYE[0] + 7), _LEFT_EYE[1], level)
 
 
 def _cover_mouth(images: np.ndarray, level: float, generator: np.random.Generator) -> np.ndarray:
-    """Draws a bar of the picture's mean grey over the mouth, so many pixels high."""
+    """Draws a bar of the picture's mean gray over the mouth, so many pixels high."""
     (left, middle), (right, _) = _PLACES["mouth_left"], _PLACES["mouth_right"]
     return _cover(images, (left - 4, right + 4), middle, level)
 
@@ -215,7 +215,7 @@ def _grid(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _each(images: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    # OpenCV drops the channel axis of grey pictures.
+    # OpenCV drops the channel axis of gray pictures.
     return np.stack([function(image) for image in images]).reshape(images.shape)
 
 
@@ -246,7 +246,7 @@ def _blend(images: np.ndarray, opacity: np.ndarray, gray: np.ndarray | float) ->
 
 
 CORRUPTIONS: dict[str, Corruption] = {
-    "noise": Corruption("noise", "grey levels", (5, 10, 15, 20, 30), _noise),
+    "noise": Corruption("noise", "gray levels", (5, 10, 15, 20, 30), _noise),
     "blur": Corruption("blur", "px sigma", (0.5, 1, 1.5, 2, 3), _blur),
     "dark": Corruption("little light", "of the light", (0.5, 0.3, 0.2, 0.1, 0.05), _dim),
     "bright": Corruption("too much light", "times the light", (1.3, 1.6, 2, 2.5, 3), _overexpose),

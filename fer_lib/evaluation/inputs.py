@@ -55,28 +55,28 @@ class Predictions:
 
 
 def predict(
-    model_or_probabilities: Any,
-    dataset: Any,
+    y_true: Any,
+    y_prob: Any,
     class_names: Sequence[str] | None = None,
     model_name: str | None = None,
 ) -> Predictions:
     """Brings a model or its probabilities together with the true labels.
 
     Args:
-        model_or_probabilities: As `evaluate` takes it.
-        dataset: As `evaluate` takes it.
+        y_true: As `evaluate` takes it.
+        y_prob: As `evaluate` takes it.
         class_names: As `evaluate` takes it.
         model_name: As `evaluate` takes it.
 
     Raises:
         ValueError: The two do not fit together; the message says how they should.
     """
+    dataset, model = y_true, y_prob
     images, labels = _images_and_labels(dataset)
-    model = model_or_probabilities
     if hasattr(model, "predict"):
         if images is None:
             raise ValueError(
-                "Expected `dataset` with pictures, a FaceDataset or (images, labels), since "
+                "Expected `y_true` with images, a FaceDataset or (images, labels), since "
                 "a model was given. Received: labels only"
             )
         _check_same_classes(model, dataset)
@@ -156,6 +156,12 @@ def check_labels(labels: Any, num_classes: int, num_samples: int) -> np.ndarray:
             f"Received: {labels[wrong[0]]} at index {wrong[0]} and {len(wrong) - 1} more such"
         )
     return labels
+
+
+def check_pair(y_true: Any, y_prob: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels and probabilities that belong together; see the two checks."""
+    probabilities = check_probabilities(y_prob)
+    return check_labels(y_true, probabilities.shape[1], len(probabilities)), probabilities
 
 
 def _images_and_labels(dataset: Any) -> tuple[np.ndarray | None, Any]:

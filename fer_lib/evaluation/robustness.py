@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from fer_lib.evaluation import bootstrap, inputs, tables
 from fer_lib.evaluation.corruptions import (
     CORRUPTIONS,
-    NUM_STRENGTHS,
+    NUM_SEVERITIES,
     Corruption,
     corrupt,
     find_corruption,
@@ -43,11 +43,11 @@ class RobustnessReport:
         accuracy: Share of the clean faces that are classified correctly.
         accuracy_ci95: Its 95 % interval.
         majority: The accuracy of always giving the most frequent class.
-        corrupted_accuracy: Mean accuracy over all corruptions and strengths.
+        corrupted_accuracy: Mean accuracy over all corruptions and severities.
         corrupted_accuracy_ci95: Its 95 % interval.
         flip_consistency: Share of the clean faces that get the same class when mirrored.
         flip_consistency_ci95: Its 95 % interval.
-        table: One row a corruption and strength, see `to_frame`.
+        table: One row a corruption and severity, see `to_frame`.
         notes: What is undefined, in plain sentences.
     """
 
@@ -67,9 +67,9 @@ class RobustnessReport:
     notes: tuple[str, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """Returns one row a corruption and strength.
+        """Returns one row a corruption and severity.
 
-        Columns: `corruption, title, unit, strength, level`; `accuracy` and `drop`, what is lost
+        Columns: `corruption, title, unit, severity, level`; `accuracy` and `drop`, what is lost
         of the clean accuracy, with the ends of their 95 % intervals `accuracy_low`,
         `accuracy_high`, `drop_low`, `drop_high` (NaN where there is none, see `notes`).
         """
@@ -136,7 +136,7 @@ class RobustnessReport:
         return "\n\n".join([head, f"{_CAPTION}\n{table}", *rest])
 
     def _repr_html_(self) -> str:
-        accuracies = self.table["accuracy"].to_numpy().reshape(-1, NUM_STRENGTHS)
+        accuracies = self.table["accuracy"].to_numpy().reshape(-1, NUM_SEVERITIES)
         shades = np.pad(accuracies / max(accuracies.max(), 1e-9), [(0, 0), (0, 2)])
         parts = [f"<p><b>{html.escape(self._title())}</b></p>", f"<p>{_CAPTION}</p>"]
         parts.append(tables.html_table(_HEADER, self._rows(), shades))
@@ -162,26 +162,29 @@ class RobustnessReport:
         return rows
 
     def _sentences(self) -> list[str]:
-        clean, spoilt = tables.ends(self.accuracy_ci95), tables.ends(self.corrupted_accuracy_ci95)
-        strongest = self.table[self.table["strength"] == NUM_STRENGTHS]
+        clean, corrupted = (
+            tables.ends(self.accuracy_ci95),
+            tables.ends(self.corrupted_accuracy_ci95),
+        )
+        strongest = self.table[self.table["severity"] == NUM_SEVERITIES]
         worst = strongest.sort_values("drop", ascending=False, kind="stable").head(3)
         losses = [f"{row.title} ({100 * row.drop_:.0f} points)" for row in _rename(worst)]
         return [
             f"Accuracy on the clean faces: {self.accuracy:.3f} ({clean}); mean over all "
-            f"corruptions and strengths: {self.corrupted_accuracy:.3f} ({spoilt}); always naming "
-            f"the most frequent class: {self.majority:.3f}.",
+            f"corruptions and severities: {self.corrupted_accuracy:.3f} ({corrupted}); always "
+            f"predicting the most frequent class: {self.majority:.3f}.",
             f"{self.flip_consistency:.1%} of the faces get the same class when they are mirrored "
             f"({tables.ends(self.flip_consistency_ci95)}).",
-            f"Most is lost, at strength {NUM_STRENGTHS}, to {', '.join(losses)}.",
+            f"Most is lost, at severity {NUM_SEVERITIES}, to {', '.join(losses)}.",
             *self.notes,
         ]
 
 
-_COLUMNS = ["corruption", "title", "unit", "strength", "level", "accuracy", "accuracy_low"]
+_COLUMNS = ["corruption", "title", "unit", "severity", "level", "accuracy", "accuracy_low"]
 _COLUMNS += ["accuracy_high", "drop", "drop_low", "drop_high"]
-_STRENGTHS = range(1, NUM_STRENGTHS + 1)
-_HEADER = ["corruption", *map(str, _STRENGTHS), f"drop at {NUM_STRENGTHS}", "95 % interval"]
-_CAPTION = f"Accuracy at strengths 1 to {NUM_STRENGTHS}, and what the strongest costs."
+_SEVERITIES = range(1, NUM_SEVERITIES + 1)
+_HEADER = ["corruption", *map(str, _SEVERITIES), f"drop at {NUM_SEVERITIES}", "95 % interval"]
+_CAPTION = f"Accuracy at severities 1 to {NUM_SEVERITIES}, and what the strongest costs."
 
 
 def _rename(rows: pd.DataFrame) -> Any:
@@ -190,22 +193,22 @@ def _rename(rows: pd.DataFrame) -> Any:
 
 
 def robustness_suite(
-    model: Any,
     dataset: Any,
+    model: Any,
     corruptions: Sequence[str | Corruption] | None = None,
     class_names: Sequence[str] | None = None,
     *,
     num_resamples: int = 2000,
     seed: int = 0,
 ) -> RobustnessReport:
-    """Scores a model on the same faces, spoilt in many ways at five strengths each.
+    """Scores a model on the same faces, corrupted in many ways at five severities each.
 
-    Every interval is of a bootstrap that draws the clean and the spoilt versions of a face
+    Every interval is of a bootstrap that draws the clean and the corrupted versions of a face
     together and keeps the number of each class: the interval of a drop is a paired one.
 
     Args:
-        model: Anything with `predict(images)` that returns probabilities.
         dataset: A `FaceDataset` of aligned square crops, or a pair `(images, labels)`.
+        model: Anything with `predict(images)` that returns probabilities.
         corruptions: Names of `CORRUPTIONS`, or corruptions of your own; all where it is None.
         class_names: As `evaluate` takes it.
         num_resamples: Bootstrap resamples.
@@ -226,28 +229,28 @@ def robustness_suite(
         >>> faces = np.full((4, 48, 48, 1), 30, np.uint8)
         >>> faces[2:] = 200
         >>> dataset = faces, np.array([0, 0, 1, 1])
-        >>> report = robustness_suite(Brightness(), dataset, ["dark"], ["night", "day"])
+        >>> report = robustness_suite(dataset, Brightness(), ["dark"], ["night", "day"])
         >>> report.to_frame()["accuracy"].tolist()
         [0.5, 0.5, 0.5, 0.5, 0.5]
     """
     kinds = _choose(corruptions)
     if not hasattr(model, "predict"):
         raise ValueError(
-            "Expected a model with a `predict` method, since it has to answer on spoilt pictures. "
+            "Expected a model with a `predict` method, since it has to answer on corrupted images. "
             f"Received: {type(model).__name__}"
         )
-    clean = inputs.predict(model, dataset, class_names)
+    clean = inputs.predict(dataset, model, class_names)
     images, labels = clean.images, clean.labels
 
     def answer(pictures: np.ndarray) -> np.ndarray:
         pair = (pictures, labels)
-        return inputs.predict(model, pair, clean.class_names).probabilities.argmax(axis=1)
+        return inputs.predict(pair, model, clean.class_names).probabilities.argmax(axis=1)
 
     answers = clean.probabilities.argmax(axis=1)
     right = [answers == labels]
-    steps = [(kind, strength) for kind in kinds.values() for strength in _STRENGTHS]
-    for kind, strength in tqdm(steps, "robustness", leave=False, delay=2, disable=None):
-        right.append(answer(corrupt(images, kind, strength, seed)) == labels)
+    steps = [(kind, severity) for kind in kinds.values() for severity in _SEVERITIES]
+    for kind, severity in tqdm(steps, "robustness", leave=False, delay=2, disable=None):
+        right.append(answer(corrupt(images, kind, severity, seed)) == labels)
     same = answer(images[:, :, ::-1]) == answers
     return _summarize(clean, np.column_stack(right), same, kinds, num_resamples, seed)
 
@@ -283,11 +286,11 @@ def _summarize(
 
     rows = []
     for column in range(1, right.shape[1]):
-        name, kind = list(kinds.items())[(column - 1) // NUM_STRENGTHS]
-        strength = (column - 1) % NUM_STRENGTHS + 1
+        name, kind = list(kinds.items())[(column - 1) // NUM_SEVERITIES]
+        severity = (column - 1) % NUM_SEVERITIES + 1
         drop = bootstrap.interval(drawn[:, 0] - drawn[:, column]) or (np.nan, np.nan)
         rows.append(
-            (name, kind.title, kind.unit, strength, float(kind.levels[strength - 1]))
+            (name, kind.title, kind.unit, severity, float(kind.levels[severity - 1]))
             + (float(shares[column]), *share(column, right[:, column].sum()))
             + (float(shares[0] - shares[column]), *drop)
         )

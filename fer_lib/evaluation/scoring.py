@@ -23,8 +23,8 @@ from fer_lib.evaluation.report import PER_CLASS, EvaluationReport, plain
 
 
 def evaluate(
-    model_or_probabilities: Any,
-    dataset: Any,
+    y_true: Any,
+    y_prob: Any,
     class_names: Sequence[str] | None = None,
     *,
     model_name: str | None = None,
@@ -38,12 +38,11 @@ def evaluate(
     95 %). Averages over classes are over those that are present.
 
     Args:
-        model_or_probabilities: Anything with `predict(images)` that returns probabilities (what
-            `load_pretrained` returns, a Keras model), or the probabilities themselves, float
-            `(n, num_classes)` with rows that sum to 1.
-        dataset: A `FaceDataset`, a pair `(images, labels)`, or integer labels alone where
+        y_true: A `FaceDataset`, a pair `(images, labels)`, or integer labels alone where
             probabilities are given.
-        class_names: Names of the classes where `dataset` has none; by default the seven of
+        y_prob: Probabilities, float `(n, num_classes)` with rows that sum to 1, or anything with
+            `predict(images)` that returns them (what `load_pretrained` returns, a Keras model).
+        class_names: Names of the classes where `y_true` has none; by default the seven of
             FER2013 or the eight of FER+, by the number of columns.
         model_name: What reports and comparisons call the model; by default its own name, which
             probabilities have not.
@@ -61,17 +60,17 @@ def evaluate(
 
     Example:
         >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
-        >>> report = evaluate(probabilities, np.array([0, 1, 1]), ["cat", "dog"])
+        >>> report = evaluate(np.array([0, 1, 1]), probabilities, ["cat", "dog"])
         >>> round(report.accuracy, 3), report.confusion_matrix.tolist()
         (0.667, [[1, 0], [1, 1]])
     """
-    predictions = inputs.predict(model_or_probabilities, dataset, class_names, model_name)
+    predictions = inputs.predict(y_true, y_prob, class_names, model_name)
     report = _score(predictions, num_resamples, seed)
     if training_images is None:
         return report
     if predictions.images is None:
         raise ValueError(
-            "Expected `dataset` with pictures, to find those that are among `training_images`. "
+            "Expected `y_true` with images, to find those that are among `training_images`. "
             "Received: labels only"
         )
     twin = find_duplicates(predictions.images, training_images)
@@ -86,8 +85,8 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
     counts = metrics.count_confusions(labels, predicted, num_classes)
     # Everything in the report is a function of sums over samples of these columns.
     in_top2 = (np.argsort(-probabilities, axis=1, kind="stable")[:, :2] == labels[:, None]).any(1)
-    losses = calibration.log_losses(probabilities, labels)
-    briers = calibration.brier_scores(probabilities, labels)
+    losses = calibration.log_losses(labels, probabilities)
+    briers = calibration.brier_scores(labels, probabilities)
     cells = np.eye(num_classes**2)[labels * num_classes + predicted]
     sums = bootstrap.resample_sums(
         np.column_stack([cells, in_top2, losses, briers]), labels, num_resamples, seed
@@ -117,8 +116,8 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
     }
     confidence = probabilities.max(axis=1)
     correct = predicted == labels
-    bins = calibration.reliability(confidence, correct)
-    equal_count = calibration.reliability(confidence, correct, strategy="equal_count")
+    bins = calibration.reliability(correct, confidence)
+    equal_count = calibration.reliability(correct, confidence, strategy="equal_count")
     return EvaluationReport(
         predictions=predictions,
         **{name: plain(value) for name, value in scores.items()},
@@ -129,14 +128,14 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
         ece_equal_count=calibration.calibration_error(equal_count),
         ece_if_calibrated=calibration.error_if_calibrated(confidence, seed=seed),
         reliability=bins,
-        risk_coverage=selective.risk_coverage(probabilities, labels),
+        risk_coverage=selective.risk_coverage(labels, probabilities),
         conformal=(
-            conformal.measure_conformal(probabilities, labels, seed=seed) if total > 1 else None
+            conformal.measure_conformal(labels, probabilities, seed=seed) if total > 1 else None
         ),
         agreement=(
             None
             if predictions.votes is None
-            else agreement.agree_with_votes(probabilities, labels, predictions.votes)
+            else agreement.agree_with_votes(predictions.votes, probabilities, labels)
         ),
         notes=_note(counts, scores, intervals, predictions.class_names),
     )

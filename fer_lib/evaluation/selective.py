@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_lib.evaluation.inputs import check_labels, check_probabilities
+from fer_lib.evaluation.inputs import check_pair
 
 
 class OperatingPoint(NamedTuple):
@@ -28,12 +28,12 @@ class OperatingPoint(NamedTuple):
     error: float
 
 
-def risk_coverage(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+def risk_coverage(y_true: np.ndarray, y_prob: np.ndarray) -> pd.DataFrame:
     """Computes the error among the most confident answers, for every number of answers.
 
     Args:
-        probabilities: `(n, num_classes)`, rows sum to 1.
-        labels: `int (n,)` true classes.
+        y_true: `int (n,)` true classes.
+        y_prob: `(n, num_classes)`, rows sum to 1.
 
     Returns:
         `threshold, coverage, risk`, one row for each confidence that occurs, the highest first:
@@ -42,8 +42,7 @@ def risk_coverage(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame
     Raises:
         ValueError: Probabilities or labels that cannot be scored.
     """
-    probabilities = check_probabilities(probabilities)
-    labels = check_labels(labels, probabilities.shape[1], len(probabilities))
+    labels, probabilities = check_pair(y_true, y_prob)
     confidence = probabilities.max(axis=1)
     wrong = probabilities.argmax(axis=1) != labels
     order = np.argsort(-confidence, kind="stable")

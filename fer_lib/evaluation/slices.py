@@ -67,7 +67,7 @@ def slice_report(
         >>> labels = np.tile([0, 1], 100)
         >>> glasses = np.repeat(["no", "yes"], 100)
         >>> answers = np.where(glasses == "yes", 0, labels)  # with glasses always the first class
-        >>> report = evaluate(np.eye(2)[answers], labels, ["happy", "sad"])
+        >>> report = evaluate(labels, np.eye(2)[answers], ["happy", "sad"])
         >>> slice_report(report, {"glasses": glasses}).groups["accuracy"].tolist()
         [1.0, 0.5]
     """

@@ -65,7 +65,7 @@ def plot_robustness(
 
 
 def _draw_line(ax: Axes, report: Any, part: pd.DataFrame, name: str, look: dict[str, str]) -> None:
-    severities = [0, *part["strength"]]
+    severities = [0, *part["severity"]]
     low, high = report.accuracy_ci95
     ends = [low, *part["accuracy_low"]], [high, *part["accuracy_high"]]
     ax.fill_between(severities, *ends, color=look["color"], alpha=0.2, linewidth=0)
@@ -76,7 +76,7 @@ def _label(ax: Axes, part: pd.DataFrame, first: bool) -> None:
     levels, unit = part["level"].tolist(), part["unit"].iloc[0]
     ax.set_title(part["title"].iloc[0], fontsize=style.TEXT)
     ax.set_xlabel(f"{levels[0]:g} to {levels[-1]:g} {unit}", fontsize=style.SMALL)
-    ax.set(xticks=[0, *part["strength"]], ylim=(0, 1), yticks=[0, 0.5, 1])
+    ax.set(xticks=[0, *part["severity"]], ylim=(0, 1), yticks=[0, 0.5, 1])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     ax.tick_params(labelsize=style.SMALL, labelleft=first)
     if first:

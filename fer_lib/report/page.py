@@ -49,7 +49,7 @@ def write_report(
         others: Reports of other models on the same samples, to compare with.
         card: What is known of the model, `Pretrained.card`.
         robustness: What `robustness_suite` returned, or a table with its columns `title`,
-            `strength` and `accuracy`.
+            `severity` and `accuracy`.
         details: More on what was scored, such as `{"split": "PublicTest"}`.
 
     Returns:
@@ -62,7 +62,7 @@ def write_report(
     Example:
         >>> from fer_lib import evaluate
         >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
-        >>> report = evaluate(probabilities, np.array([0, 1, 1]), ["cat", "dog"])
+        >>> report = evaluate(np.array([0, 1, 1]), probabilities, ["cat", "dog"])
         >>> write_report("report.html", report).name
         'report.html'
     """
@@ -199,20 +199,20 @@ def _weakest(per_class: Mapping[str, Any]) -> tuple[str, float] | None:
 
 
 def _robustness_rows(robustness: Any) -> dict[str, Any] | None:
-    """Returns the table of corruptions by strength, from a report or a table of it."""
+    """Returns the table of corruptions by severity, from a report or a table of it."""
     if robustness is None:
         return None
     of_report = hasattr(robustness, "to_frame")
     table = robustness.to_frame() if of_report else pd.DataFrame(robustness)
-    missing = {"title", "strength", "accuracy"} - set(table.columns)
+    missing = {"title", "severity", "accuracy"} - set(table.columns)
     if missing:
         raise ValueError(
-            "Expected `robustness` with the columns title, strength and accuracy. "
+            "Expected `robustness` with the columns title, severity and accuracy. "
             f"Received: {list(table.columns)}"
         )
-    pivot = table.pivot_table("accuracy", "title", "strength", sort=False, aggfunc="mean")
+    pivot = table.pivot_table("accuracy", "title", "severity", sort=False, aggfunc="mean")
     return {
-        "strengths": [str(strength) for strength in pivot.columns],
+        "severities": [str(severity) for severity in pivot.columns],
         "rows": [
             (title, list(row)) for title, row in zip(pivot.index, pivot.to_numpy(), strict=True)
         ],

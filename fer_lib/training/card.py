@@ -100,19 +100,19 @@ def score(
     trained.temperature = 1.0
     raw = trained.predict(validation_set.images)
     raw_tta = trained.predict(validation_set.images, tta=True)
-    trained.temperature = round(evaluation.fit_temperature(raw, validation_set.labels), 4)
+    trained.temperature = round(evaluation.fit_temperature(validation_set.labels, raw), 4)
     probabilities = apply_temperature(raw, trained.temperature)
     report = evaluation.evaluate(
-        probabilities, validation_set, model_name=trained.name, training_images=training_set
+        validation_set, probabilities, model_name=trained.name, training_images=training_set
     )
     tta, before = (
-        evaluation.evaluate(scored, validation_set)
+        evaluation.evaluate(validation_set, scored)
         for scored in (apply_temperature(raw_tta, trained.temperature), raw)
     )
     counts = np.bincount(training_set.labels, minlength=len(training_set.class_names))
     # A class without training images has no prior to divide by: one image stands for it.
     adjusted = evaluation.evaluate(
-        evaluation.adjust_priors(probabilities, np.maximum(counts, 1)), validation_set
+        validation_set, evaluation.adjust_priors(probabilities, np.maximum(counts, 1))
     ).to_dict()
     scores = {
         "validation": report.to_dict(),

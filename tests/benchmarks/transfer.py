@@ -112,7 +112,7 @@ def compare_resnet50(
             begin = None if mode == "scratch" else start
             network, _ = training.fit(config, part, sets[1], current, progress=False, start=begin)
             np.save(file, network.predict(sets[1].images, batch_size=256, verbose=0))
-        reports[mode] = evaluate(np.load(file).astype(np.float64), sets[1])
+        reports[mode] = evaluate(sets[1], np.load(file).astype(np.float64))
     scratch, tuned = reports["scratch"], reports["fine-tuned"]
     [pair] = compare(tuned, scratch, names=("fine-tuned", "scratch")).differences
     print(pair.sentence())
