@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fer_lib import paths
+from fer_lib import files, paths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,14 +44,20 @@ def load_predictions(model: str | os.PathLike[str] = "cnn") -> StoredPredictions
 
     Raises:
         FileNotFoundError: No such model, or it has no stored predictions.
+        ValueError: The file is damaged or lacks an array.
 
     Example:
         >>> probabilities, labels = load_predictions("cnn")
         >>> probabilities.shape
         (3589, 7)
     """
-    with np.load(_find_file(model, PREDICTIONS_FILE), allow_pickle=False) as arrays:
-        return StoredPredictions(arrays["probabilities"], arrays["labels"])
+    file = _find_file(model, PREDICTIONS_FILE)
+    arrays = files.read_npz(file, "stored predictions")
+    if missing := {"probabilities", "labels"} - set(arrays):
+        raise ValueError(
+            f"Expected stored predictions in {str(file)!r}. Received: no {sorted(missing)}"
+        )
+    return StoredPredictions(arrays["probabilities"], arrays["labels"])
 
 
 def load_history(model: str | os.PathLike[str] = "cnn") -> pd.DataFrame:
@@ -118,10 +124,10 @@ def load_experiments(name: str = "recipe") -> dict[str, Any]:
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"Expected `name` among {', '.join(EXPERIMENTS)}. Received: {name!r}")
-    files = [folder / f"{name}_experiments.json" for folder in paths.models_dirs()]
-    file = next((file for file in files if file.is_file()), None)
+    places = [folder / f"{name}_experiments.json" for folder in paths.models_dirs()]
+    file = next((file for file in places if file.is_file()), None)
     if file is None:
-        folders = ", ".join(str(file.parent) for file in files) or "no folder"
+        folders = ", ".join(str(file.parent) for file in places) or "no folder"
         raise FileNotFoundError(
             f"Expected {name}_experiments.json beside the shipped models. Searched: {folders}. "
             "Install the library again, or take the file from its repository."

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import fer_lib
@@ -69,6 +70,17 @@ def test_what_is_not_there_is_named(tmp_path) -> None:
     (tmp_path / "card.json").write_text("{}", encoding="utf-8")
     with pytest.raises(FileNotFoundError, match="where a finished training leaves it"):
         fer_lib.results.load_history(tmp_path)
+
+
+def test_damaged_predictions_name_their_file(tmp_path) -> None:
+    (tmp_path / "card.json").write_text("{}", encoding="utf-8")
+    file = tmp_path / fer_lib.results.PREDICTIONS_FILE
+    file.write_bytes(b"PK\x03\x04 not a whole archive")
+    with pytest.raises(ValueError, match=f"{file.name}.*damaged"):
+        fer_lib.results.load_predictions(tmp_path)
+    np.savez(file, labels=np.zeros(3, int))
+    with pytest.raises(ValueError, match=f"{file.name}.*probabilities"):
+        fer_lib.results.load_predictions(tmp_path)
 
 
 def test_no_network_is_loaded() -> None:
