@@ -42,7 +42,7 @@ def load_course_dataset(num_per_class: int = 100, seed: int = 0) -> FaceDataset:
 
     Example:
         >>> load_course_dataset(num_per_class=8)
-        FaceDataset('synthetic': 70 pictures 48x48x1, 7 classes, Training 56, PublicTest 14)
+        FaceDataset('synthetic': 70 images 48x48x1, 7 classes, Training 56, PublicTest 14)
     """
     if num_per_class < 1:
         raise ValueError(f"Expected `num_per_class` of 1 or more. Received: {num_per_class}")

@@ -13,7 +13,7 @@ import pytest
 import fer_lib
 from fer_lib import datasets, synthetic
 from fer_lib.cli import main
-from fer_lib.datasets import catalogue, posed, wild
+from fer_lib.datasets import catalogue, public_sets
 from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS
 from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
 
@@ -83,9 +83,9 @@ def test_fer2013_agrees_with_its_loader() -> None:
 @pytest.mark.parametrize(
     ("key", "codes", "first"),
     [
-        ("ckplus", posed._CKPLUS_CODES, 0),
-        ("rafdb", wild._RAFDB_CODES, 1),
-        ("affectnet", wild._AFFECTNET_CODES, 0),
+        ("ckplus", public_sets._CKPLUS_CODES, 0),
+        ("rafdb", public_sets._RAFDB_CODES, 1),
+        ("affectnet", public_sets._AFFECTNET_CODES, 0),
         ("expw", EMOTIONS, 0),
     ],
 )

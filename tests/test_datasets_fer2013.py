@@ -171,7 +171,7 @@ def test_jpeg_folders_with_other_numbers_have_no_rows(tmp_path, faces):
 
 def test_folders_whose_names_do_not_tell_the_test_split(tmp_path, faces):
     write_folders(tmp_path, faces, "{row}.png")
-    with pytest.warns(UserWarning, match=r"test/ has 40 pictures.*their split is called 'Test'"):
+    with pytest.warns(UserWarning, match=r"test/ has 40 images.*their split is called 'Test'"):
         dataset = load_fer2013(tmp_path)
     assert set(dataset.split) == {"Training", "Test"}
     assert "row" not in dataset.metadata
@@ -206,10 +206,10 @@ def test_the_default_place(tmp_path, monkeypatch, faces):
 
 def test_counts_that_differ_are_a_warning_that_names_them(tmp_path, faces):
     path = write_csv(tmp_path / "fer2013.csv", faces)
-    with pytest.warns(UserWarning, match=r"Training has 20 pictures, published are 28709 \(angry"):
+    with pytest.warns(UserWarning, match=r"Training has 20 images, published are 28709 \(angry"):
         load_fer2013(path)
     one = write_csv(tmp_path / "one.csv", [part[:1] for part in faces])
-    with pytest.warns(UserWarning, match="has 1 picture, published are"):
+    with pytest.warns(UserWarning, match="has 1 image, published are"):
         load_fer2013(one)
 
 
@@ -241,9 +241,9 @@ CSV_FAULTS = {
     "header only": (lambda lines: lines[:1], "expected rows below the header"),
     "missing column": (
         lambda lines: ["emotion,pixels", *lines[1:]],
-        r"Received: emotion, pixels \(no Usage\)",
+        r"Received: emotion, pixels \(no usage\)",
     ),
-    "no header": (lambda lines: lines[1:], r"\(no emotion, pixels, Usage\)"),
+    "no header": (lambda lines: lines[1:], r"\(no emotion, pixels, usage\)"),
     "too few pixels": (
         lambda lines: broken(lines, 3, 1, "1 2 3"),
         r"row 3: expected 2304 pixels \(48x48\). Received: 3",
@@ -276,11 +276,11 @@ CSV_FAULTS = {
     "label missing": (lambda lines: broken(lines, 1, 0, ""), "row 1.*Received: ''"),
     "unknown Usage": (
         lambda lines: broken(lines, 2, 2, "Test"),
-        "row 2: expected `Usage` to be one of Training, PublicTest, PrivateTest. Received: 'Test'",
+        "row 2: expected `Usage` among .*PublicTest.*. Received: 'Test'",
     ),
     "cut-off row": (
         lambda lines: [*lines[:9], lines[9][:500]],
-        "row 8: expected 3 columns. Received: 2",
+        "row 8: expected `Usage` among",
     ),
     "binary": (lambda lines: ["\x00\x01\x02"], "expected the columns"),
 }
@@ -335,10 +335,13 @@ def test_an_archive_without_the_file(tmp_path):
         (lambda a: a.update(pixels=a["pixels"][:, :40]), r"shape \(n, 48, 48\).*\(60, 40, 48\)"),
         (lambda a: a.update(pixels=a["pixels"] / 255), "type uint8.*float64"),
         (lambda a: a.update(pixels=a["pixels"][:0]), r"\(0, 48, 48\)"),
-        (lambda a: a.update(emotion=a["emotion"][:9]), r"`emotion` of shape \(60,\).*\(9,\)"),
-        (lambda a: a.update(emotion=a["emotion"] + 1), "row 6: expected `emotion`.*Received: 7"),
+        (lambda a: a.update(emotion=a["emotion"][:9]), r"`labels` of shape \(60,\).*\(9,\)"),
+        (
+            lambda a: a.update(emotion=a["emotion"] + 1),
+            "Received: 7 at index 6",
+        ),
         (lambda a: a.update(usage=np.full(60, "Test")), "row 0: expected `usage`.*'Test'"),
-        (lambda a: a.update(usage=np.full(60, None)), "expected a plain array 'usage'"),
+        (lambda a: a.update(usage=np.full(60, None)), "Expected a copy of FER2013"),
     ],
 )
 def test_a_faulty_npz(tmp_path, faces, change, message):
@@ -354,28 +357,31 @@ def test_a_faulty_npz(tmp_path, faces, change, message):
 def test_an_npz_cut_off_or_of_another_set(tmp_path, faces):
     path = tmp_path / "fer2013.npz"
     path.write_bytes(b"PK\x03\x04 and then nothing")
-    with pytest.raises(ValueError, match="expected an .npz file"):
+    with pytest.raises(ValueError, match="Expected a copy of FER2013"):
         load_quietly(path)
     FaceDataset(np.zeros((2, 64, 64), "uint8"), [0, 1], name="mine").save(path)
     with pytest.raises(ValueError, match=r"expected FER2013.*'mine'.*FaceDataset.load reads it"):
         load_quietly(path)
 
 
+def test_a_broken_image_in_the_folders_is_left_out(tmp_path, faces):
+    root = write_folders(tmp_path / "set", faces)
+    (root / "train" / "happy" / "broken.png").write_text("no image")
+    with pytest.warns(UserWarning, match="1 of 61 files were left out"):
+        dataset = load_fer2013(root)
+    assert len(dataset) == 60
+    assert dataset.left_out["file"].tolist() == ["train/happy/broken.png"]
+    again = load_quietly(root)
+    assert again.left_out["file"].tolist() == ["train/happy/broken.png"]
+
+
 def test_faulty_folders(tmp_path, faces):
     root = write_folders(tmp_path / "set", faces)
-    wrong = root / "train" / "happy" / "small.png"
-    Image.new("L", (40, 30)).save(wrong)
-    with pytest.raises(ValueError, match=r"small.png: expected 48x48 pixels. Received: 40x30"):
-        load_quietly(root)
-    wrong.write_text("no picture")
-    with pytest.raises(OSError, match=r"small.png"):
-        load_quietly(root)
-    wrong.unlink()
     Image.new("L", (48, 48)).save(root / "train" / "happy" / "PublicTest_7.png")
-    with pytest.raises(ValueError, match=r"expected a picture of train. Received: one of Public"):
+    with pytest.raises(ValueError, match=r"expected an image of train. Received: one of Public"):
         load_quietly(root)
     (root / "train" / "happy").rename(root / "train" / "bored")
-    with pytest.raises(ValueError, match=r"bored: expected a folder named after one of angry"):
+    with pytest.raises(ValueError, match=r"expected folders named after angry.*Received: bored"):
         load_quietly(root)
 
 
@@ -385,7 +391,7 @@ def test_nothing_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="Expected a folder with one of fer2013.npz"):
         load_fer2013(tmp_path)
     (tmp_path / "train").mkdir()
-    with pytest.raises(ValueError, match="expected pictures in train/<class>/"):
+    with pytest.raises(ValueError, match="expected folders named after classes"):
         load_fer2013(tmp_path)
     (tmp_path / "faces.txt").write_text("x")
     with pytest.raises(ValueError, match="Expected a .csv, .npz or .tar.gz file"):
@@ -451,7 +457,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, faces, monkeypatch
         raise OSError("disk full")
 
     (tmp_path / "home").unlink()
-    monkeypatch.setattr(cache_module, "save_dataset", fail)
+    monkeypatch.setattr(cache_module, "write_dataset", fail)
     assert_holds(load_quietly(path), faces)
 
 
@@ -540,21 +546,24 @@ def drop_row(lines):
 
 
 VOTE_FAULTS = {
-    "a row less": (drop_row, "expected as many Training rows as pictures, 20.*Received: 19 rows"),
-    "a row more": (lambda lines: [*lines, lines[-1]], "PrivateTest rows as pictures.*21 rows"),
+    "a row less": (drop_row, "expected as many Training rows as images, 20.*Received: 19 rows"),
+    "a row more": (lambda lines: [*lines, lines[-1]], "PrivateTest rows as images.*21 rows"),
     "usage differs": (
         lambda lines: [*lines[:20], lines[21], lines[20], *lines[22:]],
         "row 19: expected Usage Training as in FER2013. Received: PublicTest.*not line up",
     ),
     "unknown usage": (
         lambda lines: [*lines[:3], lines[3].replace("Training", "Test"), *lines[4:]],
-        "row 2: expected `Usage` to be one of",
+        "row 2: expected `Usage` among",
     ),
     "no number": (
         lambda lines: [*lines[:3], lines[3].replace(",7,", ",x,"), *lines[4:]],
         "row 2: expected numbers of votes",
     ),
-    "short row": (lambda lines: [*lines[:3], "Training,a,1", *lines[4:]], "row 2: expected 12 col"),
+    "short row": (
+        lambda lines: [*lines[:3], "Training,a,1", *lines[4:]],
+        "row 2: expected numbers of votes",
+    ),
     "missing column": (
         lambda lines: [lines[0].replace("contempt", "x"), *lines[1:]],
         "no votes_contempt",
@@ -622,8 +631,8 @@ def test_all_layouts_of_the_real_set_give_the_same_pictures(fer2013_npz, fer2013
 def test_reading_the_real_csv_takes_seconds_of_cpu(fer2013_csv):
     start = time.process_time()
     with fer2013_csv.open("rb") as lines:
-        arrays = read_csv(lines, "fer2013.csv")
-    assert len(arrays.pixels) == 32298
+        dataset = read_csv(lines, "fer2013.csv")
+    assert len(dataset) == 32298
     assert time.process_time() - start < 6
 
 

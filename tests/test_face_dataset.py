@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_lib.datasets import FaceDataset, concatenate, splits
+from fer_lib.datasets import FaceDataset, concatenate
 from fer_lib.datasets.display import contact_sheet
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
@@ -49,8 +49,8 @@ def test_grey_pictures_get_a_channel_and_defaults():
     assert dataset.subjects is None
     assert len(dataset.metadata) == 2
     assert dataset.left_out.empty
-    assert "2 pictures 48x48x1" in repr(dataset)
-    assert ": 1 picture 48x48x1" in repr(dataset[:1])
+    assert "2 images 48x48x1" in repr(dataset)
+    assert ": 1 image 48x48x1" in repr(dataset[:1])
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_grey_pictures_get_a_channel_and_defaults():
         ({"labels": [0.0, 1.0]}, "Expected integer `labels`.*float64"),
         ({"labels": [0, 7]}, "Expected `labels` from 0 to 6.*Received: 7 at index 1"),
         ({"labels": [-1, 0]}, "Received: -1 at index 0"),
-        ({"split": ["Training"]}, "Expected `split` with one entry a picture, 2"),
+        ({"split": ["Training"]}, "Expected `split` with one entry per image, 2"),
         ({"subjects": ["a", "b", "c"]}, "Expected `subjects`"),
-        ({"metadata": pd.DataFrame({"row": [1]})}, "Expected `metadata` with one row a picture"),
+        ({"metadata": pd.DataFrame({"row": [1]})}, "Expected `metadata` with one row per image"),
         ({"class_names": ("happy", "happy")}, "Expected different `class_names`"),
     ],
 )
@@ -203,7 +203,7 @@ def test_split_validation_is_by_subject_where_subjects_are_known():
     [
         ([], "Expected at least one data set"),
         ([make_dataset(4), make_dataset(4, class_names=EMOTIONS_8)], "with_classes"),
-        ([make_dataset(4), make_dataset(4, size=9)], "Expected pictures of one shape"),
+        ([make_dataset(4), make_dataset(4, size=9)], "Expected images of one shape"),
     ],
 )
 def test_concatenate_refuses_what_does_not_fit(others, message):
@@ -250,25 +250,13 @@ def test_slices_are_those_of_a_list(start, stop, step):
     assert part.metadata["row"].tolist() == list(range(40))[start:stop:step]
 
 
-def test_folds_cover_every_picture_once_and_split_people():
-    dataset = make_dataset(80, 10)
-    parts = list(splits.folds(dataset, 4))
-    assert sorted(row for _, part in parts for row in part.metadata["row"]) == list(range(80))
-    for rest, part in parts:
-        assert set(rest.subjects).isdisjoint(part.subjects)
-    anonymous = make_dataset(140, labels=np.arange(140) % 7, subjects=None)
-    assert all(len(part) == 28 for _, part in splits.folds(anonymous, 5))
-
-
 def test_splits_refuse_what_cannot_be():
     with pytest.raises(ValueError, match="Expected `fraction` between 0 and 1"):
         make_dataset().split_stratified(1.0)
-    with pytest.raises(ValueError, match="does not say who is on its pictures"):
+    with pytest.raises(ValueError, match="does not say who is on its images"):
         make_dataset(subjects=None).split_by_subject()
     with pytest.raises(ValueError, match="Expected at least two subjects"):
         make_dataset(subjects=["a"] * 40).split_by_subject()
-    with pytest.raises(ValueError, match="Expected at least 9 subjects"):
-        next(splits.folds(make_dataset(), 9))
 
 
 def test_save_and_load_keep_everything(tmp_path):
@@ -309,23 +297,16 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_load_refuses_other_files_and_pickles(tmp_path):
-    text = tmp_path / "text.npz"
-    text.write_text("no archive")
-    with pytest.raises(ValueError, match="expected an .npz file"):
-        FaceDataset.load(text)
-    other = tmp_path / "other.npz"
-    np.savez(other, pixels=np.zeros(3))
-    with pytest.raises(ValueError, match="expected a file written by FaceDataset.save.*pixels"):
-        FaceDataset.load(other)
-    evil = tmp_path / "evil.npz"
     fields = dict.fromkeys(("labels", "class_names", "split", "name", "left_out"), np.zeros(1))
-    np.savez(evil, images=np.array([{"a": 1}], dtype=object), **fields)
-    with pytest.raises(ValueError, match="expected a plain array 'images'"):
-        FaceDataset.load(evil)
-    pickled = tmp_path / "pickle.npz"
-    pickled.write_bytes(pickle.dumps({"a": 1}))
-    with pytest.raises(ValueError, match="expected an .npz file"):
-        FaceDataset.load(pickled)
+    (tmp_path / "text.npz").write_text("no archive")
+    (tmp_path / "pickle.npz").write_bytes(pickle.dumps({"a": 1}))
+    np.savez(tmp_path / "object.npz", images=np.array([{"a": 1}], dtype=object), **fields)
+    for name in ("text.npz", "pickle.npz", "object.npz"):
+        with pytest.raises(ValueError, match=f"Expected a data set as an .npz file.*{name}"):
+            FaceDataset.load(tmp_path / name)
+    np.savez(tmp_path / "other.npz", pixels=np.zeros(3))
+    with pytest.raises(ValueError, match="expected a file written by FaceDataset.save.*pixels"):
+        FaceDataset.load(tmp_path / "other.npz")
     with pytest.raises(FileNotFoundError):
         FaceDataset.load(tmp_path / "missing.npz")
 

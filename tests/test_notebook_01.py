@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import notebook_cells
@@ -28,11 +29,11 @@ def test_a_row_is_read_as_the_library_reads_it(names: dict) -> None:
             faces.images, faces.labels, ["Training", "PublicTest"] * 7, strict=True
         )
     ]
-    library = read_csv([b"emotion,pixels,Usage\n", *(line.encode() for line in lines)], "rows")
+    library = read_csv(io.BytesIO("".join(["emotion,pixels,Usage\n", *lines]).encode()), "rows")
     by_hand = [names["read_row"](line) for line in lines]
-    assert np.array_equal([image for image, _, _ in by_hand], library.pixels)
+    assert np.array_equal([image for image, _, _ in by_hand], library.images[..., 0])
     assert [label for _, label, _ in by_hand] == library.labels.tolist()
-    assert [split for _, _, split in by_hand] == library.usage.tolist()
+    assert [split for _, _, split in by_hand] == library.split.tolist()
 
 
 def test_twins_are_counted_as_the_library_counts_them(names: dict) -> None:

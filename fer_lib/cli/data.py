@@ -40,7 +40,8 @@ def load_path(
     """
     from fer_lib import datasets
     from fer_lib.datasets.fer2013_files import find_source
-    from fer_lib.datasets.storage import is_saved_dataset, open_npz
+    from fer_lib.datasets.storage import is_saved_dataset
+    from fer_lib.files import read_npz
 
     path = path.expanduser()
     if not path.exists():
@@ -48,10 +49,9 @@ def load_path(
             f"Expected a data set: FER2013's file, or class-named folders. Received: {path}, which "
             "does not exist"
         )
-    if key is None and path.suffix.lower() == ".npz":
-        with open_npz(path) as arrays:
-            if is_saved_dataset(arrays):
-                return datasets.FaceDataset.load(path)
+    is_npz = key is None and path.suffix.lower() == ".npz"
+    if is_npz and is_saved_dataset(read_npz(path, "a data set")):
+        return datasets.FaceDataset.load(path)
     if key is None:
         try:
             source = find_source(path)

@@ -10,21 +10,21 @@ import importlib
 
 _MODULE_OF: dict[str, str] = {
     "FaceDataset": "face_dataset",
-    "concatenate": "face_dataset",
+    "concatenate": "concatenate",
     "dataset_info": "catalogue",
     "fetch_dataset": "fetch",
     "fetch_fer2013": "fetch",
     "fetch_ferplus": "fetch",
     "list_datasets": "catalogue",
-    "load_affectnet": "wild",
-    "load_ckplus": "posed",
-    "load_expw": "wild",
+    "load_affectnet": "public_sets",
+    "load_ckplus": "public_sets",
+    "load_expw": "public_sets",
     "load_fer2013": "fer2013",
     "load_ferplus": "ferplus",
     "load_folder": "folder",
-    "load_jaffe": "posed",
-    "load_kdef": "posed",
-    "load_rafdb": "wild",
+    "load_jaffe": "public_sets",
+    "load_kdef": "public_sets",
+    "load_rafdb": "public_sets",
 }
 __all__ = list(_MODULE_OF)
 

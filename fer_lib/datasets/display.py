@@ -5,26 +5,28 @@ from __future__ import annotations
 import base64
 import html
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
-from fer_lib.datasets.face_dataset import FaceDataset
+if TYPE_CHECKING:
+    from fer_lib.datasets.face_dataset import FaceDataset
 
 _PER_CLASS = 8
-_CELL = 48  # pixels a picture on the sheet
+_CELL = 48  # pixels per image on the sheet
 
 
 def contact_sheet(dataset: FaceDataset, per_class: int = _PER_CLASS, seed: int = 0) -> np.ndarray:
-    """Returns random pictures of every class side by side, one class a row.
+    """Returns random images of every class side by side, one class per row.
 
-    The pictures are the data set's own: where others own them, the sheet belongs in no file that
-    is published.
+    The pixels are the data set's own: do not publish the sheet where others own them.
 
     Args:
-        dataset: Where the pictures come from.
-        per_class: Pictures a row; a class with fewer ends in white.
-        seed: The same seed shows the same pictures.
+        dataset: Where the images come from.
+        per_class: Images per row; a class with fewer ends in white.
+        seed: The same seed shows the same images.
 
     Returns:
         `uint8 (classes * 48, per_class * 48, 3)`.
@@ -35,38 +37,32 @@ def contact_sheet(dataset: FaceDataset, per_class: int = _PER_CLASS, seed: int =
         members = np.flatnonzero(dataset.labels == label)
         chosen = generator.choice(members, min(per_class, len(members)), replace=False)
         for column, index in enumerate(np.sort(chosen)):
-            picture = Image.fromarray(np.squeeze(dataset.images[index])).convert("RGB")
+            image = Image.fromarray(np.squeeze(dataset.images[index])).convert("RGB")
             top, left = label * _CELL, column * _CELL
-            sheet[top : top + _CELL, left : left + _CELL] = picture.resize((_CELL, _CELL))
+            sheet[top : top + _CELL, left : left + _CELL] = image.resize((_CELL, _CELL))
     return sheet
 
 
 def to_html(dataset: FaceDataset) -> str:
     """Returns the sheet, with the class names and counts beside its rows, as one piece of HTML."""
-    counts = dataset.counts()
     sheet = contact_sheet(dataset)
-    rows = []
-    for label, name in enumerate(dataset.class_names):
-        numbers = "".join(f"<td>{count}</td>" for count in counts.loc[name])
-        strip = data_uri(sheet[label * _CELL : (label + 1) * _CELL])
-        rows.append(
-            f"<tr><th>{html.escape(name)}</th>{numbers}"
-            f'<td><img alt="{html.escape(name)}" src="{strip}"></td></tr>'
-        )
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in counts)
-    return (
-        f"<p>{html.escape(repr(dataset))}</p>"
-        f"<table><thead><tr><th>class</th>{head}<th></th></tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table>"
-    )
+    table = dataset.counts()
+    table[""] = [
+        f'<img alt="{html.escape(name)}" src="{data_uri(strip)}">'
+        for name, strip in zip(dataset.class_names, np.split(sheet, len(table)), strict=True)
+    ]
+    table.index = table.index.map(html.escape)
+    table.columns = table.columns.map(html.escape)
+    with pd.option_context("display.max_colwidth", None):  # pandas would cut the images
+        return f"<p>{html.escape(repr(dataset))}</p>{table.to_html(escape=False, border=0)}"
 
 
 def data_uri(image: np.ndarray) -> str:
-    """Returns a picture, `uint8 (height, width, 3)`, as the address of an HTML image."""
-    # JPEG, and without colour where there is none: a notebook that shows a few sheets stays small.
-    picture = Image.fromarray(image)
+    """Returns an image, `uint8 (height, width, 3)`, as the address of an HTML image."""
+    # JPEG, and gray where there is no color, so that a notebook with a few sheets stays small.
+    encoded = Image.fromarray(image)
     if (image == image[..., :1]).all():
-        picture = picture.convert("L")
+        encoded = encoded.convert("L")
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=80)
+    encoded.save(file, "JPEG", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

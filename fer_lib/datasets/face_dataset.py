@@ -1,8 +1,4 @@
-"""`FaceDataset`: what every loader returns and everything else takes.
-
-One frozen table of pictures, labels and what is known of each picture. It slices, filters, splits
-and counts; reading files, drawing contact sheets and feeding Keras are in the modules beside it.
-"""
+"""`FaceDataset`: what every loader returns and everything else takes."""
 
 from __future__ import annotations
 
@@ -16,28 +12,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from fer_lib.datasets import splits, storage
+from fer_lib.datasets.fields import check_fields, check_key
+from fer_lib.files import read_npz
 from fer_lib.labels import EMOTIONS, canonical_emotion
 
 if TYPE_CHECKING:
     from fer_lib.datasets.face_batches import FaceBatches
 
+Halves = tuple["FaceDataset", "FaceDataset"]
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class FaceDataset:
-    """Pictures of faces with their labels and all that is known of each.
+    """Images of faces with their labels and all that is known of each.
 
     Slices share memory with the data set they come from: copy `images` before changing pixels.
 
     Args:
-        images: `uint8 (n, height, width, channels)`, 1 (grey) or 3 (RGB) channels; grey pictures
+        images: `uint8 (n, height, width, channels)`, 1 (gray) or 3 (RGB) channels; gray images
             of shape `(n, height, width)` are taken, too.
         labels: `int64 (n,)`, indices into `class_names`.
         class_names: The classes, in label order.
-        split: Name of the split of each picture, such as `"Training"`, `""` where there is none;
+        split: Name of the split of each image, such as `"Training"`, `""` where there is none;
             one string stands for all.
-        subjects: Who is on each picture, or None where that is not known.
-        metadata: One row a picture, any columns.
-        left_out: What a loader could not take: one row a file, `file` and `problem`.
+        subjects: Who is on each image, or None where that is not known.
+        metadata: One row per image, any columns.
+        left_out: What a loader could not take: one row per file, `file` and `problem`.
         name: What this data set is called in reports.
 
     Raises:
@@ -59,43 +60,7 @@ class FaceDataset:
     left_out: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        images = np.asarray(self.images)
-        if images.ndim == 3:
-            images = images[..., None]
-        if images.ndim != 4 or images.shape[3] not in (1, 3) or images.dtype != np.uint8:
-            raise ValueError(
-                "Expected `images` of type uint8 and shape (n, height, width, 1 or 3). "
-                f"Received: {images.dtype} {np.shape(self.images)}"
-            )
-        class_names = tuple(str(name) for name in self.class_names)
-        if len(set(class_names)) != len(class_names):
-            raise ValueError(f"Expected different `class_names`. Received: {class_names}")
-        count = len(images)
-        split = np.full(count, self.split) if isinstance(self.split, str) else self.split
-        metadata = pd.DataFrame(index=range(count)) if self.metadata is None else self.metadata
-        fields = {
-            "images": images,
-            "labels": _checked_labels(self.labels, count, class_names),
-            "class_names": class_names,
-            "split": _checked_strings("split", split, count),
-            "subjects": (
-                None
-                if self.subjects is None
-                else _checked_strings("subjects", self.subjects, count)
-            ),
-            "metadata": metadata.reset_index(drop=True),
-            "left_out": (
-                pd.DataFrame({"file": [], "problem": []}, dtype=str)
-                if self.left_out is None
-                else self.left_out
-            ),
-        }
-        if len(metadata) != count:
-            raise ValueError(
-                f"Expected `metadata` with one row a picture, {count}. "
-                f"Received: {len(metadata)} rows"
-            )
-        for field, value in fields.items():
+        for field, value in check_fields(self).items():
             object.__setattr__(self, field, value)
 
     def __len__(self) -> int:
@@ -103,12 +68,12 @@ class FaceDataset:
 
     def __repr__(self) -> str:
         height, width, channels = self.images.shape[1:]
-        splits = ", ".join(f"{name or 'no split'} {n}" for name, n in self._split_counts().items())
+        parts = ", ".join(f"{name or 'no split'} {n}" for name, n in self._split_counts().items())
         people = "" if self.subjects is None else f", {len(set(self.subjects))} subjects"
         return (
-            f"FaceDataset({self.name!r}: {len(self)} picture{'' if len(self) == 1 else 's'} "
+            f"FaceDataset({self.name!r}: {len(self)} image{'' if len(self) == 1 else 's'} "
             f"{height}x{width}x{channels}, "
-            f"{len(self.class_names)} classes, {splits or 'empty'}{people})"
+            f"{len(self.class_names)} classes, {parts or 'empty'}{people})"
         )
 
     def _repr_html_(self) -> str:
@@ -124,7 +89,7 @@ class FaceDataset:
         if isinstance(key, (int, np.integer)):
             return self.images[key], int(self.labels[key])
         if not isinstance(key, slice):
-            key = _checked_key(key, len(self))
+            key = check_key(key, len(self))
         return dataclasses.replace(
             self,
             images=self.images[key],
@@ -150,30 +115,27 @@ class FaceDataset:
         split: str | Sequence[str] | None = None,
         emotion: str | Sequence[str] | None = None,
     ) -> FaceDataset:
-        """Returns the pictures of one or several splits and classes.
+        """Returns the images of one or several splits and classes; None takes all.
 
-        Args:
-            split: Names of splits; None takes all.
-            emotion: Names of classes, synonyms are understood; None takes all.
+        Synonyms of class names are understood.
 
         Raises:
-            ValueError: No picture has that split, or there is no such class.
+            ValueError: No image has that split, or there is no such class.
         """
         keep = np.ones(len(self), bool)
         if split is not None:
-            wanted = [split] if isinstance(split, str) else list(split)
-            known = list(self._split_counts())
+            wanted, known = np.atleast_1d(split).tolist(), list(self._split_counts())
             for name in wanted:
                 if name not in known:
                     raise ValueError(f"Expected `split` to be one of {known}. Received: {name!r}")
             keep &= np.isin(self.split, wanted)
         if emotion is not None:
-            wanted = [emotion] if isinstance(emotion, str) else list(emotion)
+            wanted = np.atleast_1d(emotion).tolist()
             keep &= np.isin(self.labels, [self._class_index(name) for name in wanted])
         return self[keep]
 
     def without(self, indices: Any) -> FaceDataset:
-        """Returns the data set less some pictures.
+        """Returns the data set less some images.
 
         Args:
             indices: A list of indices or a mask; or what `check_dataset` found in this very data
@@ -184,20 +146,15 @@ class FaceDataset:
         elif isinstance(indices, (list, tuple)) and all(hasattr(i, "indices") for i in indices):
             indices = np.concatenate([np.zeros(0, np.int64), *(i.indices for i in indices)])
         keep = np.ones(len(self), bool)
-        keep[_checked_key(indices, len(self))] = False
+        keep[check_key(indices, len(self))] = False
         return self[keep]
 
     def counts(self) -> pd.DataFrame:
-        """Returns how many pictures each class (row) has in each split (column)."""
-        table = pd.DataFrame(
-            {
-                name or "all": np.bincount(
-                    self.labels[self.split == name], minlength=len(self.class_names)
-                )
-                for name in self._split_counts()
-            },
-            index=pd.Index(self.class_names, name="class"),
-        )
+        """Returns how many images each class (row) has in each split (column)."""
+        number, columns = len(self.class_names), {}
+        for name in self._split_counts():
+            columns[name or "all"] = np.bincount(self.labels[self.split == name], minlength=number)
+        table = pd.DataFrame(columns, index=pd.Index(self.class_names, name="class"))
         if table.shape[1] > 1:
             table["all"] = table.sum(axis=1)
         return table
@@ -205,7 +162,7 @@ class FaceDataset:
     def with_classes(self, class_names: Sequence[str] = EMOTIONS) -> FaceDataset:
         """Returns the data set in another list of classes, matched by name.
 
-        Pictures of a class that is not in the list are left out: `with_classes(EMOTIONS)` makes
+        Images of a class that is not in the list are left out: `with_classes(EMOTIONS)` makes
         the seven classes of FER2013 out of the eight of FER+.
         """
         names = list(class_names)
@@ -215,47 +172,58 @@ class FaceDataset:
             self[keep], labels=new_label[self.labels[keep]], class_names=tuple(names)
         )
 
-    def split_validation(self, fraction: float = 0.2, seed: int = 0) -> Any:
+    def split_validation(self, fraction: float = 0.2, seed: int = 0) -> Halves:
         """Splits into `(rest, part)`: by subject where two are known, else stratified."""
         known = self.subjects is not None and len(np.unique(self.subjects)) > 1
-        split = self.split_by_subject if known else self.split_stratified
-        return split(fraction, seed)
+        return (self.split_by_subject if known else self.split_stratified)(fraction, seed)
 
-    def split_stratified(self, fraction: float = 0.2, seed: int = 0) -> Any:
-        """Splits into `(rest, part)`; `part` has this fraction of every class. See `splits`."""
-        from fer_lib.datasets.splits import split_stratified
+    def split_stratified(self, fraction: float = 0.2, seed: int = 0) -> Halves:
+        """Splits into `(rest, part)`, where `part` has this fraction, `(0, 1)`, of every class.
 
-        return split_stratified(self, fraction, seed)
+        The fraction is rounded to whole images, and one person may be on both sides. The same seed
+        gives the same sides, in the order of the data set.
+        """
+        chosen = splits.choose_stratified(self.labels, fraction, seed)
+        return self[~chosen], self[chosen]
 
-    def split_by_subject(self, fraction: float = 0.2, seed: int = 0) -> Any:
-        """Splits into `(rest, part)` so that nobody is on both sides. See `splits`."""
-        from fer_lib.datasets.splits import split_by_subject
+    def split_by_subject(self, fraction: float = 0.2, seed: int = 0) -> Halves:
+        """Splits into `(rest, part)`, where `part` has this fraction, `(0, 1)`, of the subjects.
 
-        return split_by_subject(self, fraction, seed)
+        Nobody is on both sides, and each side has at least one subject: a network recognizes
+        people it has seen, so the score on the faces of strangers is the honest one.
+
+        Raises:
+            ValueError: Subjects are not known, or there are not two.
+        """
+        if self.subjects is None:
+            raise ValueError(
+                f"Expected a data set with `subjects`; {self.name!r} does not say who is on its "
+                "images. `split_stratified` splits it by class."
+            )
+        chosen = splits.choose_subjects(self.subjects, fraction, seed)
+        return self[~chosen], self[chosen]
 
     def batches(self, batch_size: int = 32, *, shuffle: bool = False, seed: int = 0) -> FaceBatches:
-        """Returns batches that `model.fit`, `evaluate` and `predict` take, on every backend."""
+        """Returns batches that `model.fit`, `evaluate` and `predict` take, on every backend.
+
+        Images come as `uint8 (batch, height, width, channels)`, labels as `int64 (batch,)`.
+        """
         from fer_lib.datasets.face_batches import FaceBatches
 
-        return FaceBatches(self, batch_size, shuffle=shuffle, seed=seed)
+        return FaceBatches(self.images, self.labels, batch_size, shuffle=shuffle, seed=seed)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes everything into one `.npz` file, without pickle. See `storage`."""
-        from fer_lib.datasets.storage import save_dataset
-
-        save_dataset(self, path)
+        storage.write_dataset(self, path)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> FaceDataset:
-        """Reads a file that `save` wrote. See `storage`."""
-        from fer_lib.datasets.storage import load_dataset
-
-        return load_dataset(path)
+        """Reads a file that `save` wrote; a damaged or another file is a `ValueError`."""
+        return FaceDataset(**storage.read_fields(read_npz(path, "a data set"), path))
 
     def _split_counts(self) -> dict[str, int]:
         """The splits in the order in which they first appear, with their sizes."""
-        names, first, sizes = np.unique(self.split, return_index=True, return_counts=True)
-        return {str(names[i]): int(sizes[i]) for i in np.argsort(first)}
+        return pd.Series(self.split, dtype=object).value_counts(sort=False).to_dict()
 
     def _class_index(self, name: str) -> int:
         if name not in self.class_names:
@@ -263,94 +231,3 @@ class FaceDataset:
         if name not in self.class_names:
             raise ValueError(f"Expected one of the classes {self.class_names}. Received: {name!r}")
         return self.class_names.index(name)
-
-
-def concatenate(datasets: Sequence[FaceDataset], name: str | None = None) -> FaceDataset:
-    """Puts data sets with the same classes and picture shape one after the other.
-
-    Args:
-        datasets: At least one. Subjects are kept only if all have them, prefixed by the set's
-            name where names differ, since two sets may call different people alike.
-        name: Name of the result; by default the names joined by `+`.
-
-    Raises:
-        ValueError: Classes or picture shapes differ (`with_classes` makes classes alike).
-    """
-    datasets = list(datasets)
-    if not datasets:
-        raise ValueError("Expected at least one data set. Received: an empty list")
-    first = datasets[0]
-    for other in datasets[1:]:
-        if other.class_names != first.class_names:
-            raise ValueError(
-                "Expected the same classes everywhere; `with_classes` makes them alike. "
-                f"Received: {first.class_names} and {other.class_names}"
-            )
-        if other.images.shape[1:] != first.images.shape[1:]:
-            raise ValueError(
-                "Expected pictures of one shape. "
-                f"Received: {first.images.shape[1:]} and {other.images.shape[1:]}"
-            )
-    names = list(dict.fromkeys(dataset.name for dataset in datasets))
-    subjects = None
-    if all(dataset.subjects is not None for dataset in datasets):
-        subjects = np.concatenate(
-            [
-                d.subjects if len(names) == 1 else np.char.add(f"{d.name}/", d.subjects)
-                for d in datasets
-            ]
-        )
-    return FaceDataset(
-        images=np.concatenate([dataset.images for dataset in datasets]),
-        labels=np.concatenate([dataset.labels for dataset in datasets]),
-        class_names=first.class_names,
-        split=np.concatenate([dataset.split for dataset in datasets]),
-        subjects=subjects,
-        metadata=pd.concat([dataset.metadata for dataset in datasets], ignore_index=True),
-        name=name or "+".join(names),
-        # Parts of one set carry the same list.
-        left_out=pd.concat([dataset.left_out for dataset in datasets], ignore_index=True)
-        .drop_duplicates()
-        .reset_index(drop=True),
-    )
-
-
-def _checked_labels(labels: Any, count: int, class_names: tuple[str, ...]) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.shape != (count,) or (count and labels.dtype.kind not in "iu"):
-        raise ValueError(
-            f"Expected integer `labels` of shape ({count},), one a picture. "
-            f"Received: {labels.dtype} {labels.shape}"
-        )
-    labels = labels.astype(np.int64)
-    wrong = np.flatnonzero((labels < 0) | (labels >= len(class_names)))
-    if len(wrong):
-        raise ValueError(
-            f"Expected `labels` from 0 to {len(class_names) - 1} for the classes {class_names}. "
-            f"Received: {labels[wrong[0]]} at index {wrong[0]}"
-        )
-    return labels
-
-
-def _checked_strings(field: str, values: Any, count: int) -> np.ndarray:
-    values = np.asarray(values)
-    if values.shape != (count,):
-        raise ValueError(
-            f"Expected `{field}` with one entry a picture, {count}. Received: shape {values.shape}"
-        )
-    return values if values.dtype.kind == "U" else values.astype(str)
-
-
-def _checked_key(key: Any, count: int) -> np.ndarray:
-    """Turns a mask or a list of indices into an array that numpy and pandas index alike."""
-    key = np.asarray(key)
-    if key.size == 0 and key.dtype != bool:
-        return np.zeros(0, np.int64)
-    if key.dtype == bool and key.shape != (count,):
-        raise ValueError(f"Expected a mask of shape ({count},). Received: {key.shape}")
-    if key.ndim != 1 or key.dtype.kind not in "iub":
-        raise TypeError(
-            "Expected a slice, a mask or a list of integer indices. "
-            f"Received: {key.dtype} of shape {key.shape}"
-        )
-    return key

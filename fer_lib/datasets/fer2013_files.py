@@ -1,6 +1,6 @@
-"""Reads the files in which FER2013 is published into plain arrays, and says what is wrong in them.
+"""Reads the files in which FER2013 and its relatives are published, and says what is wrong in them.
 
-The `train/` and `test/` folders are read in `fer2013_folders`.
+Folders of images are read in `fer2013`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import tarfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.storage import is_saved_dataset, load_dataset, open_npz, read_array
+from fer_lib.datasets.storage import is_saved_dataset, read_fields
+from fer_lib.files import read_npz
 from fer_lib.labels import EMOTIONS
 
 SPLITS: tuple[str, ...] = ("Training", "PublicTest", "PrivateTest")
@@ -26,10 +29,11 @@ PUBLISHED_COUNTS: dict[str, tuple[int, ...]] = {
     "PublicTest": (467, 56, 496, 895, 653, 415, 607),
     "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
 }
-"""Pictures of each class, in the order of `EMOTIONS`, in the splits as published."""
+"""Images of each class, in the order of `EMOTIONS`, in the splits as published."""
 
 SIDE = 48
 _PIXELS = SIDE * SIDE
+_COLUMNS = ("emotion", "pixels", "usage")
 _LAYOUT_OF_ENDING = {".csv": "csv", ".npz": "npz", ".tar.gz": "tar", ".tgz": "tar"}
 _FILES = ("fer2013.npz", "fer2013.csv", "icml_face_data.csv", "fer2013.tar.gz")
 
@@ -40,17 +44,6 @@ class Source:
 
     path: Path
     layout: str  # "csv", "tar", "npz" or "folders"
-
-
-@dataclasses.dataclass(frozen=True)
-class Arrays:
-    """What a layout holds, in its own order: one entry a picture in every array."""
-
-    pixels: np.ndarray  # uint8 (n, 48, 48)
-    labels: np.ndarray  # int64 (n,)
-    usage: np.ndarray  # str (n,)
-    rows: np.ndarray | None  # int64 (n,)
-    files: np.ndarray | None = None  # str (n,), of the folder layout
 
 
 def find_source(path: Path) -> Source:
@@ -80,7 +73,7 @@ def find_source(path: Path) -> Source:
     )
 
 
-def read_file(source: Source) -> Arrays:
+def read_file(source: Source) -> FaceDataset:
     """Reads a copy that is one file.
 
     Raises:
@@ -88,8 +81,7 @@ def read_file(source: Source) -> Arrays:
         OSError: It cannot be read.
     """
     if source.layout == "csv":
-        with source.path.open("rb") as lines:
-            return read_csv(lines, str(source.path))
+        return read_csv(source.path, str(source.path))
     return _read_tar(source.path) if source.layout == "tar" else _read_npz(source.path)
 
 
@@ -110,57 +102,79 @@ def published_rows(usage: np.ndarray) -> np.ndarray:
     return numbered
 
 
-def read_csv(lines: Iterable[bytes], name: str) -> Arrays:
-    """Reads `emotion`, `pixels` and `Usage`, in any order, from the lines of a CSV file."""
-    lines = iter(lines)
-    header = next(lines, b"").decode("utf-8-sig", "replace")
-    columns = [column.strip(' "\r\n').lower() for column in header.split(",")]
-    if columns == [""]:
-        raise ValueError(
-            f"{name}: expected the columns emotion, pixels, Usage. Received: an empty file"
-        )
-    missing = [c for c in ("emotion", "pixels", "Usage") if c.lower() not in columns]
+def read_csv(file: Path | IO[bytes], name: str) -> FaceDataset:
+    """Reads the columns `emotion`, `pixels` and `Usage` of a CSV file, in any order.
+
+    Args:
+        file: A path, or an open file.
+        name: What the file is called in messages.
+
+    Raises:
+        ValueError: It breaks the format.
+    """
+    table = read_table(file, name)
+    missing = [column for column in _COLUMNS if column not in table]
     if missing:
         raise ValueError(
             f"{name}: expected the columns emotion, pixels, Usage. "
-            f"Received: {', '.join(columns)[:200]} (no {', '.join(missing)})"
+            f"Received: {', '.join(table)[:200]} (no {', '.join(missing)})"
         )
-    at_emotion, at_pixels, at_usage = map(columns.index, ("emotion", "pixels", "usage"))
-    labels, usage, pictures = [], [], []
-    label_of = {str(label).encode(): label for label in range(len(EMOTIONS))}
-    split_of = {split.encode(): split for split in SPLITS}
-    for line in lines:
-        if not line.strip():
-            continue
-        where = f"{name}, row {len(labels)}"
-        fields = line.split(b",")
-        if len(fields) != len(columns):
-            raise ValueError(f"{where}: expected {len(columns)} columns. Received: {len(fields)}")
-        label = label_of.get(fields[at_emotion].strip(b' "\r\n'))
-        if label is None:
-            raise ValueError(
-                f"{where}: expected `emotion` from 0 to 6. Received: {_show(fields[at_emotion])}"
-            )
-        split = split_of.get(fields[at_usage].strip(b' "\r\n'))
-        if split is None:
-            raise ValueError(
-                f"{where}: expected `Usage` to be one of {', '.join(SPLITS)}. "
-                f"Received: {_show(fields[at_usage])}"
-            )
-        labels.append(label)
-        usage.append(split)
-        pictures.append(_parse_pixels(fields[at_pixels].strip(b' "\r\n'), where))
-    if not pictures:
+    if table.empty:
         raise ValueError(f"{name}: expected rows below the header. Received: none")
-    usage = np.array(usage)
-    return Arrays(np.stack(pictures), np.array(labels, np.int64), usage, published_rows(usage))
+    labels = table["emotion"].str.strip()
+    usage = table["usage"].str.strip()
+    codes = {str(code): code for code in range(len(EMOTIONS))}
+    check_values(labels, codes, f"{name}, row {{}}: expected `emotion` from 0 to 6")
+    check_values(usage, SPLITS, f"{name}, row {{}}: expected `Usage` among {SPLITS}")
+    pixels = np.empty((len(table), SIDE, SIDE), np.uint8)
+    for row, text in enumerate(table["pixels"]):
+        pixels[row] = _parse_pixels(text, f"{name}, row {row}")
+    return make_fer2013(pixels, labels.map(codes).to_numpy(), usage.to_numpy(str))
 
 
-def _parse_pixels(text: bytes, where: str) -> np.ndarray:
+def read_table(file: Path | IO[bytes], name: str) -> pd.DataFrame:
+    """Reads a CSV file as text, with lower-case names of the columns.
+
+    Raises:
+        ValueError: It is no table.
+    """
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding_errors="replace")
+    except pd.errors.EmptyDataError:
+        table = pd.DataFrame(columns=["an empty file"])
+    except pd.errors.ParserError as error:
+        raise ValueError(f"{name}: expected a table with commas. Received: {error}") from None
+    return table.rename(columns=lambda column: str(column).strip().lower())
+
+
+def check_values(values: pd.Series, known: Iterable[str], expected: str) -> None:
+    """Refuses the first value that is not known; `expected` has a place `{}` for its row."""
+    wrong = np.flatnonzero(~values.isin(list(known)))
+    if len(wrong):
+        value = str(values.iloc[wrong[0]])[:40]
+        raise ValueError(f"{expected.format(wrong[0])}. Received: {value!r}")
+
+
+def make_fer2013(
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    usage: np.ndarray,
+    metadata: pd.DataFrame | None = None,
+    left_out: pd.DataFrame | None = None,
+) -> FaceDataset:
+    """Returns FER2013 from arrays; without metadata, with the published rows as `row`."""
+    if metadata is None:
+        metadata = pd.DataFrame({"row": published_rows(usage)})
+    return FaceDataset(
+        pixels, labels, EMOTIONS, usage, metadata=metadata, name="fer2013", left_out=left_out
+    )
+
+
+def _parse_pixels(text: str, where: str) -> np.ndarray:
     """Turns 2,304 numbers into `uint8 (48, 48)`."""
     try:
         # One number more than there should be: older numpy stops at what is none without an error.
-        values = np.fromstring(text + b" 0", np.int64, sep=" ")
+        values = np.fromstring(text + " 0", np.int64, sep=" ")
     except ValueError:
         values = np.zeros(0, np.int64)
     if len(values) == _PIXELS + 1 and values.min() >= 0 and values.max() <= 255:
@@ -172,27 +186,23 @@ def _parse_pixels(text: bytes, where: str) -> np.ndarray:
     position = next(i for i, word in enumerate(words) if not _is_pixel(word))
     raise ValueError(
         f"{where}: expected pixels from 0 to 255. "
-        f"Received: {_show(words[position])} as pixel {position}"
+        f"Received: {words[position][:40]!r} as pixel {position}"
     )
 
 
-def _is_pixel(word: bytes) -> bool:
-    return word.isdigit() and int(word) <= 255
+def _is_pixel(word: str) -> bool:
+    return word.isascii() and word.isdigit() and int(word) <= 255
 
 
-def _show(text: bytes) -> str:
-    return repr(text.decode("utf-8", "replace").strip()[:40])
-
-
-def _read_tar(path: Path) -> Arrays:
+def _read_tar(path: Path) -> FaceDataset:
     """Reads the `fer2013.csv` inside the archive as a stream: nothing is written to the disk."""
-    names, arrays = [], None
+    names, dataset = [], None
     try:
         with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
                 names.append(member.name)
-                if member.isfile() and Path(member.name).name == "fer2013.csv" and arrays is None:
-                    arrays = read_csv(archive.extractfile(member), f"{path}:{member.name}")
+                if member.isfile() and Path(member.name).name == "fer2013.csv" and dataset is None:
+                    dataset = read_csv(archive.extractfile(member), f"{path}:{member.name}")
             # The checksum comes at the very end, behind what tar itself reads.
             while stream.read(1 << 20):
                 pass
@@ -201,64 +211,36 @@ def _read_tar(path: Path) -> Arrays:
             f"{path}: expected a whole .tar.gz archive. Received: a damaged one ({error}); "
             "download it again"
         ) from None
-    if arrays is not None:
-        return arrays
-    raise ValueError(
-        f"{path}: expected a file fer2013.csv in the archive. Received: {', '.join(names)[:200]}"
-    )
+    if dataset is None:
+        found = ", ".join(names)[:200]
+        raise ValueError(f"{path}: expected a file fer2013.csv in the archive. Received: {found}")
+    return dataset
 
 
-def _read_npz(path: Path) -> Arrays:
-    with open_npz(path) as arrays:
-        if is_saved_dataset(arrays):
-            return _from_dataset(load_dataset(path), path)
-        missing = {"pixels", "emotion", "usage"} - set(arrays.files)
-        if missing:
-            raise ValueError(
-                f"{path}: expected the arrays pixels, emotion, usage. "
-                f"Received: {', '.join(arrays.files)} (no {', '.join(sorted(missing))})"
-            )
-        pixels, labels, usage = (
-            read_array(arrays, name, path) for name in ("pixels", "emotion", "usage")
-        )
-    if pixels.ndim == 4 and pixels.shape[3] == 1:
-        pixels = pixels[..., 0]
-    if pixels.shape[1:] != (SIDE, SIDE) or pixels.dtype != np.uint8 or not len(pixels):
+def _read_npz(path: Path) -> FaceDataset:
+    arrays = read_npz(path, "a copy of FER2013")
+    if is_saved_dataset(arrays):
+        dataset = FaceDataset(**read_fields(arrays, path))
+        if dataset.class_names == EMOTIONS and dataset.images.shape[1:] == (SIDE, SIDE, 1):
+            metadata = dataset.metadata
+            return make_fer2013(dataset.images, dataset.labels, dataset.split, metadata)
         raise ValueError(
-            f"{path}: expected `pixels` of type uint8 and shape (n, 48, 48). "
-            f"Received: {pixels.dtype} {pixels.shape}"
-        )
-    for name, array in (("emotion", labels), ("usage", usage)):
-        if array.shape != (len(pixels),):
-            raise ValueError(
-                f"{path}: expected `{name}` of shape ({len(pixels)},). Received: {array.shape}"
-            )
-    wrong = np.flatnonzero(~np.isin(labels, np.arange(len(EMOTIONS))))
-    if len(wrong):
-        raise ValueError(
-            f"{path}, row {wrong[0]}: expected `emotion` from 0 to 6. Received: {labels[wrong[0]]}"
-        )
-    wrong = np.flatnonzero(~np.isin(usage, SPLITS))
-    if len(wrong):
-        raise ValueError(
-            f"{path}, row {wrong[0]}: expected `usage` to be one of {', '.join(SPLITS)}. "
-            f"Received: {str(usage[wrong[0]])!r}"
-        )
-    return Arrays(pixels, labels.astype(np.int64), usage, published_rows(usage))
-
-
-def _from_dataset(dataset: FaceDataset, path: Path) -> Arrays:
-    if dataset.class_names != EMOTIONS or dataset.images.shape[1:] != (SIDE, SIDE, 1):
-        raise ValueError(
-            f"{path}: expected FER2013, grey 48x48 pictures of {EMOTIONS}. "
+            f"{path}: expected FER2013, gray 48x48 images of {EMOTIONS}. "
             f"Received: {dataset!r}; FaceDataset.load reads it"
         )
-    rows = dataset.metadata.get("row")
-    files = dataset.metadata.get("file")
-    return Arrays(
-        dataset.images[..., 0],
-        dataset.labels,
-        dataset.split,
-        None if rows is None else rows.to_numpy(),
-        None if files is None else files.to_numpy(),
-    )
+    missing = {"pixels", "emotion", "usage"} - set(arrays)
+    if missing:
+        raise ValueError(
+            f"{path}: expected the arrays pixels, emotion, usage. "
+            f"Received: {', '.join(arrays)} (no {', '.join(sorted(missing))})"
+        )
+    pixels, labels, usage = (arrays[name] for name in ("pixels", "emotion", "usage"))
+    if pixels.shape[1:] not in ((SIDE, SIDE), (SIDE, SIDE, 1)) or not len(pixels):
+        raise ValueError(
+            f"{path}: expected `pixels` of shape (n, 48, 48). Received: {pixels.shape}"
+        )
+    check_values(pd.Series(usage), SPLITS, f"{path}, row {{}}: expected `usage` among {SPLITS}")
+    try:
+        return make_fer2013(pixels, labels, usage)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

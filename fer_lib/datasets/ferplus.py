@@ -1,11 +1,10 @@
-"""FER+ (Barsoum et al., arXiv 1608.01041): what ten people voted for on each picture of FER2013.
+"""FER+ (Barsoum et al., arXiv 1608.01041): the votes of ten people on each image of FER2013.
 
-The vote file has no pictures; it is joined to FER2013 row by row, and only where both line up.
+The vote file has no images; it is joined to FER2013 row by row, and only where both line up.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import os
 from pathlib import Path
@@ -14,7 +13,13 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS, SPLITS, published_rows
+from fer_lib.datasets.fer2013_files import (
+    PUBLISHED_COUNTS,
+    SPLITS,
+    check_values,
+    published_rows,
+    read_table,
+)
 from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
 
 VOTE_COLUMNS: tuple[str, ...] = (
@@ -26,10 +31,10 @@ VOTE_COLUMNS: tuple[str, ...] = (
 
 _NOT_EMOTIONS = {"unknown": "votes_unknown", "nf": "votes_not_face"}
 
-# Where both files line up, FER2013's label is the voters' favourite on 64 % of the pictures
+# Where both files line up, FER2013's label is the voters' favorite on 64% of the images
 # (Cohen's kappa .56, at least .49 in any block); in rows shifted by one the kappa is 0.
 _BLOCK = 500
-_LEAST_KAPPA = 0.25
+MIN_KAPPA = 0.25
 
 
 def load_ferplus(
@@ -38,18 +43,18 @@ def load_ferplus(
     """Adds the votes of `fer2013new.csv` to FER2013.
 
     Args:
-        votes_path: The file as Microsoft publishes it: `Usage`, `Image name` (empty for pictures
+        votes_path: The file as Microsoft publishes it: `Usage`, `Image name` (empty for images
             that were taken out), eight emotions, `unknown`, `NF`. The image names are not row
             numbers; the rows are those of `fer2013.csv`, in its order.
         fer2013: What `load_fer2013` gave, or a part of it.
-        labels: `"fer2013"` keeps pictures, labels and classes. `"majority"` takes the voters' label
-            in eight classes and leaves out the pictures without one, see `majority_labels`.
+        labels: `"fer2013"` keeps images, labels and classes. `"majority"` takes the voters' label
+            in eight classes and leaves out the images without one, see `majority_labels`.
 
     Returns:
         The data set with the columns `VOTE_COLUMNS` in its metadata, numbers of votes.
 
     Raises:
-        ValueError: The file breaks the format, or does not line up with the pictures.
+        ValueError: The file breaks the format, or does not line up with the images.
 
     Example:
         `load_ferplus("fer2013new.csv", load_fer2013("fer2013.csv")).metadata["votes_happy"]`
@@ -88,7 +93,7 @@ def vote_distribution(dataset: FaceDataset) -> np.ndarray:
 def majority_labels(dataset: FaceDataset) -> FaceDataset:
     """Relabels a data set by its votes, in eight classes, as the paper's majority voting does.
 
-    Single votes are noise and dropped; then a picture's label is the emotion with more than half
+    Single votes are noise and dropped; then a image's label is the emotion with more than half
     of the remaining votes. Pictures without such an emotion, and those that are mostly "unknown"
     or "not a face", are left out.
 
@@ -96,19 +101,19 @@ def majority_labels(dataset: FaceDataset) -> FaceDataset:
         dataset: A data set with the columns `VOTE_COLUMNS`.
 
     Returns:
-        The pictures that have a majority, with `class_names` `EMOTIONS_8`.
+        The images that have a majority, with `class_names` `EMOTIONS_8`.
 
     Raises:
         ValueError: The data set has no votes.
     """
     votes = _votes(dataset)
     votes = np.where(votes > 1, votes, 0)
-    favourite = votes.argmax(axis=1)
+    favorite = votes.argmax(axis=1)
     has_majority = (2 * votes.max(axis=1, initial=0) > votes.sum(axis=1)) & (
-        favourite < len(EMOTIONS_8)
+        favorite < len(EMOTIONS_8)
     )
     return dataclasses.replace(
-        dataset[has_majority], labels=favourite[has_majority], class_names=EMOTIONS_8
+        dataset[has_majority], labels=favorite[has_majority], class_names=EMOTIONS_8
     )
 
 
@@ -124,35 +129,25 @@ def _votes(dataset: FaceDataset) -> np.ndarray:
 
 def _read_votes(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Reads usage `str (n,)` and votes `int64 (n, 10)` in the order of `VOTE_COLUMNS`."""
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        rows = csv.reader(file)
-        header = [name.strip().lower() for name in next(rows, [])]
-        position = {_column_of(name): i for i, name in enumerate(header)}
-        missing = [name for name in ("usage", *VOTE_COLUMNS) if name not in position]
-        if missing:
-            raise ValueError(
-                f"{path}: expected the columns Usage, Image name, neutral, happiness, ..., NF of "
-                f"fer2013new.csv. Received: {', '.join(header)[:200] or 'an empty file'} "
-                f"(no {', '.join(missing)})"
-            )
-        usage, votes = [], []
-        for number, row in enumerate(row for row in rows if row):
-            where = f"{path}, row {number}"
-            if len(row) != len(header):
-                raise ValueError(f"{where}: expected {len(header)} columns. Received: {len(row)}")
-            usage.append(row[position["usage"]].strip())
-            if usage[-1] not in SPLITS:
-                raise ValueError(
-                    f"{where}: expected `Usage` to be one of {', '.join(SPLITS)}. "
-                    f"Received: {usage[-1]!r}"
-                )
-            texts = [row[position[name]].strip() for name in VOTE_COLUMNS]
-            if not all(text.isdecimal() for text in texts):
-                raise ValueError(f"{where}: expected numbers of votes. Received: {texts}")
-            votes.append([int(text) for text in texts])
-    if not votes:
+    table = read_table(path, str(path)).rename(columns=_column_of)
+    missing = [name for name in ("usage", *VOTE_COLUMNS) if name not in table]
+    if missing:
+        raise ValueError(
+            f"{path}: expected the columns Usage, Image name, neutral, happiness, ..., NF of "
+            f"fer2013new.csv. Received: {', '.join(table)[:200]} (no {', '.join(missing)})"
+        )
+    if table.empty:
         raise ValueError(f"{path}: expected rows below the header. Received: none")
-    return np.array(usage), np.array(votes, np.int64)
+    usage = table["usage"].str.strip()
+    check_values(usage, SPLITS, f"{path}, row {{}}: expected `Usage` among {SPLITS}")
+    votes = table[list(VOTE_COLUMNS)]
+    wrong = ~votes.apply(lambda column: column.str.strip().str.isdecimal() == True)  # noqa: E712
+    if wrong.any(axis=None):
+        row = int(wrong.any(axis=1).to_numpy().argmax())
+        raise ValueError(
+            f"{path}, row {row}: expected numbers of votes. Received: {votes.iloc[row].tolist()}"
+        )
+    return usage.to_numpy(str), votes.astype(np.int64).to_numpy()
 
 
 def _column_of(name: str) -> str:
@@ -165,13 +160,13 @@ def _column_of(name: str) -> str:
 
 
 def _match_rows(path: Path, usage: np.ndarray, fer2013: FaceDataset) -> np.ndarray:
-    """Returns for each picture the index of its row in the vote file, or refuses."""
+    """Returns for each image the index of its row in the vote file, or refuses."""
     for split in dict.fromkeys(fer2013.split):
-        have, pictures = int((usage == split).sum()), int((fer2013.split == split).sum())
+        have, images = int((usage == split).sum()), int((fer2013.split == split).sum())
         published = sum(PUBLISHED_COUNTS.get(split, ()))
-        if have != pictures and have != published:
+        if have != images and have != published:
             raise ValueError(
-                f"{path}: expected as many {split} rows as pictures, {pictures}, or as were "
+                f"{path}: expected as many {split} rows as images, {images}, or as were "
                 f"published, {published}. Received: {have} rows, which do not line up"
             )
     if "row" not in fer2013.metadata:
@@ -199,16 +194,17 @@ def _match_rows(path: Path, usage: np.ndarray, fer2013: FaceDataset) -> np.ndarr
 
 def _check_agreement(path: Path, table: pd.DataFrame, fer2013: FaceDataset) -> None:
     """Refuses votes that have nothing to do with the labels, such as those of a re-sorted copy."""
+    from sklearn.metrics import cohen_kappa_score  # takes a second to import
+
     order = np.argsort(fer2013.metadata["row"].to_numpy(), kind="stable")
-    favourite = table.to_numpy()[:, : len(EMOTIONS_8)].argmax(axis=1)[order]
+    favorite = table.to_numpy()[:, : len(EMOTIONS_8)].argmax(axis=1)[order]
     labels = fer2013.labels[order]
     for start in range(0, len(order) - _BLOCK + 1, _BLOCK):
-        a, b = labels[start : start + _BLOCK], favourite[start : start + _BLOCK]
+        a, b = labels[start : start + _BLOCK], favorite[start : start + _BLOCK]
         if len(np.unique(a)) < len(EMOTIONS):
             continue  # a part chosen by class, of which nothing can be said
-        by_chance = sum((a == k).mean() * (b == k).mean() for k in range(len(EMOTIONS_8)))
-        kappa = ((a == b).mean() - by_chance) / (1 - by_chance)
-        if kappa < _LEAST_KAPPA:
+        kappa = cohen_kappa_score(a, b)
+        if kappa < MIN_KAPPA:
             first = fer2013.metadata["row"].iloc[order[start]]
             raise ValueError(
                 f"{path}: expected votes that agree with FER2013's labels (kappa about 0.5). "

@@ -210,13 +210,12 @@ def _problem(info: DatasetInfo, file: Path, checksum: str | None) -> str | None:
     if checksum or not info.download.contents:
         return f"expected {info.title} with {' or '.join(checksums)}. Received: {found}"
     try:
-        arrays = read_file(find_source(file))
+        dataset = read_file(find_source(file))
     except ValueError as error:
         return str(error)
     for split, counts in info.counts.splits.items():
-        chosen = arrays.usage == split
-        numbers = np.bincount(arrays.labels[chosen], minlength=len(EMOTIONS))
-        part = FaceDataset(arrays.pixels[chosen], arrays.labels[chosen], EMOTIONS)
+        part = dataset[dataset.split == split]
+        numbers = np.bincount(part.labels, minlength=len(EMOTIONS))
         expected = info.download.contents.get(split, part.content_hash)
         if list(numbers) != list(counts) or part.content_hash != expected:
             return (

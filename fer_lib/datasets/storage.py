@@ -1,25 +1,26 @@
-"""One `.npz` file a data set: plain arrays, never pickle, written whole or not at all."""
+"""One `.npz` file per data set: plain arrays, never pickle, written whole or not at all."""
 
 from __future__ import annotations
 
 import os
-import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.files import write_atomically
+
+if TYPE_CHECKING:
+    from fer_lib.datasets.face_dataset import FaceDataset
 
 _COLUMN, _MISSING = "metadata/", "missing/"
+_FIELDS = {"images", "labels", "class_names", "split", "name", "left_out"}
 
 
-def save_dataset(
+def write_dataset(
     dataset: FaceDataset, path: str | os.PathLike[str], extra: dict[str, str] | None = None
 ) -> None:
     """Writes a data set into one uncompressed `.npz` file, which loads in a fraction of a second.
-
-    The file appears under its name only when it is complete.
 
     Args:
         dataset: What to write. Metadata columns that are neither numbers nor booleans are
@@ -28,7 +29,7 @@ def save_dataset(
         extra: More strings to store beside it.
 
     Raises:
-        OSError: The folder cannot be written.
+        OSError: The file cannot be written.
     """
     arrays = {
         "images": dataset.images,
@@ -49,70 +50,37 @@ def save_dataset(
         if missing.any():
             arrays[_MISSING + str(name)] = missing
     arrays |= {name: np.array(value) for name, value in (extra or {}).items()}
-
-    path = Path(path)
-    half = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with half.open("wb") as file:
-            np.savez(file, **arrays)
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)
+    with write_atomically(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
 
 
-def load_dataset(path: str | os.PathLike[str]) -> FaceDataset:
-    """Reads a data set that `save_dataset` wrote.
+def read_fields(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Returns the arguments of the `FaceDataset` whose arrays `write_dataset` wrote.
 
     Raises:
-        OSError: The file is missing.
-        ValueError: It is no such file, or is damaged.
+        ValueError: They are those of another kind of file.
     """
-    path = Path(path)
-    with open_npz(path) as arrays:
-        if not is_saved_dataset(arrays):
-            raise ValueError(
-                f"{path}: expected a file written by FaceDataset.save. "
-                f"Received: the arrays {', '.join(arrays.files)}"
-            )
-        values = {name: read_array(arrays, name, path) for name in arrays.files}
+    if not is_saved_dataset(arrays):
+        raise ValueError(
+            f"{path}: expected a file written by FaceDataset.save. "
+            f"Received: the arrays {', '.join(arrays)}"
+        )
     metadata = {}
-    for key, value in values.items():
-        if key.startswith(_COLUMN):
-            name = key.removeprefix(_COLUMN)
-            column = pd.Series(value)
-            if _MISSING + name in values:
-                column = column.mask(values[_MISSING + name])
-            metadata[name] = column
-    return FaceDataset(
-        images=values["images"],
-        labels=values["labels"],
-        class_names=tuple(values["class_names"].tolist()),
-        split=values["split"],
-        subjects=values.get("subjects"),
-        metadata=pd.DataFrame(metadata, index=range(len(values["images"]))),
-        name=str(values["name"]),
-        left_out=pd.DataFrame(values["left_out"], columns=["file", "problem"]),
-    )
+    for key in [key for key in arrays if key.startswith(_COLUMN)]:
+        name = key.removeprefix(_COLUMN)
+        column = pd.Series(arrays[key])
+        missing = arrays.get(_MISSING + name)
+        metadata[name] = column if missing is None else column.mask(missing)
+    return {
+        **{name: arrays[name] for name in ("images", "labels", "split")},
+        "class_names": tuple(arrays["class_names"].tolist()),
+        "subjects": arrays.get("subjects"),
+        "metadata": pd.DataFrame(metadata, index=range(len(arrays["images"]))),
+        "name": str(arrays["name"]),
+        "left_out": pd.DataFrame(arrays["left_out"], columns=["file", "problem"]),
+    }
 
 
-def open_npz(path: Path) -> np.lib.npyio.NpzFile:
-    """Opens an `.npz` file without pickle; a file that is none is a one-line `ValueError`."""
-    with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError(
-                f"{path}: expected an .npz file. Received: no archive, or a part of one"
-            )
-    return np.load(path, allow_pickle=False)
-
-
-def is_saved_dataset(arrays: np.lib.npyio.NpzFile) -> bool:
-    """Tells whether an opened file has what `save_dataset` writes."""
-    return {"images", "labels", "class_names", "split", "name", "left_out"} <= set(arrays.files)
-
-
-def read_array(arrays: np.lib.npyio.NpzFile, name: str, path: Path) -> np.ndarray:
-    """Reads one array of an opened file; pickled objects and damage are a one-line `ValueError`."""
-    try:
-        return arrays[name]
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: expected a plain array {name!r}. Received: {error}") from None
+def is_saved_dataset(arrays: dict[str, np.ndarray]) -> bool:
+    """Tells whether the arrays of a file are those that `write_dataset` writes."""
+    return set(arrays) >= _FIELDS

@@ -1,0 +1,89 @@
+"""What the fields of a `FaceDataset` have to be, and what indexes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from fer_lib.datasets.face_dataset import FaceDataset
+
+
+def check_fields(dataset: FaceDataset) -> dict[str, Any]:
+    """Returns the fields of a new data set as arrays and tables of the documented types.
+
+    Raises:
+        ValueError: A field has another shape, type or length, or a label no class.
+    """
+    images = np.asarray(dataset.images)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or images.dtype != np.uint8:
+        raise ValueError(
+            "Expected `images` of type uint8 and shape (n, height, width, 1 or 3). "
+            f"Received: {images.dtype} {np.shape(dataset.images)}"
+        )
+    count, class_names = len(images), tuple(str(name) for name in dataset.class_names)
+    if len(set(class_names)) != len(class_names):
+        raise ValueError(f"Expected different `class_names`. Received: {class_names}")
+    split, subjects = dataset.split, dataset.subjects
+    metadata = pd.DataFrame(index=range(count)) if dataset.metadata is None else dataset.metadata
+    if len(metadata) != count:
+        raise ValueError(
+            f"Expected `metadata` with one row per image, {count}. Received: {len(metadata)} rows"
+        )
+    left_out = dataset.left_out
+    if left_out is None:
+        left_out = pd.DataFrame({"file": [], "problem": []}, dtype=str)
+    return {
+        "images": images,
+        "labels": _check_labels(dataset.labels, count, class_names),
+        "class_names": class_names,
+        "split": _check_texts("split", [split] * count if isinstance(split, str) else split, count),
+        "subjects": None if subjects is None else _check_texts("subjects", subjects, count),
+        "metadata": metadata.reset_index(drop=True),
+        "left_out": left_out,
+    }
+
+
+def check_key(key: Any, count: int) -> np.ndarray:
+    """Returns a mask or a list of indices as an array that numpy and pandas index alike."""
+    key = np.asarray(key)
+    if key.size == 0 and key.dtype != bool:
+        return np.zeros(0, np.int64)
+    if key.dtype == bool and key.shape != (count,):
+        raise ValueError(f"Expected a mask of shape ({count},). Received: {key.shape}")
+    if key.ndim != 1 or key.dtype.kind not in "iub":
+        raise TypeError(
+            "Expected a slice, a mask or a list of integer indices. "
+            f"Received: {key.dtype} of shape {key.shape}"
+        )
+    return key
+
+
+def _check_labels(labels: Any, count: int, class_names: tuple[str, ...]) -> np.ndarray:
+    labels = np.asarray(labels)
+    if labels.shape != (count,) or (count and labels.dtype.kind not in "iu"):
+        raise ValueError(
+            f"Expected integer `labels` of shape ({count},), one per image. "
+            f"Received: {labels.dtype} {labels.shape}"
+        )
+    labels = labels.astype(np.int64)
+    wrong = np.flatnonzero((labels < 0) | (labels >= len(class_names)))
+    if len(wrong):
+        raise ValueError(
+            f"Expected `labels` from 0 to {len(class_names) - 1} for the classes {class_names}. "
+            f"Received: {labels[wrong[0]]} at index {wrong[0]}"
+        )
+    return labels
+
+
+def _check_texts(field: str, values: Any, count: int) -> np.ndarray:
+    values = np.asarray(values, dtype=None if count else str)
+    if values.shape != (count,):
+        raise ValueError(
+            f"Expected `{field}` with one entry per image, {count}. Received: shape {values.shape}"
+        )
+    return values if values.dtype.kind == "U" else values.astype(str)
