@@ -18,7 +18,7 @@ from fer_lib.synthetic import make_faces
 
 @pytest.fixture(scope="module", autouse=True)
 def small_model(tmp_path_factory):
-    """An untrained model under the name `small`: the verbs do not care how good it is."""
+    """An untrained model under the name `small`: the subcommands do not care how good it is."""
     folder = tmp_path_factory.mktemp("models")
     keras.utils.set_random_seed(0)
     network = models.build_cnn("lesson")
@@ -37,7 +37,7 @@ def photographs(tmp_path_factory):
     Image.fromarray(skimage.data.astronaut()).save(folder / "face.jpg")
     Image.fromarray(skimage.data.astronaut()).save(folder / "inner" / "face.jpg")
     Image.fromarray(skimage.data.chelsea()).save(folder / "cat.png")
-    (folder / "text.jpg").write_text("no picture")
+    (folder / "text.jpg").write_text("no image")
     return folder
 
 
@@ -61,8 +61,8 @@ def run(capsys, *words):
     return status, captured.out, captured.err
 
 
-def assert_one_line(error, verb):
-    assert error.startswith(f"fer_lib {verb}: ")
+def assert_one_line(error, subcommand):
+    assert error.startswith(f"fer_lib {subcommand}: ")
     assert error.count("\n") == 1
     assert "Traceback" not in error
 
@@ -87,12 +87,12 @@ def test_predict_walks_a_folder_and_reports_the_bad_file_alone(capsys, photograp
     assert written == ["cat.png.png", "face.jpg.png", "inner/face.jpg.png"]
 
 
-def test_predict_prints_a_table_and_where_the_pictures_are(capsys, photographs, tmp_path):
+def test_predict_prints_a_table_and_where_the_images_are(capsys, photographs, tmp_path):
     status, out, err = run(
         capsys, "predict", photographs / "face.jpg", "--model", "small", "--save", tmp_path
     )
     assert status == 0
-    assert out.endswith(f"The annotated pictures are in {tmp_path}.\n")
+    assert out.endswith(f"The annotated images are in {tmp_path}.\n")
     assert "1 face\n" in out
     assert all(emotion in out for emotion in EMOTIONS)
 
@@ -129,11 +129,17 @@ def test_an_unknown_model_lists_the_known_ones(capsys, photographs):
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["nothing"], ["predict"], ["evaluate", "--tta", "3", "--data", "x"]]
+    "line",
+    [
+        *("", "nothing", "predict", "evaluate --tta 3 --data x", "augment x --output y --copies 0"),
+        *("evaluate --data x --robustness-step 0", "augment x --output y --copies 1000000000"),
+        *("video x --csv y --fps 1e-9", "video x --csv y --fps nan", "train --data x --seed -1"),
+        *("predict x --min-face-size 1", "video x --csv y --detect-every 0"),
+    ],
 )
-def test_wrong_usage_exits_with_two(capsys, words):
+def test_wrong_usage_exits_with_two(capsys, line):
     try:
-        status = main(words)
+        status = main(line.split())
     except SystemExit as stop:
         status = stop.code
     assert status == 2
@@ -146,15 +152,12 @@ def test_evaluate_writes_the_robustness(capsys, fer2013_file, tmp_path):
         status, out, err = run(capsys, *words, "--robustness-step", "2")
     assert status == 0
     report = evaluation.RobustnessReport.read_json(file)
-    assert report.n == 7 and report.dataset == "fer2013 PublicTest, 1 face in 2"
+    assert report.n == 7 and report.dataset == "fer2013, 1 face in 2"
     assert str(report) in out
     status, out, err = run(capsys, *words[:-1], tmp_path)
     assert status == 1
     assert_one_line(err, "evaluate")
-    assert "Is a directory" in err
-    status, out, err = run(capsys, *words, "--robustness-step", "0")
-    assert status == 1
-    assert_one_line(err, "evaluate")
+    assert "--robustness" in err and "a folder" in err
 
 
 def test_evaluate_prints_scores_and_json(capsys, fer2013_file):
@@ -193,7 +196,6 @@ def test_evaluate_compares_and_writes_one_page(capsys, fer2013_file, second_mode
         status, out, err = run(capsys, *words, "--report", page)
     assert status == 0
     assert "small and second" in out or "better than" in out or "difference between" in out
-    assert "small less second: " in out and "right alone" in out
     assert str(page) in out
     text = page.read_text(encoding="utf-8")
     assert "<title>small on fer2013: evaluation</title>" in text
@@ -228,10 +230,9 @@ def test_evaluate_scores_a_folder_of_ones_own(capsys, tmp_path):
     assert_one_line(err, "evaluate")
 
 
-@pytest.mark.parametrize("name", ["report.pdf", "folder.html", "file/report.html"])
+@pytest.mark.parametrize("name", ["report.pdf", "folder.html"])
 def test_evaluate_refuses_a_page_that_cannot_be_written_at_once(capsys, tmp_path, name):
     (tmp_path / "folder.html").mkdir()
-    (tmp_path / "file").write_text("")
     status, out, err = run(
         capsys, "evaluate", "--model", "none", "--data", "none.csv", "--report", tmp_path / name
     )
@@ -300,10 +301,7 @@ def test_augment_keeps_the_folders_and_repeats_by_seed(capsys, photographs, tmp_
         np.testing.assert_array_equal(first, np.asarray(Image.open(tmp_path / "second" / name)))
 
 
-def test_augment_refuses_no_copies_and_no_pictures(capsys, photographs, tmp_path):
-    status, out, err = run(capsys, "augment", photographs, "--output", tmp_path, "--copies", "0")
-    assert (status, out) == (1, "")
-    assert_one_line(err, "augment")
+def test_augment_refuses_a_folder_without_images(capsys, tmp_path):
     (tmp_path / "empty").mkdir()
     status, out, err = run(capsys, "augment", tmp_path / "empty", "--output", tmp_path)
     assert status == 1
@@ -325,17 +323,17 @@ def test_info_tells_what_a_bug_report_needs(capsys):
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
+def video(tmp_path_factory):
     """Twelve frames of a photograph with one face, moved by a pixel each."""
     photograph = Image.fromarray(skimage.data.astronaut()).resize((256, 256))
     frames = [np.roll(np.asarray(photograph), step, axis=1) for step in range(12)]
     options = {"movflags": "faststart"}
-    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", frames, options=options)
+    return write_clip(tmp_path_factory.mktemp("video") / "video.mp4", frames, options=options)
 
 
-def test_video_writes_a_table_a_film_and_a_timeline(capsys, film, tmp_path):
+def test_video_writes_a_table_a_video_and_a_timeline(capsys, video, tmp_path):
     status, out, err = run(
-        capsys, "video", film, "--csv", tmp_path / "a" / "rows.csv", "--model", "small",
+        capsys, "video", video, "--csv", tmp_path / "a" / "rows.csv", "--model", "small",
         "--annotate", tmp_path / "out.mp4", "--plot", tmp_path / "b" / "plot.png",
     )  # fmt: skip
     assert (status, err) == (0, "")
@@ -348,9 +346,9 @@ def test_video_writes_a_table_a_film_and_a_timeline(capsys, film, tmp_path):
     assert (tmp_path / "out.mp4").stat().st_size > 1000
 
 
-def test_video_says_what_was_lost(capsys, film, tmp_path):
+def test_video_says_what_was_lost(capsys, video, tmp_path):
     # Most of the bytes are the first frame; the others are moved copies of it.
-    (tmp_path / "cut.mp4").write_bytes(film.read_bytes()[:-600])
+    (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[:-600])
     status, out, err = run(
         capsys, "video", tmp_path / "cut.mp4", "--csv", tmp_path / "rows.csv", "--model", "small"
     )
@@ -371,7 +369,7 @@ def test_video_without_a_video_is_one_line(capsys, tmp_path):
     assert not (tmp_path / "rows.csv").exists()
 
 
-def test_an_interrupted_video_keeps_its_rows_and_says_so(capsys, film, tmp_path, monkeypatch):
+def test_an_interrupted_video_keeps_its_rows_and_says_so(capsys, video, tmp_path, monkeypatch):
     frames = []
     follow = EmotionStream.update
 
@@ -383,7 +381,7 @@ def test_an_interrupted_video_keeps_its_rows_and_says_so(capsys, film, tmp_path,
 
     monkeypatch.setattr(EmotionStream, "update", interrupted)
     status, out, err = run(
-        capsys, "video", film, "--csv", tmp_path / "rows.csv", "--model", "small"
+        capsys, "video", video, "--csv", tmp_path / "rows.csv", "--model", "small"
     )
     assert status == 130 and "interrupted" in err and "5 frames" in out
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 6

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from fer_lib.cli import streams
+from fer_lib.cli.data import add_votes, check_outputs, load_path
 from fer_lib.datasets import catalogue
 
 # A copy of FER+ is read with FER2013's images, and synthetic faces have no copy.
@@ -71,7 +72,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
         )
     except fetch.AccessRequiredError as error:
         print(fetch.how_to_get(info, arguments.folder))
-        print(f"fer_lib datasets: {error}", file=sys.stderr)
+        streams.report("datasets", streams.one_line(error))
         return 1
     print(path)
     return 0
@@ -79,21 +80,15 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     from fer_lib.audit import check_dataset
-    from fer_lib.cli.data import load_path
 
+    check_outputs([arguments.path], {"--json": arguments.json})
     model = None
     if arguments.model is not None:
-        from fer_lib.cli import load_backend_quietly
-
-        load_backend_quietly()
+        streams.load_backend_quietly()
         from fer_lib.pretrained import load_pretrained
 
         model = load_pretrained(arguments.model)
-    dataset = load_path(arguments.path, arguments.set)
-    if arguments.votes is not None:
-        from fer_lib.datasets import load_ferplus
-
-        dataset = load_ferplus(arguments.votes, dataset)
+    dataset = add_votes(load_path(arguments.path, arguments.set), arguments.votes)
     report = check_dataset(dataset, model)
     print(report)
     if arguments.json is not None:

@@ -1,11 +1,12 @@
-"""`demo`: two real photographs that come with the libraries, recognised and drawn."""
+"""`demo`: two real photographs that come with the libraries, recognized and drawn."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from fer_lib.cli.predict import add_recognizer_arguments, print_face
+from fer_lib.cli.data import add_recognizer_arguments, make_recognizer
+from fer_lib.cli.predict import print_face
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,26 +17,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from matplotlib.figure import Figure
 
-    from fer_lib import plotting
-    from fer_lib.detection import FaceDetector
-    from fer_lib.recognition import EmotionRecognizer
+    from fer_lib.files import write_atomically
+    from fer_lib.plotting import plot_predictions
 
     arguments.output.mkdir(parents=True, exist_ok=True)
     photographs = load_photographs()
-    detector = FaceDetector(arguments.detector, min_face_size=arguments.min_face_size)
-    recognizer = EmotionRecognizer(model=arguments.model, detector=detector)
+    recognizer = make_recognizer(arguments)
     figure = Figure(figsize=(8, 8.4), layout="constrained")
     axes = figure.subplots(len(photographs), 2, width_ratios=(3, 2))
     for (ax, bars_ax), (name, image) in zip(axes, photographs.items(), strict=True):
         faces = recognizer.predict(image)
-        plotting.plot_predictions(image, faces, ax=ax, bars_ax=bars_ax)
+        plot_predictions(image, faces, ax=ax, bars_ax=bars_ax)
         bars_ax.set_box_aspect(1)
         print(name)
         for face in faces:
             print_face(face.to_dict())
-    picture = arguments.output / "demo.png"
-    figure.savefig(picture, dpi=120)
-    print(f"The annotated photographs are in {picture}. Open the notebooks with: make lab")
+    path = arguments.output / "demo.png"
+    with write_atomically(path) as partial:
+        figure.savefig(partial, dpi=120)
+    print(f"The annotated photographs are in {path}. Open the notebooks with: make lab")
     return 0
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from fer_lib.cli.data import add_model_argument
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="cnn", help="a shipped model's name, or a model folder")
+    add_model_argument(parser)
     parser.add_argument("--format", default="onnx", choices=("onnx", "litert"))
     parser.add_argument("--output", type=Path, help="the file; by default named after the model")
 
@@ -17,8 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fer_lib.pretrained import load_pretrained
 
     trained = load_pretrained(arguments.model)
-    ending = export.FORMATS[arguments.format][0]
-    path = arguments.output or Path(f"{trained.name}{ending}")
+    path = arguments.output or Path(f"{trained.name}{export.FORMATS[arguments.format][0]}")
     export.export_model(trained, path, arguments.format)
     size = path.stat().st_size / 1e6
     print(f"{path}: {size:.1f} MB; the same probabilities as Keras to {export.MAX_DIFFERENCE}")

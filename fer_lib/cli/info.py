@@ -22,9 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     import fer_lib
     from fer_lib import paths
 
-    print(
-        f"fer_lib {fer_lib.__version__}, Python {platform.python_version()}, {platform.platform()}"
-    )
+    python = f"Python {platform.python_version()}, {platform.platform()}"
+    print(f"fer_lib {fer_lib.__version__}, {python}")
     for package in _PACKAGES:
         try:
             print(f"  {package} {importlib.metadata.version(package)}")

@@ -1,4 +1,4 @@
-"""`video`: a film, a folder of frames or a live address, to a table and an annotated film."""
+"""`video`: a video, a folder of frames or a live address, to a table and an annotated video."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 import warnings
 from pathlib import Path
 
-from fer_lib.cli.predict import add_recognizer_arguments
+from fer_lib.cli import streams
+from fer_lib.cli.data import add_recognizer_arguments, check_outputs, make_recognizer, number
 from fer_lib.paths import DEFAULT_STREAM_MODEL
 
 
@@ -23,29 +24,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recognizer_arguments(parser, model=DEFAULT_STREAM_MODEL)
     parser.add_argument(
         "--detect-every",
-        type=int,
+        type=number(1, 10**6),
         default=10,
         metavar="N",
         help="detect faces in every N-th frame and track them in between (default: 10)",
     )
     parser.add_argument(
-        "--fps", type=float, default=30.0, help="pictures a second of a folder (default: 30)"
+        "--fps",
+        type=number(0.01, 1000, float),
+        default=30.0,
+        help="frames per second of a folder (default: 30)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from fer_lib.detection import FaceDetector
-    from fer_lib.recognition import EmotionRecognizer
+    from fer_lib.images import find_images
     from fer_lib.video import analyze_video
 
-    detector = FaceDetector(arguments.detector, min_face_size=arguments.min_face_size)
-    recognizer = EmotionRecognizer(arguments.model, detector)
+    source = Path(arguments.source)
+    outputs = {
+        f"--{name}": getattr(arguments, name)
+        for name in ("csv", "annotate", "plot")
+        if getattr(arguments, name) is not None
+    }
+    check_outputs(find_images(source) if source.is_dir() else [source], outputs)
     with warnings.catch_warnings():
-        # They are said in words of this verb's own below.
+        # They are said in words of this subcommand's own below.
         warnings.filterwarnings("ignore", "Interrupted|.*damaged or cut off")
         table = analyze_video(
             arguments.source,
-            recognizer,
+            make_recognizer(arguments),
             csv=arguments.csv,
             annotate=arguments.annotate,
             detect_every=arguments.detect_every,
@@ -54,42 +62,37 @@ def run(arguments: argparse.Namespace) -> int:
         )
     facts = table.attrs
     if facts["lost_frames"]:
-        print(
-            f"fer_lib video: {facts['lost_frames']} frames are damaged or cut off and are left out",
-            file=sys.stderr,
-        )
+        lost = f"{facts['lost_frames']} frames are damaged or cut off and are left out"
+        streams.report("video", lost)
     if facts["frames"] and arguments.plot is not None:
         _save_timeline(table, arguments.plot)
-    _print_summary(table, arguments)
+    _print_summary(table, arguments.source)
+    print("Written: " + ", ".join(map(str, outputs.values())))
     if facts["interrupted"]:
-        print("fer_lib video: interrupted; what was read until then is kept", file=sys.stderr)
+        streams.report("video", "interrupted; what was read until then is kept")
         return 130
     return 0
 
 
 def _save_timeline(table, target: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")  # Files only: a window needs a screen, which a server has not.
     from matplotlib import pyplot
 
+    from fer_lib.files import write_atomically
     from fer_lib.plotting import plot_timeline
 
+    pyplot.switch_backend("Agg")  # files only: a window needs a screen, which a server has not
     figure = plot_timeline(table)[0].figure
-    target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, dpi=120)
+    with write_atomically(target) as partial:
+        figure.savefig(partial, dpi=120)
     pyplot.close(figure)
 
 
-def _print_summary(table, arguments: argparse.Namespace) -> None:
-    frames = table.attrs["frames"]
+def _print_summary(table, source: str) -> None:
     faces = table.dropna(subset="face_id").groupby("face_id")
     count = f"{len(faces) or 'no'} face{'' if len(faces) == 1 else 's'}"
-    print(f"{arguments.source}: {frames} frames, {count}")
+    print(f"{source}: {table.attrs['frames']} frames, {count}")
     means = faces[table.attrs["class_names"]].mean()
     for face_id, seen in faces.size().items():
         ranked = means.loc[face_id].sort_values(ascending=False)
         shares = "  ".join(f"{emotion} {value:.2f}" for emotion, value in ranked.items())
         print(f"  face {face_id}, in {seen} frames: {shares}")
-    outputs = [arguments.csv, arguments.annotate, arguments.plot]
-    print("Written: " + ", ".join(str(path) for path in outputs if path is not None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fer_lib.cli.predict import add_recognizer_arguments
+from fer_lib.cli.data import add_recognizer_arguments, make_recognizer
 from fer_lib.paths import DEFAULT_STREAM_MODEL
 
 
@@ -15,20 +15,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_recognizer_arguments(parser, model=DEFAULT_STREAM_MODEL)
     parser.add_argument(
-        "--output", type=Path, default=Path("outputs"), metavar="DIR", help="for saved pictures"
+        "--output", type=Path, default=Path("outputs"), metavar="DIR", help="for saved images"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from fer_lib.detection import FaceDetector
-    from fer_lib.recognition import EmotionRecognizer
     from fer_lib.webcam import desktop, run_webcam
 
     desktop.check_display()  # before the seconds that the networks take
-    detector = FaceDetector(arguments.detector, min_face_size=arguments.min_face_size)
-    recognizer = EmotionRecognizer(model=arguments.model, detector=detector)
     camera = int(arguments.camera) if arguments.camera.isdecimal() else arguments.camera
-    table = run_webcam(camera, recognizer, output=arguments.output)
+    table = run_webcam(camera, make_recognizer(arguments), output=arguments.output)
     frames = table["frame"].nunique()
     seconds = table["time_s"].iloc[-1] - table["time_s"].iloc[0] if frames else 0.0
     print(f"{frames} frames in {seconds:.1f} s")

@@ -17,6 +17,7 @@ import pandas as pd
 
 import fer_lib
 from fer_lib.evaluation import EvaluationReport, compare
+from fer_lib.files import write_text
 from fer_lib.report import figures
 from fer_lib.report.facts import card_rows, card_warnings
 
@@ -67,9 +68,7 @@ def write_report(
         'report.html'
     """
     page = render_report(report, others=others, card=card, robustness=robustness, details=details)
-    path = Path(path)
-    path.write_text(page, encoding="utf-8", newline="\n")
-    return path
+    return write_text(path, page)
 
 
 def render_report(
