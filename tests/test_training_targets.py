@@ -1,5 +1,6 @@
 """What a network is trained towards: labels, a teacher, votes, mixtures, and the loss of each."""
 
+import dataclasses
 import json
 
 import keras
@@ -11,7 +12,8 @@ from write_teacher import write_teacher
 from fer_lib import pretrained, training
 from fer_lib.datasets import FaceDataset
 from fer_lib.datasets.ferplus import VOTE_COLUMNS
-from fer_lib.training import batches, losses, teacher
+from fer_lib.labels import EMOTIONS, EMOTIONS_8
+from fer_lib.training import batches, heads, losses, teacher
 
 CONFIG = training.TrainingConfig(variant="lesson", label_smoothing=0.1)
 
@@ -243,3 +245,40 @@ def test_a_start_with_other_classes_gives_its_features_and_not_its_head(bars, tm
     )
     with pytest.raises(ValueError, match="cnn_lesson like the recipe's"):
         training.train(SHORT.replace(variant="lesson"), *bars, tmp_path / "no", start=start)
+
+
+def test_the_joined_head_is_the_mean_of_both_heads_and_its_offsets():
+    embedding = keras.Input((4,))
+    kept, other = keras.layers.Dense(3), keras.layers.Dense(5)
+    model = keras.Model(embedding, [kept(embedding), other(embedding)])
+    points = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    first, second = model.predict(points, verbose=0)
+    offsets = np.array([0.5, 0.0, -0.5], np.float32)
+    heads.JoinHeads(kept, other, [4, 0, 2], 0.75, offsets).on_epoch_end(0)
+    joined = model.predict(points, verbose=0)[0]
+    expected = 0.25 * first + 0.75 * second[:, [4, 0, 2]] + offsets
+    np.testing.assert_allclose(joined, expected, atol=1e-5)
+
+
+def test_a_network_of_votes_predicts_what_people_see_and_not_the_label(bars, tmp_path):
+    train_set, validation_set = bars
+    seen = 6 - train_set.labels  # people see another class than the label, always the same one
+    order = [EMOTIONS_8.index(name) for name in EMOTIONS]
+    votes = pd.DataFrame(10 * np.eye(10, dtype=int)[np.array(order)[seen]], columns=VOTE_COLUMNS)
+    train_set = dataclasses.replace(train_set, metadata=votes)
+    config = training.TrainingConfig(
+        variant="tiny", epochs=6, batch_size=16, learning_rate=0.05, votes=1.0, votes_share=1.0,
+        prior_correction=0.25, keep="last", augmentation={"flip_rate": 0.0},
+    )  # fmt: skip
+    network, history = training.fit(config, train_set, validation_set, tmp_path, progress=False)
+    predicted = network.predict(train_set.images, verbose=0).argmax(axis=1)
+    assert (predicted == seen).mean() > 0.5 > (predicted == train_set.labels).mean()
+    assert len(history) == 6
+
+
+@pytest.mark.parametrize(
+    "changes", [{"votes_share": 0.5}, {"prior_correction": 0.2, "votes": 1.0}, {"keep": "first"}]
+)
+def test_a_recipe_of_heads_that_cannot_work_is_refused(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        CONFIG.replace(**changes)

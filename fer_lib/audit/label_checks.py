@@ -88,7 +88,7 @@ def check_model(dataset: FaceDataset, model: Any) -> tuple[list[Finding], dict[s
             f"`dataset.with_classes` makes them alike. Received: one of {names}"
         )
     nothing = np.zeros(len(dataset), np.int64)
-    checked = inputs.predict(model, (dataset.images, nothing), names)
+    checked = inputs.predict((dataset.images, nothing), model, names)
     # By name: the same classes in another order are no mistake if both say so.
     probabilities = checked.probabilities[:, [names.index(name) for name in dataset.class_names]]
     predicted = probabilities.argmax(axis=1)

@@ -146,6 +146,7 @@ class KeepBest(keras.callbacks.Callback):
         labels: `int (n,)`.
         file: Where `checkpoint.write` puts the best weights.
         best: The accuracy to exceed, of a training that is resumed.
+        always: Keep the last weights instead, whatever their accuracy.
     """
 
     def __init__(
@@ -155,8 +156,10 @@ class KeepBest(keras.callbacks.Callback):
         labels: np.ndarray,
         file: str | os.PathLike[str],
         best: float = -1.0,
+        always: bool = False,
     ):
         super().__init__()
+        self._always = always
         self._network, self._images, self._labels = network, images, np.asarray(labels)
         self._file, self._best = file, best
 
@@ -168,7 +171,7 @@ class KeepBest(keras.callbacks.Callback):
         facts = {"epoch": epoch + 1, "weights": "averaged" if "loss" in logs else "plain"}
         logs["val_loss"] = float(-np.log(np.maximum(of_label, 1e-7)).mean())
         logs["val_accuracy"] = accuracy
-        if accuracy > self._best:
+        if self._always or accuracy > self._best:
             self._best = accuracy
             checkpoint.write(self._file, checkpoint.snapshot(self._network.variables), facts)
 

@@ -17,6 +17,7 @@ RECIPES_DIR = Path(__file__).resolve().parent.parent / "recipes"
 PRECISIONS = ("float32", "mixed_bfloat16")
 VARIANTS = (*models.CNN_VARIANTS, "resnet50")
 OPTIMIZERS = ("sgd", "adam")
+KEPT = ("best", "last")
 _MANY_IMAGES = 5000
 _KINDS = {
     "str": str,
@@ -59,6 +60,13 @@ class TrainingConfig:
         distillation_temperature: Softens teacher and student in that part, above 0.
         votes: Weight of a second head that learns how the FER+ taggers voted, at least 0; the head
             is dropped at the end. Needs the vote columns of `load_ferplus`.
+        votes_share: So much of the kept logits comes from that second head instead, `[0, 1]`: 0
+            predicts the label, 1 what people see, and the mean of both heads is between.
+        prior_correction: The kept probabilities are divided by the classes' shares of the votes to
+            this power, at least 0, so that frequent classes are not preferred (Menon et al., arXiv
+            2007.07314, section 4.1).
+        keep: `"best"` keeps the epoch of the highest validation accuracy, `"last"` the last one,
+            so that the validation set chooses nothing.
         precision: `"float32"`, or `"mixed_bfloat16"`: twice as fast on hardware that has it.
             The model is saved in float32 either way.
         seed: Of the weights, the order, the augmentation and the dropout.
@@ -85,6 +93,9 @@ class TrainingConfig:
     distillation: float = 0.0
     distillation_temperature: float = 3.0
     votes: float = 0.0
+    votes_share: float = 0.0
+    prior_correction: float = 0.0
+    keep: str = "best"
     precision: str = "float32"
     seed: int = 0
     augmentation: dict[str, object] = field(default_factory=dict)
@@ -114,6 +125,15 @@ class TrainingConfig:
             "distillation": (0 <= self.distillation <= 1, "in [0, 1]"),
             "distillation_temperature": (self.distillation_temperature > 0, "above 0"),
             "votes": (self.votes >= 0, "at least 0"),
+            "votes_share": (
+                0 <= self.votes_share <= bool(self.votes),
+                "in [0, 1], and 0 without `votes`",
+            ),
+            "prior_correction": (
+                self.prior_correction >= 0 and (self.votes_share > 0 or not self.prior_correction),
+                "at least 0, and 0 without `votes_share`",
+            ),
+            "keep": (self.keep in KEPT, f"one of {KEPT}"),
         }
         for name, (fine, expected) in checks.items():
             if not fine:

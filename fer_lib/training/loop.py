@@ -21,7 +21,7 @@ from fer_lib import files, pretrained
 from fer_lib.datasets import FaceDataset
 from fer_lib.pretrained import model_file, model_folder
 from fer_lib.results import HISTORY_FILE
-from fer_lib.training import checkpoint, networks
+from fer_lib.training import checkpoint, heads, networks
 from fer_lib.training.batches import TrainingBatches, build_targets
 from fer_lib.training.callbacks import (
     AveragedWeights,
@@ -179,8 +179,11 @@ def fit(
     saved = Checkpoint(state_file, facts, resume, len(batches) * batches.batch_size)
     scores = [row[name] for row in saved.history for name in row if name.endswith("val_accuracy")]
     validation = validation_set.images, validation_set.labels
-    keep_best = KeepBest(network, *validation, best_file, max(scores, default=-1.0))
-    averaged = AveragedWeights(train_set.images, [keep_best], network, config.average_warmup)
+    keep_last = config.keep == "last"
+    scoring = [KeepBest(network, *validation, best_file, max(scores, default=-1.0), keep_last)]
+    if config.votes_share:
+        scoring.insert(0, heads.join_heads(config, network, trainer, train_set))
+    averaged = AveragedWeights(train_set.images, scoring, network, config.average_warmup)
     own = [SeedEpochs(config.seed, batches), StopOnNaN(), averaged, saved]
     # The head alone, then the rest with it.
     for phase in (range(config.head_epochs), range(config.head_epochs, config.epochs)):
