@@ -134,7 +134,7 @@ def test_the_record_has_a_row_for_each_face_and_for_each_frame_without_one():
 @pytest.mark.parametrize(
     ("message", "buffers", "error", "text"),
     [
-        ({"type": "frame", "time_s": 0}, [b"no JPEG"], OSError, "holds no format"),
+        ({"type": "frame", "time_s": 0}, [b"no JPEG"], OSError, "holds none of"),
         ({"type": "frame", "time_s": 0}, [bytes(FRAME)[:300]], OSError, "Cannot read"),
         ({"type": "frame", "time_s": 0}, [b""], OSError, "empty"),
         ({"type": "frame", "time_s": 0}, [], ValueError, "Expected one JPEG"),

@@ -92,7 +92,8 @@ def explain_errors(name: str) -> Iterator[None]:
         formats = readable_formats()
         hint = "" if "HEIF" in formats else "; HEIC needs `pip install pillow-heif`"
         raise OSError(
-            f"Expected an image. {name} holds none of {', '.join(formats)}{hint}."
+            f"Expected an image ({', '.join(formats)}). Received: {name}, which holds none of "
+            f"these{hint}."
         ) from None
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
