@@ -25,7 +25,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 .PHONY: help demo lab test test-notebooks test-slow notebooks exercises colab lint constraints clean
 
 help:
-	@echo "make demo            install, recognise the expressions in two photographs, say where the picture is"
+	@echo "make demo            install, recognize the expressions in two photographs, say where the result is"
 	@echo "make lab             open the notebooks in JupyterLab"
 	@echo "make test            run the unit tests and the notebooks (12 minutes at most on two cores)"
 	@echo "make test-notebooks  run the notebooks and compare what they print"
