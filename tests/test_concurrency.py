@@ -111,7 +111,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 
-import fer_lib.video.table as table
+import fer_lib.video.analysis as table
 from fer_lib.recognition import EmotionRecognizer
 
 sys.path.insert(0, sys.argv[3])
