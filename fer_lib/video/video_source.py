@@ -175,8 +175,8 @@ class VideoSource:
                 f"Expected frames of at most {max_frame_pixels()} pixels, see the variable "
                 f"FER_LIB_MAX_FRAME_PIXELS. {self.name!r} has {size[0]} x {size[1]}."
             )
-        # The size may change within the video: the decoder checks it, too.
-        self._stream.codec_context.options = {"max_pixels": str(max_frame_pixels())}
+        # The size may change within the video: the decoder checks it, too, padded as it stores it.
+        self._stream.codec_context.options = {"max_pixels": str(2 * max_frame_pixels())}
 
     def _read_images(self) -> Iterator[VideoFrame]:
         for index, path in enumerate(self.images):
@@ -276,7 +276,7 @@ def open_container(name: str) -> av.container.InputContainer:
         OSError: It cannot be opened.
     """
     is_address = bool(_ADDRESS.match(name))
-    options = {"max_pixels": str(max_frame_pixels())}
+    options = {"max_pixels": str(2 * max_frame_pixels())}
     if is_address:
         # FFmpeg itself opens a file over http again where it was cut off.
         options |= {"protocol_whitelist": _PROTOCOLS, "reconnect": "1", "reconnect_delay_max": "2"}

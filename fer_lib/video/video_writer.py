@@ -129,9 +129,14 @@ class _Sound:
 
     def __init__(self, source: str | os.PathLike[str], target: av.container.OutputContainer):
         self._target = target
-        self._source = open_container(str(source))
+        self._source: av.container.InputContainer | None = None
         self._output: av.AudioStream | None = None
         self._waiting: av.Packet | None = None
+        try:
+            self._source = open_container(str(source))
+        except OSError as error:
+            self._give_up(error)
+            return
         if not self._source.streams.audio:
             return
         stream = self._source.streams.audio[0]
@@ -179,7 +184,8 @@ class _Sound:
             self._give_up(error)
 
     def close(self) -> None:
-        self._source.close()
+        if self._source is not None:
+            self._source.close()
 
     def _give_up(self, error: Exception) -> None:
         self._output = None

@@ -1,0 +1,241 @@
+"""Videos from anywhere: what they name stays closed, and a failing run spoils no earlier file."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import warnings
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from clips import ClipDetector, ClipModel, scene, write_clip
+from PIL import Image
+
+from fer_lib.recognition import EmotionRecognizer
+from fer_lib.video import VideoSource, VideoWriter, analyze_video
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    file = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    return write_clip(file, [scene(20 + index) for index in range(12)])
+
+
+def read(source):
+    """The times and images of a source."""
+    with VideoSource(source) as video:
+        frames = list(video)
+    return [frame.time_s for frame in frames], [frame.image for frame in frames]
+
+
+class FailingModel(ClipModel):
+    """Fails at the fifth frame."""
+
+    calls = 0
+
+    def predict(self, crops):
+        self.calls += 1
+        if self.calls == 5:
+            raise RuntimeError("out of memory")
+        return super().predict(crops)
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_a_failing_run_leaves_earlier_files_and_nothing_else(earlier, clip, tmp_path):
+    outputs = {"csv": tmp_path / "rows.csv", "annotate": tmp_path / "out.mp4"}
+    if earlier:
+        for path in outputs.values():
+            path.write_bytes(b"earlier")
+    recognizer = EmotionRecognizer(FailingModel(), ClipDetector())
+    with pytest.raises(RuntimeError, match="out of memory"):
+        analyze_video(clip, recognizer, progress=False, **outputs)
+    assert sorted(tmp_path.iterdir()) == (sorted(outputs.values()) if earlier else [])
+    assert not earlier or {path.read_bytes() for path in outputs.values()} == {b"earlier"}
+
+
+def test_a_source_that_cannot_be_read_leaves_earlier_files(tmp_path):
+    (tmp_path / "clip.mp4").write_text("no video " * 50)
+    (tmp_path / "rows.csv").write_text("earlier")
+    with pytest.raises(OSError, match="Expected a video"):
+        analyze_video(
+            tmp_path / "clip.mp4",
+            EmotionRecognizer(ClipModel(), ClipDetector()),
+            csv=tmp_path / "rows.csv",
+            progress=False,
+        )
+    assert (tmp_path / "rows.csv").read_text() == "earlier"
+
+
+_KILLED = """
+import os, signal, sys
+from clips import ClipDetector, ClipModel
+from fer_lib.recognition import EmotionRecognizer
+from fer_lib.video import analyze_video
+
+class Killed(ClipModel):
+    calls = 0
+    def predict(self, crops):
+        self.calls += 1
+        if self.calls == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().predict(crops)
+
+recognizer = EmotionRecognizer(Killed(), ClipDetector())
+analyze_video(sys.argv[1], recognizer, csv="rows.csv", annotate="out.mp4", progress=False)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no SIGTERM")
+def test_a_killed_run_leaves_nothing_under_the_final_names(clip, tmp_path):
+    (tmp_path / "rows.csv").write_text("earlier")
+    paths = [str(Path(__file__).parent / "tools"), str(Path(__file__).parent.parent)]
+    code = f"import sys; sys.path[:0] = {paths}\n{_KILLED}"
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(clip)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert run.returncode == -signal.SIGTERM, run.stderr
+    assert (tmp_path / "rows.csv").read_text() == "earlier"
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_frames_above_the_budget_are_refused_before_decoding(clip, monkeypatch):
+    monkeypatch.setenv("FER_LIB_MAX_FRAME_PIXELS", str(160 * 120 - 1))
+    with pytest.raises(OSError, match="FER_LIB_MAX_FRAME_PIXELS"):
+        VideoSource(clip)
+    monkeypatch.setenv("FER_LIB_MAX_FRAME_PIXELS", str(160 * 120))
+    assert len(read(clip)[0]) == 12
+
+
+@pytest.mark.parametrize("name", ["list.mp4", "list.ffconcat", "list.m3u8", "clip.txt"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile clip.mp4\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nclip.mp4\n#EXT-X-ENDLIST\n",
+    ],
+)
+def test_a_list_of_other_files_is_refused(text, name, clip, tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(clip.read_bytes())
+    (tmp_path / name).write_text(text)
+    with pytest.raises(OSError, match="Expected a video"):
+        VideoSource(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["image%d.png", "*.png", "pipe:0", "concat:a.mp4|b.mp4"])
+def test_a_name_is_a_file_and_no_pattern(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for index in range(3):
+        Image.fromarray(scene()).save(f"image{index}.png")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        VideoSource(name)
+
+
+@pytest.mark.parametrize("name", ["pipe:0.mp4", "pipe:0", "a:b.mp4", "%03d.mp4"])
+@pytest.mark.parametrize("is_relative", [True, False])
+def test_a_video_may_have_any_name(name, is_relative, clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(clip.read_bytes())
+    assert len(read(name if is_relative else tmp_path / name)[0]) == 12
+
+
+def test_an_image_pattern_opens_no_images(tmp_path):
+    for index in range(3):
+        Image.fromarray(scene()).save(tmp_path / f"image{index}.png")
+    (tmp_path / "image%d.png").write_bytes((tmp_path / "image0.png").read_bytes())
+    with pytest.raises(OSError, match="Expected a video"):
+        VideoSource(tmp_path / "image%d.png")
+
+
+def test_a_file_address_is_a_path(clip, tmp_path):
+    file = tmp_path / "my clip.mp4"
+    file.write_bytes(clip.read_bytes())
+    with VideoSource(file.as_uri()) as video:
+        assert video.name == str(file) and len(list(video)) == 12
+    written = tmp_path / "a:b.mp4"
+    with VideoWriter(written) as writer:
+        writer.write(scene(), 0.0)
+    assert len(read(written)[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("aspect", "shape"), [("2/1", (120, 320)), ("1/2", (240, 160)), ("1/1", (120, 160))]
+)
+def test_pixels_become_square(aspect, shape, tmp_path):
+    file = tmp_path / "anamorphic.mkv"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(aspect)
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(scene(), format="rgb24")))
+        container.mux(stream.encode())
+    assert {image.shape for image in read(file)[1]} == {(*shape, 3)}
+
+
+def test_times_of_a_joined_recording_increase(tmp_path):
+    part = write_clip(tmp_path / "part.ts", [scene(20 + i) for i in range(30)]).read_bytes()
+    (tmp_path / "joined.ts").write_bytes(part * 3)
+    times, _ = read(tmp_path / "joined.ts")
+    assert 80 <= len(times) <= 90
+    assert (np.diff(times) > 0).all() and 2.5 < times[-1] < 3.5
+
+
+def write_sound(file, codec, rate, channels=1):
+    """Writes ten frames and a third of a second of a tone."""
+    layout = {1: "mono", 2: "stereo"}[channels]
+    with av.open(str(file), "w") as container:
+        video = container.add_stream("mpeg4", rate=30)
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        sound = container.add_stream(codec, rate=rate, layout=layout, bit_rate=128_000)
+        tone = (np.sin(np.arange(rate // 3) * 440 * 2 * np.pi / rate) * 8000).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(np.repeat(tone, channels)[None], "s16", layout)
+        frame.sample_rate, frame.pts = rate, 0
+        for _ in range(10):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(scene(), format="rgb24")))
+        container.mux(video.encode())
+        # The encoder asks for pieces of its own size and format.
+        size = sound.codec_context.frame_size or None
+        resampler = av.AudioResampler(sound.format, layout, rate, size)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(sound.encode(piece))
+        container.mux(sound.encode())
+    return file
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "channels"),
+    [
+        ("old.mov", "pcm_s16le", 22_254, 1),
+        ("studio.mov", "pcm_s24le", 192_000, 2),
+        ("windows.wmv", "wmav2", 44_100, 2),
+        ("camera.avi", "adpcm_ms", 11_025, 1),
+        ("phone.avi", "adpcm_ima_wav", 22_050, 2),
+    ],
+)
+def test_odd_sound_is_kept(name, codec, rate, channels, tmp_path):
+    source = write_sound(tmp_path / name, codec, rate, channels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with VideoWriter(tmp_path / "out.mp4", sound_of=source) as writer:
+            for index in range(10):
+                writer.write(scene(), index / 30)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frames = list(container.decode(audio=0))
+    samples = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    assert len(samples) / frames[0].sample_rate == pytest.approx(1 / 3, abs=0.12)
+    assert np.abs(samples).max() > 0.1
+    assert len(read(tmp_path / "out.mp4")[0]) == 10
+
+
+def test_sound_that_cannot_be_read_is_a_warning(tmp_path):
+    (tmp_path / "sound.mp4").write_text("no video " * 50)
+    with (
+        pytest.warns(UserWarning, match="sound"),
+        VideoWriter(tmp_path / "out.mp4", sound_of=tmp_path / "sound.mp4") as writer,
+    ):
+        writer.write(scene(), 0.0)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["out.mp4", "sound.mp4"]
