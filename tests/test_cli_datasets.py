@@ -37,25 +37,33 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list:
     return seen
 
 
-def write_folders(folder: Path, side: int, splits: tuple[str, ...] = ("",)) -> Path:
+def write_folders(
+    folder: Path, side: int, splits: tuple[str, ...] = ("",), name: str = "face.png"
+) -> Path:
     faces = fer_lib.make_faces(1, image_size=side)
     for split in splits:
         for image, label in faces:
             target = folder / split / fer_lib.EMOTIONS[label]
             target.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image[..., 0]).save(target / "face.png")
+            Image.fromarray(image[..., 0]).save(target / name)
     return folder
 
 
 @pytest.mark.filterwarnings("ignore:.*published")
 @pytest.mark.parametrize(
-    ("side", "splits", "name"),
-    [(48, ("train", "test"), "fer2013"), (64, ("train", "test"), "mine"), (48, ("",), "mine")],
+    ("side", "splits", "file", "name"),
+    [
+        (48, ("train",), "Training_7.png", "fer2013"),
+        (48, ("train", "test"), "face.png", "mine"),
+        (48, ("train", "validation"), "face.png", "mine"),
+        (64, ("train", "test"), "face.png", "mine"),
+        (48, ("",), "face.png", "mine"),
+    ],
 )
 def test_check_finds_the_loader(
-    side: int, splits: tuple[str, ...], name: str, tmp_path: Path, checked: list
+    side: int, splits: tuple[str, ...], file: str, name: str, tmp_path: Path, checked: list
 ) -> None:
-    folder = write_folders(tmp_path / "mine", side, splits)
+    folder = write_folders(tmp_path / "mine", side, splits, file)
     assert main(["datasets", "check", str(folder)]) == 0
     [(dataset, model)] = checked
     assert (dataset.name, len(dataset), model) == (name, 7 * len(splits), None)

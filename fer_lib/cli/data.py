@@ -124,7 +124,7 @@ def load_path(
     """
     from fer_lib import datasets
     from fer_lib.datasets import catalogue
-    from fer_lib.datasets.fer2013_files import find_source
+    from fer_lib.datasets.fer2013_files import find_source, is_published
     from fer_lib.datasets.storage import is_saved_dataset
     from fer_lib.files import read_npz
 
@@ -142,19 +142,9 @@ def load_path(
         source = find_source(path)
     except FileNotFoundError:
         return datasets.load_folder(path, detector)
-    if source.layout != "folders" or _begins_with_crop(source.path):
+    if source.layout != "folders" or is_published(source.path):
         return datasets.load_fer2013(path)
     return datasets.load_folder(path, detector)
-
-
-def _begins_with_crop(folder: Path) -> bool:
-    """Tells a copy of FER2013's folders, crops of 48x48 pixels, from photographs of the user."""
-    from fer_lib.images import find_images, read_image
-
-    folders = [*sorted(folder.glob("*/*/")), *sorted(folder.glob("*/")), folder]
-    classes = next((f for f in folders if f.is_dir()), folder)  # a walk of all takes time
-    files = find_images(classes)
-    return bool(files) and read_image(files[0]).shape[:2] == (48, 48)
 
 
 def find_parts(dataset: FaceDataset) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ import pandas as pd
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.storage import is_saved_dataset, read_fields
 from fer_lib.files import read_npz
+from fer_lib.images import find_images
 from fer_lib.labels import EMOTIONS
 
 SPLITS: tuple[str, ...] = ("Training", "PublicTest", "PrivateTest")
@@ -29,6 +30,9 @@ PUBLISHED_COUNTS: dict[str, tuple[int, ...]] = {
     "PublicTest": (467, 56, 496, 895, 653, 415, 607),
     "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
 }
+# What tells the published folders: the beginning of each file's name, or how many files there are.
+_PUBLISHED_NAMES = tuple(f"{split}_" for split in SPLITS)
+_PUBLISHED_SIZES = (28_709, 3_589, 7_178)
 """Images of each class, in the order of `EMOTIONS`, in the splits as published."""
 
 SIDE = 48
@@ -71,6 +75,17 @@ def find_source(path: Path) -> Source:
         f"Expected a folder with one of {', '.join(_FILES)} or the folders train and test. "
         f"Received: {path}"
     )
+
+
+def is_published(folder: Path) -> bool:
+    """Tells FER2013's folders, by the published names or numbers of images, from a user's own."""
+    parts = [folder / name for name in ("train", "test") if (folder / name).is_dir()]
+    for files in map(find_images, parts):
+        if len(files) in _PUBLISHED_SIZES:
+            return True
+        if files and all(file.name.startswith(_PUBLISHED_NAMES) for file in files):
+            return True
+    return False
 
 
 def read_file(source: Source) -> FaceDataset:
