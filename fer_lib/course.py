@@ -25,13 +25,13 @@ def load_course_dataset(num_per_class: int = 100, seed: int = 0) -> FaceDataset:
     """Loads the data set that the lessons use, small enough for two cores.
 
     The environment variable `FER_LIB_DATASET` chooses: `fer2013` takes your copy, `synthetic`
-    draws faces, and `auto` (the default) takes FER2013 where `datasets/fer2013` or the cache has
-    it.
+    generates faces, and `auto` (the default) takes FER2013 where `datasets/fer2013` or the cache
+    has a copy that can be read.
 
     Args:
-        num_per_class: Pictures of each class in the split `"Training"`; `"PublicTest"` has a
+        num_per_class: Images of each class in the split `"Training"`; `"PublicTest"` has a
             quarter as many, at least one. A class of FER2013 that has fewer gives all it has.
-        seed: Which pictures are drawn or chosen.
+        seed: Which images are generated or chosen.
 
     Returns:
         Grey 48x48 faces of the seven classes; `name` says which data set it is.
@@ -47,8 +47,9 @@ def load_course_dataset(num_per_class: int = 100, seed: int = 0) -> FaceDataset:
     if num_per_class < 1:
         raise ValueError(f"Expected `num_per_class` of 1 or more. Received: {num_per_class}")
     num_of_split = {"Training": num_per_class, "PublicTest": max(1, num_per_class // 4)}
-    if _choose() == "fer2013":
-        return _sample(load_fer2013(splits=list(num_of_split)), num_of_split, seed)
+    real = _load_real(list(num_of_split))
+    if real is not None:
+        return _sample(real, num_of_split, seed)
     faces = make_faces(sum(num_of_split.values()), seed=seed)
     # Classes take turns, so that the first of them are balanced.
     in_training = np.arange(len(faces)) < num_per_class * len(faces.class_names)
@@ -62,18 +63,28 @@ def load_course_dataset(num_per_class: int = 100, seed: int = 0) -> FaceDataset:
     )
 
 
-def _choose() -> str:
+def _load_real(splits: list[str]) -> FaceDataset | None:
+    """Returns FER2013 as the variable says, or None for synthetic faces."""
     choice = os.environ.get(VARIABLE, "auto").strip().lower() or "auto"
     if choice not in _CHOICES:
         raise ValueError(f"Expected {VARIABLE} among {_CHOICES}. Received: {choice!r}")
-    if choice != "auto":
-        return choice
-    has_copy = any((folder / "fer2013").is_dir() for folder in datasets_dirs())
-    return "fer2013" if has_copy else "synthetic"
+    if choice == "fer2013":
+        return load_fer2013(splits=splits)
+    has_folder = any((folder / "fer2013").is_dir() for folder in datasets_dirs())
+    if choice == "synthetic" or not has_folder:
+        return None
+    try:
+        return load_fer2013(splits=splits)
+    except (OSError, ValueError) as error:
+        warnings.warn(
+            f"Synthetic faces are used, because the copy of FER2013 cannot be: {error}",
+            stacklevel=3,
+        )
+        return None
 
 
 def _sample(dataset: FaceDataset, num_of_split: dict[str, int], seed: int) -> FaceDataset:
-    """Keeps so many pictures of each class and split, chosen at random, in their order."""
+    """Keeps so many images of each class and split, chosen at random, in their order."""
     generator = np.random.default_rng(seed)
     kept = []
     for split, number in num_of_split.items():

@@ -1,4 +1,4 @@
-"""A lesson gets FER2013 or drawn faces, as `FER_LIB_DATASET` says, in one and the same form."""
+"""A lesson gets FER2013 or synthetic faces, as `FER_LIB_DATASET` says, in one and the same form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def fer2013(tmp_path):
-    """A small copy of FER2013 in the cache: random pixels, few pictures of disgust."""
+    """A small copy of FER2013 in the cache: random pixels, few images of disgust."""
     per_class = [6, 1, 6, 6, 6, 6, 6]
     labels = np.concatenate([np.repeat(range(7), per_class)] * 2)
     count = len(labels)
@@ -48,7 +48,7 @@ def test_synthetic_faces_are_balanced_in_both_splits(choose, fer2013) -> None:
     assert (dataset.counts()["PublicTest"] == 2).all()
 
 
-def test_no_drawn_face_is_in_both_splits(choose) -> None:
+def test_no_synthetic_face_is_in_both_splits(choose) -> None:
     choose("synthetic")
     dataset = load_course_dataset(num_per_class=8)
     training, test = (dataset.subset(split).images for split in ("Training", "PublicTest"))
@@ -76,6 +76,19 @@ def test_the_seed_chooses(choose, fer2013) -> None:
 def test_auto_draws_where_there_is_no_copy(choose) -> None:
     choose("auto")
     assert load_course_dataset(1).name == "synthetic"
+
+
+@pytest.mark.parametrize("content", [None, "archive.zip", "fer2013.csv", "training.npz"])
+def test_auto_falls_back_where_the_copy_cannot_be_used(choose, fer2013, tmp_path, content) -> None:
+    folder = tmp_path / "datasets" / "fer2013"
+    (folder / "fer2013.npz").unlink()
+    if content == "training.npz":
+        fer2013.subset(split="Training").save(folder / "fer2013.npz")
+    elif content:
+        (folder / content).write_bytes(b"not what it should be")
+    choose("auto")
+    with pytest.warns(UserWarning, match="Synthetic faces are used"):
+        assert load_course_dataset(1).name == "synthetic"
 
 
 def test_a_wanted_copy_that_is_missing_is_an_error(choose) -> None:
