@@ -1,8 +1,7 @@
 """Frames with their times: of a video file, a folder of images or a live address.
 
 Decoding is FFmpeg's, through PyAV, which knows the time of each frame, variable rates and rotation.
-What is untrusted is opened narrowly: local files by absolute path, in a short list of containers,
-without the right to open anything else. Nothing here knows of faces.
+Nothing here knows of faces.
 """
 
 from __future__ import annotations
@@ -19,28 +18,10 @@ from urllib.request import url2pathname
 
 import av
 import numpy as np
-from av.stream import Disposition
 
 from fer_lib.images import find_images, read_image
-
-# Seconds that an address may take to open, and to send the next piece.
-_TIMEOUT_S = 10.0
-_ADDRESS = re.compile(r"^(https?|rtsps?|rtmps?|rtp|udp|tcp|srt)://", re.IGNORECASE)
-# No playlists or image patterns (concat, hls, image2): they open further files.
-_CONTAINERS = (
-    "mov,matroska,avi,asf,flv,mpeg,mpegts,mpegvideo,m4v,h264,hevc,obu,ivf,ogg,gif,apng,mxf,dv,rm,"
-    "nut,yuv4mpegpipe,mjpeg,wtv"
-)
-_STILL = ("mjpeg", "png", "bmp", "webp", "tiff")
-_PROTOCOLS = "http,https,httpproxy,tls,tcp,udp,rtp,rtsp,rtsps,rtmp,rtmps,srt,crypto"
-# A clock that goes back or ahead by more seconds was restarted; less is jitter.
-_MAX_BACK_S, _MAX_AHEAD_S = 0.5, 3600.0
-_MIN_STEP_S = 1e-3
-
-
-def max_frame_pixels() -> int:
-    """Returns the budget of a frame: `FER_LIB_MAX_FRAME_PIXELS`, else 40 megapixels (8K: 33)."""
-    return int(os.environ.get("FER_LIB_MAX_FRAME_PIXELS", 40_000_000))
+from fer_lib.video.clock import Clock
+from fer_lib.video.containers import find_video_stream, is_address, open_container
 
 
 class VideoFrame(NamedTuple):
@@ -52,28 +33,6 @@ class VideoFrame(NamedTuple):
     """When it is shown, in seconds from the start of the video; strictly increasing."""
     image: np.ndarray
     """RGB `uint8 (height, width, 3)`, upright and with square pixels."""
-
-
-class Clock:
-    """Makes times strictly increasing, also where joined recordings restart their clock."""
-
-    def __init__(self, step_s: float) -> None:
-        self._step_s = step_s
-        self._shift_s = 0.0
-        self._last_s: float | None = None
-
-    def follow(self, time_s: float | None) -> float:
-        """Returns the time of the next frame; `None` is one step after the last."""
-        last_s = self._last_s
-        if last_s is None:
-            self._last_s = time_s or 0.0
-            return self._last_s
-        new_s = last_s + self._step_s if time_s is None else time_s + self._shift_s
-        if not -_MAX_BACK_S < new_s - last_s < _MAX_AHEAD_S:
-            self._shift_s += last_s + self._step_s - new_s
-            new_s = last_s + self._step_s
-        self._last_s = max(new_s, last_s + _MIN_STEP_S)
-        return self._last_s
 
 
 class VideoSource:
@@ -104,7 +63,7 @@ class VideoSource:
         if not 1e-3 <= fps <= 1000:
             raise ValueError(f"Expected `fps` in 0.001..1000. Received: {fps!r}")
         self.name = _without_scheme(source)
-        self.is_address = bool(_ADDRESS.match(self.name))
+        self.is_address = is_address(self.name)
         self.is_live = False
         self.rate = float(fps)
         self.lost = 0
@@ -155,28 +114,11 @@ class VideoSource:
 
     def _open(self) -> None:
         self._container = open_container(self.name)
-        shown = [
-            stream
-            for stream in self._container.streams.video
-            if stream.codec_context is not None
-            and not stream.disposition & Disposition.attached_pic
-        ]
-        # An animated AVIF holds its first frame as an image of its own, too, and not every cover is
-        # marked as one: streams of one frame or of still images come last.
-        shown.sort(key=lambda stream: stream.frames == 1 or stream.codec_context.name in _STILL)
-        if not shown:
+        try:
+            self._stream = find_video_stream(self._container, self.name)
+        except OSError:
             self._container.close()
-            raise OSError(f"Expected a video. {self.name!r} holds no moving images.")
-        self._stream = shown[0]
-        size = self._stream.codec_context.width, self._stream.codec_context.height
-        if size[0] * size[1] > max_frame_pixels():
-            self._container.close()
-            raise OSError(
-                f"Expected frames of at most {max_frame_pixels()} pixels, see the variable "
-                f"FER_LIB_MAX_FRAME_PIXELS. {self.name!r} has {size[0]} x {size[1]}."
-            )
-        # The size may change within the video: the decoder checks it, too, padded as it stores it.
-        self._stream.codec_context.options = {"max_pixels": str(2 * max_frame_pixels())}
+            raise
 
     def _read_images(self) -> Iterator[VideoFrame]:
         for index, path in enumerate(self.images):
@@ -267,37 +209,6 @@ class VideoSource:
         image = frame.to_ndarray(format="rgb24", width=width, height=height)
         turns = round(frame.rotation / 90) % 4
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-
-
-def open_container(name: str) -> av.container.InputContainer:
-    """Opens a video file or an address with PyAV, and nothing else that these may name.
-
-    Raises:
-        OSError: It cannot be opened.
-    """
-    is_address = bool(_ADDRESS.match(name))
-    options = {"max_pixels": str(2 * max_frame_pixels())}
-    if is_address:
-        # FFmpeg itself opens a file over http again where it was cut off.
-        options |= {"protocol_whitelist": _PROTOCOLS, "reconnect": "1", "reconnect_delay_max": "2"}
-        if name.startswith("rtsp"):
-            options["rtsp_transport"] = "tcp"
-    else:
-        options |= {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
-    try:
-        return av.open(
-            name if is_address else f"file:{os.path.abspath(name)}",
-            options=options,
-            timeout=_TIMEOUT_S if is_address else None,
-            metadata_errors="replace",
-        )
-    except PermissionError:
-        raise PermissionError(f"No permission to read {name!r}.") from None
-    except (av.FFmpegError, OSError, ValueError) as error:
-        reason = str(getattr(error, "strerror", None) or error) or type(error).__name__
-        hint = "It is no video, or its index is cut off"
-        hint = "Cannot open the stream; is it running?" if is_address else hint
-        raise OSError(f"Expected a video. Received: {name!r}. {hint} ({reason}).") from error
 
 
 def _seconds(value: int | None, time_base, start_s: float) -> float | None:
