@@ -1,4 +1,4 @@
-"""A video as a table: a row a face and frame, true times, and what is lost is counted."""
+"""A video as a table: a row per face and frame, true times, and what is lost is counted."""
 
 from __future__ import annotations
 
@@ -128,11 +128,11 @@ def test_a_turned_clip_is_set_upright(degrees, turns, tmp_path, recognizer):
     )
 
 
-def test_a_folder_leaves_bad_pictures_out_and_counts_them(tmp_path, recognizer):
+def test_a_folder_leaves_bad_images_out_and_counts_them(tmp_path, recognizer):
     for index in range(12):
         Image.fromarray(scene(20 + index)).save(tmp_path / f"frame{index}.png")
     (tmp_path / "frame5.png").write_bytes((tmp_path / "frame5.png").read_bytes()[:200])
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     with pytest.warns(UserWarning, match="1 frames are damaged or cut off; 11 could be read"):
         table = analyze(tmp_path, recognizer, fps=10)
     assert list(table["frame"]) == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
@@ -142,8 +142,8 @@ def test_a_folder_leaves_bad_pictures_out_and_counts_them(tmp_path, recognizer):
     np.testing.assert_allclose(table["x"].astype(float), 28 + table["frame"], atol=2)
 
 
-def test_a_folder_without_a_whole_picture_is_an_error(tmp_path, recognizer):
-    (tmp_path / "frame.png").write_text("no picture")
+def test_a_folder_without_a_whole_image_is_an_error(tmp_path, recognizer):
+    (tmp_path / "frame.png").write_text("no image")
     with pytest.raises(OSError, match="none can be read"):
         analyze(tmp_path, recognizer)
 

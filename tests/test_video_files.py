@@ -17,6 +17,7 @@ from PIL import Image
 
 from fer_lib.recognition import EmotionRecognizer
 from fer_lib.video import VideoSource, VideoWriter, analyze_video
+from fer_lib.video.clock import Clock
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +103,15 @@ def test_a_killed_run_leaves_nothing_under_the_final_names(clip, tmp_path):
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_frames_above_the_budget_are_refused_before_decoding(clip, monkeypatch):
-    monkeypatch.setenv("FER_LIB_MAX_FRAME_PIXELS", str(160 * 120 - 1))
+@pytest.mark.parametrize("budget", [320 * 240 - 1, 1000])
+@pytest.mark.parametrize("suffix", [".mp4", ".ts", ".webm", ".avi", ".gif"])
+def test_frames_above_the_budget_are_refused_before_decoding(suffix, budget, tmp_path, monkeypatch):
+    file = write_clip(tmp_path / f"clip{suffix}", [scene(size=(240, 320))] * 12)
+    monkeypatch.setenv("FER_LIB_MAX_FRAME_PIXELS", str(budget))
     with pytest.raises(OSError, match="FER_LIB_MAX_FRAME_PIXELS"):
-        VideoSource(clip)
-    monkeypatch.setenv("FER_LIB_MAX_FRAME_PIXELS", str(160 * 120))
-    assert len(read(clip)[0]) == 12
+        read(file)
+    monkeypatch.setenv("FER_LIB_MAX_FRAME_PIXELS", str(320 * 240))
+    assert len(read(file)[0]) == 12
 
 
 @pytest.mark.parametrize("name", ["list.mp4", "list.ffconcat", "list.m3u8", "clip.txt"])
@@ -182,6 +186,12 @@ def test_times_of_a_joined_recording_increase(tmp_path):
     times, _ = read(tmp_path / "joined.ts")
     assert 80 <= len(times) <= 90
     assert (np.diff(times) > 0).all() and 2.5 < times[-1] < 3.5
+
+
+def test_a_clock_follows_jumps_and_gaps():
+    clock = Clock(0.1)
+    times = [clock.follow(time_s) for time_s in (0.0, 0.1, None, 0.19, 5.0, 1e6, 1e6 + 0.1, 3.0)]
+    assert times == pytest.approx([0, 0.1, 0.2, 0.201, 5, 5.1, 5.2, 5.3])
 
 
 def write_sound(file, codec, rate, channels=1):

@@ -29,6 +29,11 @@ def max_frame_pixels() -> int:
     return int(os.environ.get("FER_LIB_MAX_FRAME_PIXELS", 40_000_000))
 
 
+def _decoder_options() -> dict[str, str]:
+    """Returns the decoder's own limit, which counts frames as it pads them."""
+    return {"max_pixels": str(2 * max_frame_pixels() + 2**16)}
+
+
 def is_address(name: str) -> bool:
     """Returns whether a source is the address of a stream."""
     return bool(_ADDRESS.match(name))
@@ -41,7 +46,7 @@ def open_container(name: str) -> av.container.InputContainer:
         OSError: It cannot be opened.
     """
     remote = is_address(name)
-    options = {"max_pixels": str(2 * max_frame_pixels())}
+    options = _decoder_options()
     if remote:
         # FFmpeg itself opens a file over http again where it was cut off.
         options |= {"protocol_whitelist": _PROTOCOLS, "reconnect": "1", "reconnect_delay_max": "2"}
@@ -87,6 +92,5 @@ def find_video_stream(container: av.container.InputContainer, name: str) -> av.V
             f"Expected frames of at most {max_frame_pixels()} pixels, see the variable "
             f"FER_LIB_MAX_FRAME_PIXELS. {name!r} has {codec.width} x {codec.height}."
         )
-    # The size may change within the video: the decoder checks it, too, padded as it stores it.
-    codec.options = {"max_pixels": str(2 * max_frame_pixels())}
+    codec.options = _decoder_options()  # The size may change within the video.
     return shown[0]

@@ -75,7 +75,11 @@ class FaceRows:
 
     def __exit__(self, *exception: Any) -> None:
         if self._path is not None:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError as error:  # a full disk
+                self._whole.__exit__(OSError, error, None)
+                raise
             self._whole.__exit__(*exception)
             self._path = self._target
 

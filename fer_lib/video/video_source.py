@@ -21,7 +21,12 @@ import numpy as np
 
 from fer_lib.images import find_images, read_image
 from fer_lib.video.clock import Clock
-from fer_lib.video.containers import find_video_stream, is_address, open_container
+from fer_lib.video.containers import (
+    find_video_stream,
+    is_address,
+    max_frame_pixels,
+    open_container,
+)
 
 
 class VideoFrame(NamedTuple):
@@ -136,7 +141,10 @@ class VideoSource:
         for index, (time_s, image) in enumerate(self._decode(Clock(1 / self.rate))):
             yield VideoFrame(index, time_s, image)
         if index < 0:
-            raise OSError(f"Expected a video. {self.name!r} holds no frame that can be decoded.")
+            raise OSError(
+                f"Expected a video. {self.name!r} holds no frame that can be decoded, or none of "
+                f"at most {max_frame_pixels()} pixels (variable FER_LIB_MAX_FRAME_PIXELS)."
+            )
 
     def _read_live(self) -> Iterator[VideoFrame]:
         """Frames until the stream ends; a connection that breaks off is opened again once."""
