@@ -262,14 +262,15 @@ def _model_names(reports: Sequence[EvaluationReport]) -> list[str]:
 def _check_same_samples(
     first_name: str, first: EvaluationReport, name: str, other: EvaluationReport
 ) -> None:
-    hashes = {first.predictions.data_hash, other.predictions.data_hash} - {None}
-    if (
-        first.class_names != other.class_names
-        or not np.array_equal(first.predictions.labels, other.predictions.labels)
-        or len(hashes) > 1
-    ):
+    if first.class_names != other.class_names:
         raise ValueError(
-            "Expected reports on the same samples in the same order, with the same classes. "
+            f"Expected reports on the same classes, {first.class_names} of {first_name}; evaluate "
+            f"both on the classes that they share. Received: {other.class_names} of {name}"
+        )
+    hashes = {first.predictions.data_hash, other.predictions.data_hash} - {None}
+    if not np.array_equal(first.predictions.labels, other.predictions.labels) or len(hashes) > 1:
+        raise ValueError(
+            "Expected reports on the same samples in the same order. "
             f"Received: {first_name} on {first.n:,} samples and {name} on {other.n:,}"
         )
 

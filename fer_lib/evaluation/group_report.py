@@ -7,13 +7,13 @@ import html
 import json
 import os
 import textwrap
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fer_lib.evaluation import tables
+from fer_lib.files import write_text
 
 _LEVEL = 0.05
 _HEADER = ["group", "samples", "accuracy", "95 % interval"]
@@ -77,7 +77,7 @@ class SliceReport:
         """Returns `to_dict()` as JSON text, and writes it to `path` where one is given."""
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
         if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+            write_text(path, text + "\n")
         return text
 
     def __repr__(self) -> str:

@@ -32,6 +32,7 @@ class Predictions:
         data_hash: Hash of the data set's pictures and labels, or None.
         model: Name of the model, or an empty string.
         votes: `(n, num_classes)` people's votes for the classes, where the data set has them.
+        notes: What was left out because the model and the data set have other classes.
     """
 
     probabilities: np.ndarray
@@ -42,6 +43,7 @@ class Predictions:
     data_hash: str | None = None
     model: str = ""
     votes: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def select(self, keep: np.ndarray) -> Predictions:
         """Returns the samples of a mask."""
@@ -79,23 +81,36 @@ def predict(
                 "Expected `y_true` with images, a FaceDataset or (images, labels), since "
                 "a model was given. Received: labels only"
             )
-        _check_same_classes(model, dataset)
         probabilities = _run(model, images)
     else:
         probabilities = model
     probabilities = check_probabilities(probabilities)
     num_classes = probabilities.shape[1]
-    labels = check_labels(labels, num_classes, len(probabilities))
+    of_model = getattr(model, "class_names", None)
+    if of_model is not None and class_names is not None and tuple(of_model) != tuple(class_names):
+        raise ValueError(
+            f"Expected the model's own classes {tuple(of_model)} or no `class_names`. "
+            f"Received: {tuple(class_names)}"
+        )
     names = _name_classes(num_classes, class_names, dataset, model)
+    of_dataset = tuple(getattr(dataset, "class_names", None) or names)
+    labels = check_labels(labels, len(of_dataset), len(probabilities))
+    notes: tuple[str, ...] = ()
+    keep = np.ones(len(labels), bool)
+    if names != of_dataset:
+        probabilities, labels, keep, notes = _align(probabilities, labels, names, of_dataset)
+        names = tuple(name for name in of_dataset if name in names)
+    votes = _votes(dataset, names)
     return Predictions(
         probabilities=probabilities,
         labels=labels,
         class_names=names,
-        images=images,
+        images=images if images is None or keep.all() else images[keep],
         dataset=getattr(dataset, "name", ""),
         data_hash=getattr(dataset, "content_hash", None),
         model=str(getattr(model, "name", "") if model_name is None else model_name),
-        votes=_votes(dataset, names),
+        votes=None if votes is None else votes[keep],
+        notes=notes,
     )
 
 
@@ -172,14 +187,47 @@ def _images_and_labels(dataset: Any) -> tuple[np.ndarray | None, Any]:
     return None, dataset
 
 
-def _check_same_classes(model: Any, dataset: Any) -> None:
-    of_model = getattr(model, "class_names", None)
-    of_dataset = getattr(dataset, "class_names", None)
-    if of_model is not None and of_dataset is not None and tuple(of_model) != tuple(of_dataset):
+def _align(
+    probabilities: np.ndarray, labels: np.ndarray, names: tuple[str, ...], wanted: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Brings columns into the data set's order, on the classes that both have.
+
+    Returns:
+        Probabilities and labels of the samples of shared classes, the mask of these samples, and
+        notes on what was left out.
+    """
+    shared = [name for name in wanted if name in names]
+    if len(shared) < 2:
         raise ValueError(
-            f"Expected a data set with the model's classes {tuple(of_model)}; "
-            f"`dataset.with_classes` makes them alike. Received: {tuple(of_dataset)}"
+            f"Expected at least two classes that predictions and data set share, "
+            f"{wanted}; `dataset.with_classes` makes them alike. "
+            f"Received: {names}"
         )
+    new_labels = np.array([shared.index(name) if name in shared else -1 for name in wanted])
+    keep = new_labels[labels] >= 0
+    if not keep.any():
+        raise ValueError(f"Expected samples of the shared classes {tuple(shared)}. Received: none")
+    probabilities = probabilities[keep][:, [names.index(name) for name in shared]]
+    notes = []
+    if len(shared) < len(wanted):
+        counts = np.bincount(labels, minlength=len(wanted))
+        lost = [f"{n} ({counts[i]:,})" for i, n in enumerate(wanted) if n not in shared]
+        notes.append(
+            f"{int((~keep).sum()):,} samples of classes that the model lacks are left out: "
+            f"{', '.join(lost)}."
+        )
+    if len(shared) < len(names):
+        lost = [name for name in names if name not in shared]
+        top = int((probabilities.sum(axis=1) < 0.5).sum())
+        notes.append(
+            f"The data set lacks the model's {', '.join(lost)}: their probability is shared out "
+            f"over the other classes; in {top:,} samples it is more than half."
+        )
+        total = probabilities.sum(axis=1, keepdims=True)
+        uniform = np.full_like(probabilities, 1 / len(shared))
+        safe = np.where(total > 0, total, 1)
+        probabilities = np.where(total > 0, probabilities / safe, uniform)
+    return probabilities, new_labels[labels[keep]], keep, tuple(notes)
 
 
 def _run(model: Any, images: np.ndarray) -> Any:
@@ -205,7 +253,7 @@ def _name_classes(
     num_classes: int, class_names: Sequence[str] | None, dataset: Any, model: Any
 ) -> tuple[str, ...]:
     if class_names is None:
-        class_names = getattr(dataset, "class_names", None) or getattr(model, "class_names", None)
+        class_names = getattr(model, "class_names", None) or getattr(dataset, "class_names", None)
     if class_names is None:
         class_names = {len(EMOTIONS): EMOTIONS, len(EMOTIONS_8): EMOTIONS_8}.get(num_classes)
     if class_names is None:

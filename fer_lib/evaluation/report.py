@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from fer_lib.evaluation import display, inputs, metrics, selective
 from fer_lib.evaluation.agreement import VoteAgreement
 from fer_lib.evaluation.bootstrap import wilson
 from fer_lib.evaluation.conformal import ConformalResult
+from fer_lib.files import write_text
 
 SCORES = (
     "accuracy",
@@ -145,7 +145,7 @@ class EvaluationReport:
         """Returns `to_dict()` as JSON text, and writes it to `path` where one is given."""
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
         if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+            write_text(path, text + "\n")
         return text
 
     def _selective_dict(self) -> dict[str, Any]:

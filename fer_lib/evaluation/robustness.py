@@ -26,6 +26,7 @@ from fer_lib.evaluation.corruptions import (
     corrupt,
     find_corruption,
 )
+from fer_lib.files import write_text
 
 Interval = tuple[float, float] | None
 
@@ -110,7 +111,7 @@ class RobustnessReport:
         text = json.dumps({**values, "table": []}, indent=1, allow_nan=False)
         text = text.replace('"table": []', f'"table": [\n  {rows}\n ]')
         if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+            write_text(path, text + "\n")
         return text
 
     @classmethod

@@ -137,7 +137,7 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
             if predictions.votes is None
             else agreement.agree_with_votes(predictions.votes, probabilities, labels)
         ),
-        notes=_note(counts, scores, intervals, predictions.class_names),
+        notes=predictions.notes + _note(counts, scores, intervals, predictions.class_names),
     )
 
 
