@@ -297,7 +297,7 @@ def test_a_model_that_does_not_fit_the_data_is_refused():
         evaluate(np.array([0, 1]), Brightness())
     with pytest.raises(ValueError, match="with_classes"):
         evaluate(pictures(("night", "day")), Brightness())
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         evaluate(pictures()[[]], Brightness())
 
 

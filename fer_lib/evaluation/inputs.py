@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_lib.evaluation.class_alignment import align_classes
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
 # Half-precision files and sums of many float32 terms stay well within this.
@@ -27,9 +28,9 @@ class Predictions:
         probabilities: `(n, num_classes)`, float32 or float64, rows sum to 1.
         labels: `int64 (n,)`, indices into `class_names`.
         class_names: Names of the classes.
-        images: The pictures, or None where only labels were given.
+        images: The images, or None where only labels were given.
         dataset: Name of the data set, or an empty string.
-        data_hash: Hash of the data set's pictures and labels, or None.
+        data_hash: Hash of the data set's images and labels, or None.
         model: Name of the model, or an empty string.
         votes: `(n, num_classes)` people's votes for the classes, where the data set has them.
         notes: What was left out because the model and the data set have other classes.
@@ -98,7 +99,7 @@ def predict(
     notes: tuple[str, ...] = ()
     keep = np.ones(len(labels), bool)
     if names != of_dataset:
-        probabilities, labels, keep, notes = _align(probabilities, labels, names, of_dataset)
+        probabilities, labels, keep, notes = align_classes(probabilities, labels, names, of_dataset)
         names = tuple(name for name in of_dataset if name in names)
     votes = _votes(dataset, names)
     return Predictions(
@@ -187,52 +188,9 @@ def _images_and_labels(dataset: Any) -> tuple[np.ndarray | None, Any]:
     return None, dataset
 
 
-def _align(
-    probabilities: np.ndarray, labels: np.ndarray, names: tuple[str, ...], wanted: tuple[str, ...]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Brings columns into the data set's order, on the classes that both have.
-
-    Returns:
-        Probabilities and labels of the samples of shared classes, the mask of these samples, and
-        notes on what was left out.
-    """
-    shared = [name for name in wanted if name in names]
-    if len(shared) < 2:
-        raise ValueError(
-            f"Expected at least two classes that predictions and data set share, "
-            f"{wanted}; `dataset.with_classes` makes them alike. "
-            f"Received: {names}"
-        )
-    new_labels = np.array([shared.index(name) if name in shared else -1 for name in wanted])
-    keep = new_labels[labels] >= 0
-    if not keep.any():
-        raise ValueError(f"Expected samples of the shared classes {tuple(shared)}. Received: none")
-    probabilities = probabilities[keep][:, [names.index(name) for name in shared]]
-    notes = []
-    if len(shared) < len(wanted):
-        counts = np.bincount(labels, minlength=len(wanted))
-        lost = [f"{n} ({counts[i]:,})" for i, n in enumerate(wanted) if n not in shared]
-        notes.append(
-            f"{int((~keep).sum()):,} samples of classes that the model lacks are left out: "
-            f"{', '.join(lost)}."
-        )
-    if len(shared) < len(names):
-        lost = [name for name in names if name not in shared]
-        top = int((probabilities.sum(axis=1) < 0.5).sum())
-        notes.append(
-            f"The data set lacks the model's {', '.join(lost)}: their probability is shared out "
-            f"over the other classes; in {top:,} samples it is more than half."
-        )
-        total = probabilities.sum(axis=1, keepdims=True)
-        uniform = np.full_like(probabilities, 1 / len(shared))
-        safe = np.where(total > 0, total, 1)
-        probabilities = np.where(total > 0, probabilities / safe, uniform)
-    return probabilities, new_labels[labels[keep]], keep, tuple(notes)
-
-
 def _run(model: Any, images: np.ndarray) -> Any:
     if len(images) == 0:
-        raise ValueError("Expected at least one picture to score. Received: none")
+        raise ValueError("Expected at least one image to score. Received: none")
     # Only a plain Keras model draws a progress bar; whoever made one has keras loaded already.
     keras = sys.modules.get("keras")
     if keras is None or not isinstance(model, keras.Model):
@@ -244,7 +202,7 @@ def _run(model: Any, images: np.ndarray) -> Any:
         wanted not in (None, got) for wanted, got in zip(shape, images.shape[1:], strict=True)
     ):
         raise ValueError(
-            f"Expected pictures of the model's shape {shape}. Received: {images.shape[1:]}"
+            f"Expected images of the model's shape {shape}. Received: {images.shape[1:]}"
         )
     return model.predict(images, verbose=0)
 
