@@ -403,7 +403,7 @@ def test_fifty_runs_leave_nothing_behind(video, open_window):
 def test_a_real_window_opens_and_closes(video, tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[2]); from scripted import ScriptedRecognizer\n"
-        "from fer_lib import run_webcam\n"
+        "from fer_lib.webcam import run_webcam\n"
         "print(len(run_webcam(sys.argv[1], ScriptedRecognizer())))"
     )
     with tempfile.TemporaryFile() as display:
