@@ -76,3 +76,13 @@ def test_names_that_cannot_be_printed_or_are_long_get_their_answer(write, tmp_pa
     assert main(["predict", *map(str, files), "--save", str(tmp_path / "out")]) == 0
     assert len(list((tmp_path / "out").iterdir())) == 2
     assert capsys.readouterr().err == ""
+
+
+def test_files_that_are_passed_over_are_counted(write, tmp_path, capsys):
+    write("album/a.png")
+    for name in ("b.txt", "c.TXT", "d", ".hidden"):
+        (tmp_path / "album" / name).write_bytes(b"x")
+    assert main(["predict", str(tmp_path / "album")]) == 0
+    err = capsys.readouterr().err
+    assert "passed over by their suffix: .txt 2, no suffix 1" in err
+    assert len(err.strip().splitlines()) == 1

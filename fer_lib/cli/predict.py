@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -47,8 +48,13 @@ def _find_items(paths: Iterable[str]) -> Iterator[tuple[Path, Path, Exception | 
     from fer_lib.images import find_images
 
     for root in map(Path, paths):
+        skipped: list[Path] = []
         try:
-            files = find_images(root)
+            files = find_images(root, skipped)
+            if skipped:
+                kinds = Counter(file.suffix.lower() or "no suffix" for file in skipped)
+                listed = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+                streams.report("predict", f"{root}: passed over by their suffix: {listed}")
             if not files:
                 raise FileNotFoundError("Expected images. Received: a folder without any.")
         except OSError as error:
