@@ -262,7 +262,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_lost(
     )
     open_window(keys={2: "s", 5: "q"})
     table = run_webcam(long_video, ScriptedRecognizer(), output=tmp_path / "file")
-    assert "choose another" in told[0]
+    assert "choose another place" in told[0]
     assert len(table) == 4, "the notice was shown, too"
 
 
