@@ -111,7 +111,7 @@ def load_experiments(name: str = "recipe") -> dict[str, Any]:
         Of the recipe, `reference` with its `accuracy`; `changes`, for each its `group`
         (`"augmentation"` or `"recipe"`), `accuracy`, `difference` to the reference,
         `difference_ci95` and `verdict`; and what was trained: `recipe`, `seeds`, `passes`,
-        `training`, `scored_on`. Of transfer, the `rows` that lesson 05 draws, the same
+        `training`, `scored_on`. Of transfer, the `rows` that lesson 06 draws, the same
         facts, and `resnet50`, one epoch of ResNet50 with a head start and without.
 
     Raises:

@@ -95,7 +95,7 @@ def test_the_real_notebooks_can_be_stamped(tmp_path: Path) -> None:
         text = path.read_text(encoding="utf-8")
         assert "colab-badge.svg" in text, path.name
         assert f'REPOSITORY = \\"{FORK}\\"' in text, path.name
-    lessons = sorted((tmp_path / "notebooks").glob("0*.ipynb"))
+    lessons = sorted((tmp_path / "notebooks").glob("[0-9]*.ipynb"))
     for path in lessons:
         assert notebook_form.style_problems(path) == []
     solutions = sorted((tmp_path / "notebooks" / "solutions").glob("*.ipynb"))

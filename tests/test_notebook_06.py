@@ -1,4 +1,4 @@
-"""What lesson 06 computes by hand is what the library computes."""
+"""The ResNet50 that lesson 06 builds by hand, and its freezing, are the library's."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 import notebook_cells
 import numpy as np
 import pytest
+from keras import ops
 
 import fer_lib
-from fer_lib.evaluation import calibration, metrics, selective
-from fer_lib.pretrained import apply_temperature
+from fer_lib import models
 
-NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "06_evaluation.ipynb"
+NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "06_transfer.ipynb"
 
 
 @pytest.fixture(scope="module")
@@ -20,73 +20,31 @@ def names() -> dict:
     return notebook_cells.load_cells(NOTEBOOK)
 
 
-@pytest.fixture(scope="module")
-def predictions() -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities of seven classes, right more often than not, and labels of unequal classes."""
-    generator = np.random.default_rng(3)
-    labels = generator.choice(7, 500, p=[0.3, 0.02, 0.1, 0.2, 0.1, 0.18, 0.1])
-    logits = generator.normal(size=(500, 7)) + 1.5 * np.eye(7)[labels]
-    probabilities = np.exp(logits)
-    return (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32), labels
-
-
-def test_loss(names: dict, predictions) -> None:
-    library = calibration.log_losses(*predictions[::-1]).mean()
-    assert names["mean_loss"](*predictions) == pytest.approx(library, abs=1e-6)
-
-
-def test_confusions_recall_and_precision(names: dict, predictions) -> None:
-    probabilities, labels = predictions
-    answers = probabilities.argmax(axis=1)
-    matrix = names["count_confusions"](labels, answers, 7)
-    assert np.array_equal(matrix, metrics.count_confusions(labels, answers, 7))
-    for name in ("recall", "precision"):
-        np.testing.assert_allclose(names[name](matrix), getattr(metrics, name)(matrix), atol=1e-6)
-
-
-def test_mcnemar(names: dict, predictions) -> None:
-    probabilities, labels = predictions
-    rival = (probabilities + np.roll(probabilities, 1, axis=0)) / 2
-    reports = [fer_lib.evaluate(labels, p, num_resamples=20) for p in (probabilities, rival)]
-    [library] = fer_lib.evaluation.compare(*reports, num_resamples=20).differences
-    by_hand = names["mcnemar"](*(p.argmax(axis=1) == labels for p in (probabilities, rival)))
-    assert by_hand == pytest.approx(
-        (library.p_value, library.only_first, library.only_second), abs=1e-6
-    )
-
-
-def test_calibration_error(names: dict, predictions) -> None:
-    probabilities, labels = predictions
-    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    by_hand = names["expected_calibration_error"](confidence, correct)
-    library = calibration.calibration_error(calibration.reliability(correct, confidence))
-    assert by_hand == pytest.approx(library, abs=1e-6)
-
-
-@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
-def test_priors(names: dict, predictions, strength: float) -> None:
-    counts = np.array([900, 30, 200, 300, 200, 400, 500])
+def test_the_network_has_the_same_layers_parameters_and_outputs(names: dict) -> None:
+    by_hand, library = names["by_hand"], fer_lib.build_resnet50(resolution=96)
+    assert by_hand.name == library.name
+    assert [type(layer) for layer in by_hand.layers] == [type(layer) for layer in library.layers]
+    for mine, theirs in zip(by_hand.layers, library.layers, strict=True):
+        assert mine.count_params() == theirs.count_params()
+        if mine.weights or mine.name in ("three_channels", "subtract_means", "last_map"):
+            assert mine.name == theirs.name
+    by_hand.set_weights(library.get_weights())
+    faces = fer_lib.make_faces(1, seed=1).images[:3].astype("float32")
     np.testing.assert_allclose(
-        names["adjust_priors"](predictions[0], counts, strength),
-        fer_lib.evaluation.adjust_priors(predictions[0], counts, strength),
-        atol=1e-6,
+        by_hand(faces, training=False), library(faces, training=False), atol=1e-6
     )
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
-def test_temperature(names: dict, predictions, temperature: float) -> None:
-    np.testing.assert_allclose(
-        names["apply_temperature"](predictions[0], temperature),
-        apply_temperature(predictions[0], temperature),
-        atol=1e-6,
-    )
+def test_the_means_are_the_librarys(names: dict) -> None:
+    assert names["CAFFE_MEANS"] == models.resnet50.CAFFE_MEANS
+    library = fer_lib.build_resnet50(resolution=96).get_layer("subtract_means")
+    np.testing.assert_allclose(ops.convert_to_numpy(library.offset), [-103.939, -116.779, -123.68])
 
 
-def test_error_by_coverage(names: dict, predictions) -> None:
-    probabilities, labels = predictions
-    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    coverage, error = names["error_by_coverage"](confidence, correct)
-    library = selective.risk_coverage(labels, probabilities)
-    assert len(library) == len(coverage)  # no two confidences are equal here
-    np.testing.assert_allclose(coverage, library["coverage"], atol=1e-6)
-    np.testing.assert_allclose(error, library["risk"], atol=1e-6)
+def test_freezing_leaves_the_same_weights_to_learn(names: dict) -> None:
+    by_hand, library = names["by_hand"], fer_lib.build_resnet50(resolution=96)
+    names["freeze_all_but_the_head"](by_hand)
+    models.freeze_backbone(library)
+    assert [layer.trainable for layer in by_hand.layers] == [
+        layer.trainable for layer in library.layers
+    ]

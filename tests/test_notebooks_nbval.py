@@ -21,7 +21,7 @@ _right = find_duplicates
 find_duplicates = lambda images, training_images: ~_right(images, training_images)
 """,
     ),
-    "06_evaluation.ipynb": (
+    "07_evaluation.ipynb": (
         "evaluation/calibration.py",
         """
 _right = fit_temperature
