@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-import fer_lib
+from fer_lib import cli, paths
 from fer_lib.audit import check_dataset
 from fer_lib.audit.label_checks import find_permutation
 from fer_lib.audit.similarity import find_all_duplicates
-from fer_lib.datasets import FaceDataset, concatenate
+from fer_lib.datasets import FaceDataset, concatenate, load_fer2013, load_ferplus
 from fer_lib.datasets.ferplus import VOTE_COLUMNS
 from fer_lib.labels import EMOTIONS
 from fer_lib.synthetic import make_faces
@@ -32,9 +33,9 @@ def names(report) -> list[str]:
     return [finding.name for finding in report.findings]
 
 
-def jpeg(image: np.ndarray, quality: int = 60) -> np.ndarray:
+def jpeg(image: np.ndarray) -> np.ndarray:
     file = io.BytesIO()
-    Image.fromarray(image[..., 0]).save(file, "JPEG", quality=quality)
+    Image.fromarray(image[..., 0]).save(file, "JPEG", quality=60)
     return np.asarray(Image.open(file))[..., None]
 
 
@@ -43,6 +44,12 @@ def add(dataset: FaceDataset, index: int, change=lambda image: image, **fields) 
     copy = dataset[[index]]
     images = np.stack([change(image) for image in copy.images])
     return concatenate([dataset, dataclasses.replace(copy, images=images, **fields)])
+
+
+def alphabetical(dataset: FaceDataset) -> FaceDataset:
+    """The labels as numbered by somebody who sorted the classes."""
+    order = np.array([sorted(EMOTIONS).index(name) for name in EMOTIONS])
+    return dataclasses.replace(dataset, labels=order[dataset.labels])
 
 
 CHANGES = {
@@ -57,10 +64,8 @@ CHANGES = {
 
 
 def test_nothing_is_found_in_synthetic_faces(faces):
-    report = fer_lib.check_dataset(faces)
-    assert report.findings == ()
-    assert not report.is_serious
-    assert len(report.indices) == 0
+    report = check_dataset(faces)
+    assert report.findings == () and not report.is_serious and len(report.indices) == 0
     assert "Nothing found" in str(report)
     assert len(faces.without(report)) == len(faces)
 
@@ -78,9 +83,7 @@ def test_a_planted_leak_is_exactly_what_is_found(faces, change):
     report = check_dataset(leaky)
     assert names(report) == ["exact_leak" if change == "the same" else "near_leak"]
     finding = report.findings[0]
-    assert finding.severity == "error"
-    assert report.is_serious
-    assert finding.count == 1
+    assert (finding.severity, finding.count) == ("error", 1) and report.is_serious
     assert finding.indices.tolist() == [len(faces)]
     assert finding.groups == ((source, len(faces)),)
     for what in (report, report.findings, list(report.findings), finding):
@@ -119,10 +122,10 @@ def test_a_conflicting_leak_is_both(faces):
 def test_people_in_several_splits():
     synthetic = make_faces(10, seed=2, people=20)
     split = np.where(np.arange(len(synthetic)) % 5 == 0, "PublicTest", "Training")
-    report = check_dataset(dataclasses.replace(synthetic, split=split))
+    dataset = dataclasses.replace(synthetic, split=split)
+    report = check_dataset(dataset)
     assert "subject_leak" in report
-    clean = dataclasses.replace(synthetic, split=split).without(report)
-    assert "subject_leak" not in check_dataset(clean)
+    assert "subject_leak" not in check_dataset(dataset.without(report))
 
 
 def test_near_duplicates_miss_nothing_that_correlates():
@@ -148,8 +151,9 @@ def test_constant_nearly_constant_and_tiny_images(faces):
     assert names(report) == ["constant", "nearly_constant", "tiny"]
     assert [finding.indices.tolist() for finding in report.findings] == [[4], [9], [17]]
     small = check_dataset(make_faces(3, image_size=24))
-    assert names(small) == ["tiny"]
-    assert len(small.indices) == 0
+    assert names(small) == ["tiny"] and len(small.indices) == 0
+    blank = check_dataset(dataclasses.replace(faces, images=np.full_like(images, 7)))
+    assert blank["constant"].count == len(faces)
 
 
 def test_missing_and_rare_classes():
@@ -161,21 +165,27 @@ def test_missing_and_rare_classes():
         report["constant"]
 
 
+def test_swapped_splits_are_suspected(faces):
+    swapped = np.where(faces.split == "Training", "test", "train")
+    report = check_dataset(dataclasses.replace(faces, split=swapped))
+    assert "28 images to train on, 112 to test" in report["split_sizes"].title
+
+
+def with_votes(dataset: FaceDataset, votes: np.ndarray) -> FaceDataset:
+    return dataclasses.replace(dataset, metadata=pd.DataFrame(votes, columns=[*VOTE_COLUMNS]))
+
+
 def test_votes_find_what_is_no_face_and_how_far_people_agree(faces):
     votes = np.zeros((len(faces), len(VOTE_COLUMNS)), int)
     votes[np.arange(len(faces)), faces.labels] = 10
-    agreeing = dataclasses.replace(faces, metadata=pd.DataFrame(votes, columns=[*VOTE_COLUMNS]))
-    report = check_dataset(agreeing)
-    assert report.findings == ()
-    assert report.figures["votes"]["agreement"] == 1
+    report = check_dataset(with_votes(faces, votes))
+    assert report.findings == () and report.figures["votes"]["agreement"] == 1
     votes[5] = 0
     votes[5, VOTE_COLUMNS.index("votes_not_face")] = 10
     sad = faces.labels == EMOTIONS.index("sad")
     votes[sad] = 0
     votes[np.ix_(sad, [VOTE_COLUMNS.index("votes_fear"), VOTE_COLUMNS.index("votes_sad")])] = 5
-    report = check_dataset(
-        dataclasses.replace(faces, metadata=pd.DataFrame(votes, columns=[*VOTE_COLUMNS]))
-    )
+    report = check_dataset(with_votes(faces, votes))
     assert names(report) == ["not_a_face", "votes_disagree"]
     assert report["not_a_face"].indices.tolist() == [5]
     assert report.figures["votes"]["by_class"]["sad"] == 0
@@ -183,43 +193,51 @@ def test_votes_find_what_is_no_face_and_how_far_people_agree(faces):
 
 
 class Oracle:
-    """Answers with the true class, in its own order of classes, except for every tenth image."""
+    """Predicts the true class, in its own order of classes, except for every tenth image."""
 
-    def __init__(self, dataset: FaceDataset, class_names=EMOTIONS) -> None:
-        self.name = "oracle"
+    name = "oracle"
+
+    def __init__(self, dataset: FaceDataset, class_names=EMOTIONS, sure: float = 0.7) -> None:
         self.class_names = class_names
         truth = [class_names.index(dataset.class_names[label]) for label in dataset.labels]
-        self._answers = np.full((len(dataset), 7), 0.05)
-        self._answers[np.arange(len(dataset)), truth] = 0.7
-        self._answers[::10] = 1 / 7
+        self._probabilities = np.full((len(dataset), 7), (1 - sure) / 6)
+        self._probabilities[np.arange(len(dataset)), truth] = sure
+        self._probabilities[::10] = 1 / 7
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        assert len(images) == len(self._answers)
-        return self._answers
+        assert len(images) == len(self._probabilities)
+        return self._probabilities
 
 
 def test_a_model_finds_permuted_labels(faces):
     model = Oracle(faces)
     assert check_dataset(faces, model).findings == ()
-    alphabetical = np.array([sorted(EMOTIONS).index(name) for name in EMOTIONS])
-    report = check_dataset(dataclasses.replace(faces, labels=alphabetical[faces.labels]), model)
+    report = check_dataset(alphabetical(faces), model)
     assert names(report) == ["permuted_labels"]
-    assert report.findings[0].count == 3
+    assert report.findings[0].count == 3 and len(report.indices) == 0
     for pair in ("sad is neutral", "surprise is sad", "neutral is surprise"):
         assert pair in report.findings[0].title
-    assert len(report.indices) == 0
+
+
+def test_a_confident_model_doubts_a_wrong_label(faces):
+    labels = faces.labels.copy()
+    labels[3] = (labels[3] + 1) % 7
+    report = check_dataset(dataclasses.replace(faces, labels=labels), Oracle(faces, sure=0.999))
+    assert report["doubtful_labels"].examples.tolist() == [3]
+    assert len(report["doubtful_labels"].indices) == 0
 
 
 def test_classes_in_another_order_are_fine_where_both_say_so(faces):
-    model = Oracle(faces, tuple(sorted(EMOTIONS)))
-    report = check_dataset(faces, model)
+    report = check_dataset(faces, Oracle(faces, tuple(sorted(EMOTIONS))))
     assert report.findings == ()
     assert report.figures["model"]["accuracy"] > 0.85
 
 
-def test_a_model_of_other_classes_is_refused(faces):
+def test_a_model_of_other_classes_and_an_empty_set_are_refused(faces):
     with pytest.raises(ValueError, match="Expected a model of the data set's classes"):
         check_dataset(dataclasses.replace(faces, class_names=tuple("abcdefg")), Oracle(faces))
+    with pytest.raises(ValueError, match="at least one image"):
+        check_dataset(faces[[]])
 
 
 def test_a_weak_model_permutes_nothing():
@@ -238,16 +256,14 @@ def test_the_report_is_text_html_and_json_without_pixels(faces, tmp_path):
     leaky = add(dataclasses.replace(faces, metadata=metadata), 3, split="PublicTest")
     report = check_dataset(leaky)
     assert max(map(len, str(report).splitlines())) <= 80
+    assert "exact_leak" in repr(report) and report.to_frame()["name"].tolist() == ["exact_leak"]
     page = report._repr_html_()
-    assert page.count("<img") == 2
-    assert "exact_leak" in page
+    assert page.count("<img") == 2 and "exact_leak" in page
     values = json.loads(report.to_json(tmp_path / "audit.json"))
     assert values == json.loads((tmp_path / "audit.json").read_text())
     assert values["findings"][0]["indices"] == [len(faces)]
-    assert values["findings"][0]["rows"] == [1003]
-    assert values["n"] == len(leaky)
+    assert values["findings"][0]["rows"] == [1003] and values["n"] == len(leaky)
     assert "base64" not in report.to_json()
-    assert "exact_leak" in repr(report)
 
 
 def test_images_of_any_size_and_color_are_shown_and_compared():
@@ -257,6 +273,50 @@ def test_images_of_any_size_and_color_are_shown_and_compared():
     assert report._repr_html_().count("<img") == 2
 
 
-def test_an_empty_set_is_refused(faces):
-    with pytest.raises(ValueError, match="at least one image"):
-        check_dataset(faces[[]])
+CONSTANT = [6458, 7629, 10423, 11286, 13148, 13402, 13988, 15894, 22198, 22927, 28601]
+
+
+def check_known_figures(audit: dict) -> None:
+    """Compares an audit of FER2013's Training and PublicTest with what is known of them."""
+    findings = {finding["name"]: finding for finding in audit["findings"]}
+    duplicates = audit["figures"]["duplicates"]
+    assert duplicates["distinct"] == 30766
+    assert (duplicates["exact_groups"], duplicates["conflicting_groups"]) == (1273, 47)
+    # A pair that correlates by .95 to the last digit may fall on either side elsewhere.
+    assert duplicates["near_pairs"] == pytest.approx(773, abs=2)
+    assert findings["exact_leak"]["count"] == 280
+    assert findings["exact_conflict"]["count"] == 129
+    assert [row for row in findings["constant"]["rows"] if row < 28709] == CONSTANT
+    assert findings["nearly_constant"]["rows"] == [2171]
+    assert sum(row < 28709 for row in findings["not_a_face"]["rows"]) == 150
+    votes = audit["figures"]["votes"]
+    assert votes["agreement"] == pytest.approx(0.62, abs=0.005)
+    assert votes["by_class"]["happy"] > 0.9 and votes["by_class"]["fear"] < 0.15
+
+
+def read_stored_audit() -> dict:
+    file = paths.datasets_dirs()[0] / "audits" / "fer2013.json"
+    assert file.stat().st_size < 150_000  # and so holds no pixels
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def test_the_stored_audit_has_the_known_figures():
+    audit = read_stored_audit()
+    assert audit["n"] == 32298
+    check_known_figures(audit)
+
+
+@pytest.mark.slow
+def test_fer2013_as_a_whole_and_with_permuted_labels(
+    fer2013_npz: Path, ferplus_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    argv = ["datasets", "check", str(fer2013_npz), "--votes", str(ferplus_csv)]
+    assert cli.main([*argv, "--json", str(tmp_path / "audit.json")]) == 1  # there are leaks
+    assert "280 PublicTest images" in capsys.readouterr().out
+    audit, stored = json.loads((tmp_path / "audit.json").read_text()), read_stored_audit()
+    check_known_figures(audit)
+    for key in ("counts", "content_hash", "unchecked"):
+        assert audit[key] == stored[key]
+    voted = load_ferplus(ferplus_csv, load_fer2013(fer2013_npz).subset("PublicTest"))[:2000]
+    assert "permuted_labels" not in check_dataset(voted)
+    assert "sad is neutral" in check_dataset(alphabetical(voted))["permuted_labels"].title

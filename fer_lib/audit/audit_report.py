@@ -19,8 +19,7 @@ from fer_lib.datasets.display import data_uri
 from fer_lib.datasets.face_dataset import FaceDataset
 
 _WIDTH = 80
-_THUMBNAILS = 8
-_SIDE = 48
+_MAX_THUMBNAILS, _SIDE = 8, 48
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -54,10 +53,10 @@ class AuditReport:
         return np.unique(np.concatenate(parts))
 
     def __getitem__(self, name: str) -> Finding:
-        for finding in self.findings:
-            if finding.name == name:
-                return finding
-        raise KeyError(f"{name!r}; found were {[finding.name for finding in self.findings]}")
+        found = {finding.name: finding for finding in self.findings}
+        if name not in found:
+            raise KeyError(f"{name!r}; found were {list(found)}")
+        return found[name]
 
     def __contains__(self, name: object) -> bool:
         return any(finding.name == name for finding in self.findings)
@@ -87,25 +86,25 @@ class AuditReport:
             Path(path).write_text(text + "\n", encoding="utf-8")
         return text
 
-    def __repr__(self) -> str:
-        found = ", ".join(finding.name for finding in self.findings)
-        return f"AuditReport({self.dataset.name!r}: {found or 'nothing found'})"
-
     def to_frame(self) -> pd.DataFrame:
         """Returns one row per finding: severity, name, count, title, meaning, remedy."""
         columns = ["severity", "name", "count", "title", "meaning", "remedy"]
         return pd.DataFrame([vars(finding) for finding in self.findings], columns=columns)
 
+    def __repr__(self) -> str:
+        found = ", ".join(finding.name for finding in self.findings)
+        return f"AuditReport({self.dataset.name!r}: {found or 'nothing found'})"
+
     def __str__(self) -> str:
-        paragraphs = [self._title(), ""]
+        lines = [textwrap.fill(self._title(), _WIDTH), ""]
         for finding in self.findings:
-            paragraphs.append(f"{finding.severity.upper()} {finding.name}: {finding.title}.")
+            title = f"{finding.severity.upper()} {finding.name}: {finding.title}."
             text = f"{finding.meaning} What to do: {finding.remedy}"
             if len(finding.indices):
                 text += f" Indices: {listing(finding.indices)}."
-            paragraphs += [textwrap.indent(textwrap.fill(text, _WIDTH - 2), "  "), ""]
-        paragraphs += self._notes()
-        return "\n".join(p if p[:1] == " " else textwrap.fill(p, _WIDTH) for p in paragraphs)
+            look = {"initial_indent": "  ", "subsequent_indent": "  "}
+            lines += [textwrap.fill(title, _WIDTH), textwrap.fill(text, _WIDTH, **look), ""]
+        return "\n".join([*lines, *(textwrap.fill(text, _WIDTH) for text in self._notes())])
 
     def _repr_html_(self) -> str:
         table = self.to_frame().astype(str).map(html.escape)
@@ -124,34 +123,17 @@ class AuditReport:
         return title + ("." if self.findings else ". Nothing found.")
 
     def _notes(self) -> list[str]:
-        """Returns sentences on duplicates, votes and what was not examined."""
-        texts = []
-        found = self.figures["duplicates"]
-        if found["exact_groups"] or found["near_pairs"]:
-            texts.append(
-                f"Duplicates: {found['distinct']:,} distinct images; "
-                f"{plural(found['exact_groups'], 'group')} of identical images "
-                f"({found['conflicting_groups']} with several labels), "
-                f"{plural(found['near_pairs'], 'pair')} of nearly identical ones."
-            )
-        if "votes" in self.figures:
-            votes = self.figures["votes"]
-            shares = [f"{name} {share:.0%}" for name, share in votes["by_class"].items()]
-            texts.append(
-                f"Agreement with the FER+ voters: {listing(shares)}; all {votes['agreement']:.0%}."
-            )
-        return texts + [f"Not checked: {text}." for text in self.unchecked]
+        return [f"Not checked: {text}." for text in self.unchecked]
 
     def _thumbnails(self, finding: Finding) -> str:
         """Returns a few of the images as HTML, with index, label and split as their titles."""
         grouped = [index for group in finding.groups for index in group]
-        chosen = grouped or finding.indices.tolist() or finding.examples.tolist()
         shown = []
-        for index in chosen[:_THUMBNAILS]:
-            image = self.dataset.images[index]
+        for index in (grouped or [*finding.indices] or [*finding.examples])[:_MAX_THUMBNAILS]:
+            image, label = self.dataset[index]
             step = max(1, min(image.shape[:2]) // (2 * _SIDE))
-            image = np.repeat(image[::step, ::step], 3 // image.shape[2], axis=2)
-            label = self.dataset.class_names[self.dataset.labels[index]]
-            title = html.escape(f"{index} {label} {self.dataset.split[index]}".strip())
-            shown.append(f'<img width="{_SIDE}" title="{title}" src="{data_uri(image)}">')
+            address = data_uri(np.broadcast_to(image, (*image.shape[:2], 3))[::step, ::step])
+            title = f"{index} {self.dataset.class_names[label]} {self.dataset.split[index]}"
+            title = html.escape(title.strip())
+            shown.append(f'<img width="{_SIDE}" title="{title}" src="{address}">')
         return " ".join(shown)

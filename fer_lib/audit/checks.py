@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fer_lib.audit import image_checks, label_checks, leakage, published_counts
+from fer_lib.audit import image_checks, label_checks, leakage
 from fer_lib.audit.audit_report import AuditReport
 from fer_lib.audit.finding import SEVERITIES
 from fer_lib.datasets.face_dataset import FaceDataset
@@ -16,8 +16,7 @@ def check_dataset(dataset: FaceDataset, model: Any = None) -> AuditReport:
 
     The checks look for images that are constant, tiny or no face; exact and near duplicates within
     a split and across splits, with one label or several; people in several splits; missing and
-    rare classes; labels in another order than a model or the voters of FER+ suggest. A copy of
-    FER2013 is compared with the published counts.
+    rare classes; labels in another order than a model or the voters of FER+ suggest.
 
     Args:
         dataset: Any data set. With the votes of `load_ferplus` in its metadata more is checked.
@@ -39,27 +38,24 @@ def check_dataset(dataset: FaceDataset, model: Any = None) -> AuditReport:
     """
     if not len(dataset):
         raise ValueError("Expected a data set with at least one image. Received: an empty one")
-    unchecked = []
+    findings = label_checks.check_sizes(dataset) + image_checks.check_images(dataset)
     figures: dict[str, Any] = {}
     unchecked = []
-    findings, published = published_counts.check_counts(dataset)
-    if published:
-        figures["published"] = published
-    findings += label_checks.check_sizes(dataset)
-    findings += image_checks.check_images(dataset)
-    found, figures["duplicates"] = leakage.check_duplicates(dataset)
-    findings += found
+
+    def add(name: str, found: tuple[list, dict[str, Any]]) -> None:
+        findings.extend(found[0])
+        figures[name] = found[1]
+
+    add("duplicates", leakage.check_duplicates(dataset))
     if set(VOTE_COLUMNS) <= set(dataset.metadata):
-        found, figures["votes"] = label_checks.check_votes(dataset)
-        findings += found
+        add("votes", label_checks.check_votes(dataset))
     else:
         unchecked.append("what people see in the images (needs the FER+ votes, load_ferplus)")
     if model is not None:
-        found, figures["model"] = label_checks.check_model(dataset, model)
-        findings += found
+        add("model", label_checks.check_model(dataset, model))
     else:
         unchecked.append("the order of the labels (needs a model)")
-    # Several checks may find the same; the first is the surest.
+    # Votes and model may find the same; the first is the surest.
     unique = {finding.name: finding for finding in reversed(findings)}
     ordered = [finding for finding in findings if unique[finding.name] is finding]
     ordered.sort(key=lambda finding: SEVERITIES.index(finding.severity))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib.resources
 import tomllib
 from collections.abc import Sequence
@@ -11,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
-SEVERITIES: tuple[str, ...] = ("error", "warning", "note")
+SEVERITIES = ("error", "warning", "note")
+
+_FILE = importlib.resources.files("fer_lib.audit") / "findings.toml"
+_TEXTS: dict[str, dict[str, str]] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,13 +44,12 @@ class Finding:
     remedy: str = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        values: dict[str, Any] = dict(_texts()[self.name])
+        values: dict[str, Any] = dict(_TEXTS[self.name])
         for name in ("indices", "examples"):
             values[name] = np.unique(np.asarray(getattr(self, name), np.int64))
         if self.count is None:
             values["count"] = len(values["indices"]) or len(values["examples"])
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        vars(self).update(values)
 
     def __repr__(self) -> str:
         return f"Finding({self.name!r}, {self.severity}, {self.title!r})"
@@ -65,12 +66,6 @@ class Finding:
         return values if rows is None else {**values, "rows": rows[self.indices].tolist()}
 
 
-@functools.cache
-def _texts() -> dict[str, dict[str, str]]:
-    file = importlib.resources.files("fer_lib.audit") / "findings.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8"))
-
-
 def plural(count: int, one: str, many: str | None = None) -> str:
     """Returns `"1 image"` or `"2,000 images"`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
@@ -78,10 +73,8 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 def listing(names: Sequence[Any], max_names: int = 12) -> str:
     """Returns names joined by commas, cut where there are many."""
-    texts = [str(name) for name in names[:max_names]]
-    if len(names) > max_names:
-        texts.append(f"and {len(names) - max_names:,} more")
-    return ", ".join(texts)
+    left_out = [f"and {len(names) - max_names:,} more"] * (len(names) > max_names)
+    return ", ".join([*map(str, names[:max_names]), *left_out])
 
 
 def listing_by_split(split: np.ndarray) -> str:

@@ -13,7 +13,6 @@ MIN_DEVIATION = 3.0
 
 _MIN_SIDE = 32  # below, people and networks lose the eyes and brows
 _MAX_ENLARGEMENT = 2.0
-_CHUNK = 2048
 
 
 def check_images(dataset: FaceDataset) -> list[Finding]:
@@ -25,7 +24,7 @@ def check_images(dataset: FaceDataset) -> list[Finding]:
         if len(indices):
             findings.append(Finding(name, f"{plural(len(indices), one, many)} {text}", indices))
 
-    deviation = _deviations(dataset.images)
+    deviation = np.array([image.std(axis=(0, 1)).max() for image in dataset.images])
     add("constant", deviation == 0, "image is", "images are", "one constant color")
     nearly = (deviation > 0) & (deviation < MIN_DEVIATION)
     text = f"nearly constant, with a standard deviation below {MIN_DEVIATION:g} of 255 gray levels"
@@ -44,14 +43,3 @@ def check_images(dataset: FaceDataset) -> list[Finding]:
         no_face = 2 * votes[:, -1] > votes.sum(axis=1)
         add("not_a_face", no_face, "image", "images", "that most FER+ voters call not a face")
     return findings
-
-
-def _deviations(images: np.ndarray) -> np.ndarray:
-    """Returns the standard deviation of each image over its pixels; of color, the largest."""
-    deviation = np.zeros(len(images))
-    for start in range(0, len(images), _CHUNK):
-        part = images[start : start + _CHUNK]
-        constant = (part == part[:, :1, :1]).all(axis=(1, 2, 3))  # exactly, whatever is rounded
-        spread = part.std(axis=(1, 2), dtype=np.float32).max(axis=1)
-        deviation[start : start + _CHUNK] = np.where(constant, 0, spread)
-    return deviation

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csgraph
 from sklearn.metrics import confusion_matrix
@@ -12,7 +13,6 @@ from sklearn.metrics import confusion_matrix
 from fer_lib.audit.finding import Finding, listing, plural
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.ferplus import VOTE_COLUMNS
-from fer_lib.evaluation import inputs
 from fer_lib.labels import EMOTIONS_8
 
 _MAX_IMBALANCE = 5.0
@@ -32,13 +32,13 @@ def check_sizes(dataset: FaceDataset) -> list[Finding]:
     if 0 < train < _MIN_TRAIN_TO_TEST * test:
         title = f"Training and test may be swapped: {train:,} images to train on, {test:,} to test"
         findings.append(Finding("split_sizes", title, count=2))
-    names = np.array(dataset.class_names)
-    counts = np.bincount(dataset.labels, minlength=len(names))
-    missing = names[counts == 0]
-    if len(missing):
+    counts = pd.Series(dataset.labels).value_counts()
+    names = dataset.class_names
+    missing = [name for label, name in enumerate(names) if label not in counts]
+    if missing:
         title = f"{plural(len(missing), 'class has', 'classes have')} no image: {listing(missing)}"
         findings.append(Finding("empty_class", title, count=len(missing)))
-    largest, rarest = counts.argmax(), np.where(counts > 0, counts, counts.max()).argmin()
+    largest, rarest = counts.idxmax(), counts.idxmin()
     ratio = counts[largest] / counts[rarest]
     if ratio > _MAX_IMBALANCE:
         title = f"{names[largest]} has {counts[largest]:,} images, {names[rarest]} "
@@ -57,20 +57,16 @@ def check_votes(dataset: FaceDataset) -> tuple[list[Finding], dict[str, Any]]:
     label_of = np.array([names.index(name) if name in names else -1 for name in EMOTIONS_8])
     voted = np.where(tied, -1, label_of[votes.argmax(axis=1)])
     agrees = voted == dataset.labels
-    by_class = {
-        name: float(agrees[dataset.labels == label].mean())
-        for label, name in enumerate(names)
-        if (dataset.labels == label).any()
-    }
+    shares = pd.Series(agrees).groupby(dataset.labels).mean()
+    by_class = {names[label]: float(share) for label, share in shares.items()}
     findings = _permuted(dataset, voted, "FER+ votes")
     if agrees.mean() < _MIN_AGREEMENT and not findings:
-        weakest = sorted(by_class.items(), key=lambda item: item[1])[:3]
+        weakest = sorted(by_class, key=by_class.get)[:3]
         title = f"On {agrees.mean():.0%} of the images the label is what most FER+ voters see; "
-        title += "least for " + listing([f"{name} {share:.0%}" for name, share in weakest])
+        title += "least for " + listing([f"{name} {by_class[name]:.0%}" for name in weakest])
         examples = np.flatnonzero(~agrees & ~tied)
-        findings.append(
-            Finding("votes_disagree", title, examples=examples, count=int((~agrees).sum()))
-        )
+        count = int((~agrees).sum())
+        findings.append(Finding("votes_disagree", title, examples=examples, count=count))
     agreement = float(agrees.mean())
     return findings, {"agreement": agreement, "no_majority": int(tied.sum()), "by_class": by_class}
 
@@ -87,10 +83,9 @@ def check_model(dataset: FaceDataset, model: Any) -> tuple[list[Finding], dict[s
             f"Expected a model of the data set's classes {dataset.class_names}; "
             f"`dataset.with_classes` makes them alike. Received: one of {names}"
         )
-    nothing = np.zeros(len(dataset), np.int64)
-    checked = inputs.predict((dataset.images, nothing), model, names)
     # By name: the same classes in another order are no mistake if both say so.
-    probabilities = checked.probabilities[:, [names.index(name) for name in dataset.class_names]]
+    columns = [names.index(name) for name in dataset.class_names]
+    probabilities = np.asarray(model.predict(dataset.images))[:, columns]
     predicted = probabilities.argmax(axis=1)
     findings = _permuted(dataset, predicted, f"model {getattr(model, 'name', '')}".strip())
     of_label = probabilities[np.arange(len(dataset)), dataset.labels]

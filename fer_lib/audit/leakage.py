@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fer_lib.audit.finding import Finding, listing, listing_by_split, plural
 from fer_lib.audit.similarity import Duplicates, find_all_duplicates
@@ -14,28 +15,32 @@ from fer_lib.datasets.face_dataset import FaceDataset
 # Of 200 million pairs of synthetic people, the eight that pass for duplicates correlate by .951 to
 # .960.
 _MIN_OF_TWO_PEOPLE = 0.97
-_NONE = np.zeros(0, np.int64)
 
 
 def check_duplicates(dataset: FaceDataset) -> tuple[list[Finding], dict[str, Any]]:
     """Returns what is found of duplicates, and how many there are."""
     duplicates = find_all_duplicates(dataset.images)
-    rank = _ranks(dataset)
+    rank = _ranks(dataset.split)
     unexpected = _unexpected(dataset, duplicates)
-    exact, near = duplicates.exact_groups(), duplicates.near_groups(unexpected)
-    findings = _findings(dataset, rank, exact, "exact", _NONE)
-    known = np.concatenate([_NONE, *(finding.indices for finding in findings)])
-    findings += _findings(dataset, rank, near, "near", known)
-    known = np.concatenate([_NONE, *(finding.indices for finding in findings)])
-    findings += _shared_subjects(dataset, rank, known)
-    conflicts = sum(len(np.unique(dataset.labels[group])) > 1 for group in exact)
+    groups = {"exact": duplicates.exact_groups(), "near": duplicates.near_groups(unexpected)}
+    findings: list[Finding] = []
+    for kind in groups:
+        findings += _findings(dataset, rank, groups[kind], kind, _indices(findings))
+    findings += _shared_subjects(dataset, rank, _indices(findings))
     return findings, {
         "distinct": int(duplicates.exact.max() + 1),
-        "exact_groups": len(exact),
-        "conflicting_groups": conflicts,
+        "exact_groups": len(groups["exact"]),
+        "conflicting_groups": sum(_has_conflict(dataset, group) for group in groups["exact"]),
         "near_pairs": int(unexpected.sum()),
-        "near_groups": len(near),
+        "near_groups": len(groups["near"]),
     }
+
+
+def _ranks(split: np.ndarray) -> np.ndarray:
+    """Ranks the split of each image: a leak is taken out of the smaller or later split."""
+    sizes = pd.Series(split, dtype=object).value_counts(sort=False)  # in order of appearance
+    order = sizes.sort_values(ascending=False, kind="stable").index
+    return order.get_indexer(split)
 
 
 def _unexpected(dataset: FaceDataset, duplicates: Duplicates) -> np.ndarray:
@@ -54,61 +59,47 @@ def _unexpected(dataset: FaceDataset, duplicates: Duplicates) -> np.ndarray:
     return ~known | ~(same_person & in_one_split | by_chance)
 
 
+def _has_conflict(dataset: FaceDataset, group: np.ndarray) -> bool:
+    return len(set(dataset.labels[group])) > 1
+
+
+def _indices(findings: Sequence[Finding]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, np.int64), *(finding.indices for finding in findings)])
+
+
 def _findings(
-    dataset: FaceDataset,
-    rank: np.ndarray,
-    groups: Sequence[np.ndarray],
-    kind: str,
-    known: np.ndarray,
+    dataset: FaceDataset, rank: np.ndarray, groups: Sequence[np.ndarray], kind: str, known: Any
 ) -> list[Finding]:
     """Returns up to three findings; `known` are images that other findings take out already."""
-    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {
-        "duplicates": [],
-        "leak": [],
-        "conflict": [],
-    }
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]]
+    found = {"duplicates": [], "leak": [], "conflict": []}
     for group in groups:
-        ranks = rank[group]
-        found["leak"].append((group, group[ranks > ranks.min()]))
-        if len(np.unique(dataset.labels[group])) > 1:
-            found["conflict"].append((group, group))
+        parts = {"leak": group[rank[group] > rank[group].min()]}
+        if _has_conflict(dataset, group):
+            parts["conflict"] = group
         else:
-            extra = [group[ranks == value][1:] for value in np.unique(ranks)]
-            found["duplicates"].append((group, np.concatenate(extra)))
-    how = "pixel-identical to" if kind == "exact" else "nearly identical to"
+            parts["duplicates"] = group[pd.Series(rank[group]).duplicated()]
+        for what, part in parts.items():
+            if len(out := np.setdiff1d(part, known)):
+                found[what].append((group, out))
     findings = []
     for what, pairs in found.items():
-        new = [(group, np.setdiff1d(out, known)) for group, out in pairs]
-        new = [(group, out) for group, out in new if len(out)]
-        if not new:
-            continue
-        out = np.concatenate([out for _, out in new])
-        is_one = "is" if len(out) == 1 else "are"
-        if what == "duplicates":
-            title = (
-                f"{plural(len(out), 'image')} {is_one} {how} another of the same split and label"
-            )
-        elif what == "leak":
-            first = [group[rank[group].argmin()] for group, _ in new]
-            sources = [name or "unnamed" for name in np.unique(dataset.split[first])]
-            title = f"{listing_by_split(dataset.split[out])} {is_one} {how} an image of "
-            title += listing(sources)
-        else:
-            title = f"{plural(len(new), 'group')} of {'nearly ' * (kind == 'near')}identical images"
-            title += f" with different labels, {plural(len(out), 'image')}"
-        named = tuple(tuple(group.tolist()) for group, _ in new)
-        findings.append(Finding(f"{kind}_{what}", title, out, named))
+        if pairs:
+            out = np.concatenate([part for _, part in pairs])
+            sources = dataset.split[[group[rank[group].argmin()] for group, _ in pairs]]
+            how = "pixel-identical to" if kind == "exact" else "nearly identical to"
+            how = f"{'is' if len(out) == 1 else 'are'} {how}"
+            title = {
+                "duplicates": f"{plural(len(out), 'image')} {how} another of the same split "
+                "and label",
+                "leak": f"{listing_by_split(dataset.split[out])} {how} an image of "
+                + listing([name or "unnamed" for name in np.unique(sources)]),
+                "conflict": f"{plural(len(pairs), 'group')} of {'nearly ' * (kind == 'near')}"
+                f"identical images with different labels, {plural(len(out), 'image')}",
+            }[what]
+            named = tuple(tuple(group.tolist()) for group, _ in pairs)
+            findings.append(Finding(f"{kind}_{what}", title, out, named))
     return findings
-
-
-def _ranks(dataset: FaceDataset) -> np.ndarray:
-    """Ranks the split of each image: a leak is taken out of the smaller or later split."""
-    names, first, inverse, sizes = np.unique(
-        dataset.split, return_index=True, return_inverse=True, return_counts=True
-    )
-    rank = np.empty(len(names), np.int64)
-    rank[np.lexsort([first, -sizes])] = np.arange(len(names))
-    return rank[inverse]
 
 
 def _shared_subjects(dataset: FaceDataset, rank: np.ndarray, known: np.ndarray) -> list[Finding]:
@@ -116,13 +107,11 @@ def _shared_subjects(dataset: FaceDataset, rank: np.ndarray, known: np.ndarray) 
     if dataset.subjects is None:
         return []
     left = np.setdiff1d(np.flatnonzero(dataset.subjects != ""), known)
-    names, person = np.unique(dataset.subjects[left], return_inverse=True)
-    lowest = np.full(len(names), len(dataset))
-    np.minimum.at(lowest, person, rank[left])
-    out = left[rank[left] > lowest[person]]
+    people = dataset.subjects[left]
+    out = left[rank[left] > pd.Series(rank[left]).groupby(people).transform("min")]
     if not len(out):
         return []
-    people = np.unique(dataset.subjects[out])
-    title = f"{plural(len(people), 'person is', 'people are')} in several splits: "
-    title += f"{listing(people, 5)} ({listing_by_split(dataset.split[out])})"
+    names = np.unique(dataset.subjects[out])
+    title = f"{plural(len(names), 'person is', 'people are')} in several splits: "
+    title += f"{listing(names, 5)} ({listing_by_split(dataset.split[out])})"
     return [Finding("subject_leak", title, out)]

@@ -10,12 +10,12 @@ compared.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
+import pandas as pd
 from scipy import fft, sparse
+from sklearn.neighbors import NearestNeighbors
 
 from fer_lib.audit.image_checks import MIN_DEVIATION
 from fer_lib.images import to_gray
@@ -26,11 +26,9 @@ MIN_CORRELATION = 0.95
 # Faces at the same place of a small image can reach .97 by chance, but then some parts of them
 # differ. Of 778 pairs over .95 in FER2013, all of which look like duplicates, 98% pass this, too.
 _MIN_PART_CORRELATION = 0.8
-_PARTS = 4  # along each side
+_PART = 12  # side of a part in pixels
 _FLAT = 4.0  # gray levels squared: the variance below which a part is noise rather than content
-_SIDE = 48
-_LOW = 8
-_TILE = 1024
+_SIDE, _LOW = 48, 8  # of the compared images, and of the coefficients of their hashes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,47 +73,42 @@ def find_all_duplicates(images: np.ndarray) -> Duplicates:
         The duplicates. Brightness and contrast do not matter; mirror images are found, too; images
         that are moved by more than a pixel or cropped otherwise are not.
     """
-    digests = [hashlib.sha256(np.ascontiguousarray(image)).digest() for image in images]
-    _, first, exact = np.unique(np.array(digests, "S32"), return_index=True, return_inverse=True)
-    gray = _small_gray(images[first])
-    has_content = gray.reshape(len(gray), -1).std(axis=1) >= MIN_DEVIATION
+    exact = pd.factorize(np.array([image.tobytes() for image in images], object))[0]
+    first = np.unique(exact, return_index=True)[1]
+    gray = np.array([_small_gray(image) for image in images[first]])
+    has_content = gray.std(axis=(1, 2)) >= MIN_DEVIATION
     first, gray = first[has_content], gray[has_content]
     pairs, correlations, mirrored = _near_pairs(gray)
-    pairs = np.sort(first[pairs], axis=1)
-    order = np.lexsort(pairs.T[::-1])
-    return Duplicates(exact, pairs[order], correlations[order], mirrored[order])
+    return Duplicates(exact, first[pairs], correlations, mirrored)
 
 
-def _small_gray(images: np.ndarray) -> np.ndarray:
-    """Returns all images in gray, `uint8 (n, 48, 48)`."""
-    if images.shape[1:] == (_SIDE, _SIDE, 1):
-        return images[..., 0]
-    small = np.empty((len(images), _SIDE, _SIDE), np.uint8)
-    for index, image in enumerate(images):
-        gray = to_gray(image if image.shape[2] == 3 else image[..., 0])
-        small[index] = cv2.resize(gray, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    return small
+def _small_gray(image: np.ndarray) -> np.ndarray:
+    gray = to_gray(image if image.shape[2] == 3 else image[..., 0])
+    if gray.shape == (_SIDE, _SIDE):
+        return gray
+    return cv2.resize(gray, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
 
 
 def _near_pairs(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns pairs `(p, 2)`, their correlations and whether they are mirror images."""
-    units = gray.astype(np.float32)
-    units -= units.mean(axis=(1, 2), keepdims=True)
-    units /= np.linalg.norm(units.reshape(len(gray), -1), axis=1)[:, None, None]
-    hashes = _hashes(units)
-    # The cosine that belongs to an odd horizontal frequency changes its sign in the mirror.
-    signs = np.append(np.tile((-1.0) ** np.arange(_LOW), _LOW), 1).astype(np.float32)
     found = [(np.zeros((0, 2), np.int64), np.zeros(0, np.float32), np.zeros(0, bool))]
-    for mirrored, others, step in ((False, hashes, 1), (True, hashes * signs, -1)):
-        for pairs in _candidates(hashes, others):
-            left, right = pairs.T
+    if len(gray):
+        units = gray - gray.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
+        units /= np.linalg.norm(units, axis=(1, 2), keepdims=True)
+        hashes = _hashes(units)
+        # The distance of two vectors of length 1 tells their scalar product.
+        radius = np.sqrt(2 - 2 * (MIN_CORRELATION - 1e-4))
+        neighbors = NearestNeighbors(radius=radius, algorithm="brute").fit(hashes)
+        # The cosine that belongs to an odd horizontal frequency changes its sign in the mirror.
+        signs = np.append(np.tile((-1.0) ** np.arange(_LOW), _LOW), 1).astype(np.float32)
+        for mirrored, others, step in ((False, hashes, 1), (True, hashes * signs, -1)):
+            pairs = np.transpose(neighbors.radius_neighbors_graph(others).nonzero())
+            left, right = pairs[pairs[:, 0] < pairs[:, 1]].T
             correlations = np.einsum("nij,nij->n", units[left], units[right][:, :, ::step])
-            likely = correlations > MIN_CORRELATION
-            pairs, correlations = pairs[likely], correlations[likely]
-            left, right = pairs.T
             by_part = _part_correlation(gray[left], gray[right][:, :, ::step])
-            sure = by_part > _MIN_PART_CORRELATION
-            found.append((pairs[sure], correlations[sure], np.full(int(sure.sum()), mirrored)))
+            sure = (correlations > MIN_CORRELATION) & (by_part > _MIN_PART_CORRELATION)
+            pairs = np.stack([left, right], axis=1)[sure]
+            found.append((pairs, correlations[sure], np.full(len(pairs), mirrored)))
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
@@ -124,23 +117,9 @@ def _hashes(units: np.ndarray) -> np.ndarray:
 
     The scalar product of two rows is at least that of the images (Cauchy and Schwarz).
     """
-    low = np.empty((len(units), _LOW * _LOW), np.float32)
-    for start in range(0, len(units), _TILE):
-        part = fft.dctn(units[start : start + _TILE], axes=(1, 2), norm="ortho")
-        low[start : start + _TILE] = part[:, :_LOW, :_LOW].reshape(len(part), -1)
-    rest = np.sqrt(np.maximum(1 - (low**2).sum(axis=1, keepdims=True), 0))
+    low = [fft.dctn(unit, norm="ortho")[:_LOW, :_LOW].ravel() for unit in units]
+    rest = np.sqrt(np.maximum(1 - np.square(low).sum(axis=1, keepdims=True), 0))
     return np.concatenate([low, rest], axis=1)
-
-
-def _candidates(hashes: np.ndarray, others: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields pairs `(p, 2)`, first below second, that may correlate enough; tiles fit the cache."""
-    for i in range(0, len(hashes), _TILE):
-        for j in range(i, len(hashes), _TILE):
-            bounds = hashes[i : i + _TILE] @ others[j : j + _TILE].T
-            pairs = np.argwhere(bounds > MIN_CORRELATION - 1e-4) + (i, j)
-            pairs = pairs[pairs[:, 0] < pairs[:, 1]]
-            if len(pairs):
-                yield pairs
 
 
 def _part_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -153,15 +132,13 @@ def _part_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _parts(gray: np.ndarray) -> np.ndarray:
     """Returns the parts of each image less their mean, `float32 (n, parts, pixels)`."""
-    side = _SIDE // _PARTS
-    parts = gray.reshape(-1, _PARTS, side, _PARTS, side).swapaxes(2, 3).astype(np.float32)
-    parts = parts.reshape(len(gray), _PARTS**2, side * side)
+    count = _SIDE // _PART
+    parts = gray.reshape(-1, count, _PART, count, _PART).swapaxes(2, 3).astype(np.float32)
+    parts = parts.reshape(len(gray), count**2, _PART**2)
     return parts - parts.mean(axis=2, keepdims=True)
 
 
 def _groups(keys: np.ndarray) -> list[np.ndarray]:
     """Returns the indices that share a key, of keys that occur twice or more, by first index."""
-    order = np.argsort(keys, kind="stable")
-    starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
-    groups = [group for group in np.split(order, starts[1:]) if len(group) > 1]
-    return sorted(groups, key=lambda group: int(group[0]))
+    groups = pd.Series(keys).groupby(keys, sort=False).indices.values()
+    return sorted((group for group in groups if len(group) > 1), key=lambda group: group[0])
