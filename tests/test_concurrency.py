@@ -97,7 +97,7 @@ def test_a_fork_with_loaded_networks_is_an_error_and_no_hang():
         "def work(call):\n"
         "    try: return call()\n"
         "    except RuntimeError as error: return str(error)\n"
-        "calls = [lambda: r.predict(blank), lambda: r.predict_faces(blank[None, :48, :48]),\n"
+        "calls = [lambda: r.predict(blank), lambda: r.model.predict(blank[None, :48, :48]),\n"
         "         lambda: EmotionRecognizer('cnn_tiny'), lambda: FaceDetector()]\n"
         "def run(i): return work(calls[i])\n"
         "with multiprocessing.get_context('fork').Pool(1) as pool:\n"

@@ -30,11 +30,6 @@ needs_tensorflow = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="session")
-def yunet_weights(real_data) -> Path:
-    return real_data / "models" / yunet_backend.WEIGHTS_NAME
-
-
 # Making a detector takes longer than most tests with it.
 make_mtcnn = functools.cache(functools.partial(FaceDetector, "mtcnn"))
 make_yunet = functools.cache(functools.partial(FaceDetector, "yunet"))
@@ -46,11 +41,6 @@ def make_detector(request):
     if request.param == "mtcnn":
         return make_mtcnn
     return functools.partial(make_yunet, weights=request.getfixturevalue("yunet_weights"))
-
-
-@pytest.fixture(scope="session")
-def astronaut() -> np.ndarray:
-    return skimage.data.astronaut()
 
 
 class FakeBackend:
@@ -103,28 +93,20 @@ def test_one_face_with_landmarks_on_the_viewers_sides(make_detector, astronaut):
 
 
 def test_no_face_in_a_cat_or_a_cup(make_detector):
-    assert make_detector().detect_batch([skimage.data.chelsea(), skimage.data.coffee()]) == [[], []]
+    for image in (skimage.data.chelsea(), skimage.data.coffee()):
+        assert make_detector().detect(image) == []
 
 
-def test_every_form_of_an_image_gives_the_same_faces(make_detector, astronaut, tmp_path):
+def test_every_form_of_an_image_gives_the_same_faces_and_json(make_detector, astronaut, tmp_path):
     path = tmp_path / "astronaut.png"
     Image.fromarray(astronaut).save(path)
     find = make_detector()
-    expected = plain(find.detect(astronaut))
+    [face] = find.detect(astronaut)
     for form in (path, path.read_bytes(), astronaut / 255):
-        assert plain(find.detect(form)) == expected
-    batch = [astronaut, skimage.data.coffee(), path]
-    assert [plain(faces) for faces in find.detect_batch(batch)] == [expected, [], expected]
-    assert plain(find.detect_batch(np.stack([astronaut, astronaut]))[1]) == expected
-    assert find.detect_batch([]) == []
-
-
-def test_faces_go_to_json_and_back(make_detector, astronaut):
-    for face in make_detector().detect(astronaut):
-        entry = json.loads(json.dumps(face.to_dict()))
-        assert tuple(entry["box"]) == face.box
-        assert {k: tuple(v) for k, v in entry["landmarks"].items()} == face.landmarks
-        assert entry["detection_score"] == face.score
+        assert plain(find.detect(form)) == plain([face])
+    entry = json.loads(json.dumps(face.to_dict()))
+    assert tuple(entry["box"]) == face.box and entry["detection_score"] == face.score
+    assert {k: tuple(v) for k, v in entry["landmarks"].items()} == face.landmarks
     assert Face((1, 2, 3, 4)).to_dict()["landmarks"] is None
 
 
@@ -246,11 +228,6 @@ def test_boxes_lie_inside_the_image_largest_first(corners, shape, limit):
 def test_wrong_arguments(settings, message):
     with pytest.raises(ValueError, match=message):
         FaceDetector(**settings)
-
-
-def test_one_image_is_no_batch(use_backend, astronaut):
-    with pytest.raises(TypeError, match="detect"):
-        use_backend(FakeBackend()).detect_batch(astronaut)
 
 
 def test_a_bad_image_is_an_error(use_backend):
@@ -433,6 +410,21 @@ def test_yunet_uses_the_cached_weights_without_a_network(cache, offline, yunet_w
     cache.mkdir()
     (cache / yunet_weights.name).write_bytes(yunet_weights.read_bytes())
     FaceDetector("yunet")
+
+
+@needs_tensorflow
+def test_fast_is_yunet_where_its_weights_are_at_hand_else_mtcnn(cache, offline, yunet_weights):
+    with pytest.warns(UserWarning, match="'fast' is 'mtcnn' here") as warned:
+        assert FaceDetector("fast").backend == "mtcnn"
+    assert len(warned) == 1 and "\n" not in str(warned[0].message)
+    assert FaceDetector("fast", weights=yunet_weights).backend == "yunet"
+    cache.mkdir()
+    (cache / yunet_weights.name).write_bytes(b"cut off")
+    with pytest.warns(UserWarning, match="mtcnn"):
+        assert FaceDetector("fast").backend == "mtcnn"
+    (cache / yunet_weights.name).write_bytes(yunet_weights.read_bytes())
+    detector = FaceDetector("fast", min_face_size=40)
+    assert detector.backend == "yunet" and detector.min_face_size == 40
 
 
 def test_yunet_refuses_weights_with_another_checksum(cache, serve):

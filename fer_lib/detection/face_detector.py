@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable
+import warnings
 from typing import Any
 
 import cv2
 import numpy as np
 
+from fer_lib.detection import yunet_backend
 from fer_lib.detection.types import LANDMARKS, Backend, Face
-from fer_lib.images import ImageSource, is_image, read_image
+from fer_lib.images import ImageSource, read_image
 
-SCORE_THRESHOLDS = {"mtcnn": (0.9, 0.7), "yunet": (0.6, 0.6)}
-"""Backend to the lowest score of a face at the first and the second look.
+BACKENDS = ("mtcnn", "yunet", "fast")
+"""What `FaceDetector` takes; `"fast"` is yunet where its weights are at hand, else mtcnn."""
 
-Of 740 press photographs mtcnn finds no face in 52, and in 13 after the second look; on 196 images
-without faces it has no false positive. A score of 0.6 would bring one more face and one of those.
-"""
+# The lowest score of a face at the first and the second look. Of 740 press photographs mtcnn finds
+# no face in 52, and in 13 after the second look; on 196 images without faces it has no false
+# positive. A score of 0.6 would bring one more face and one of those.
+_SCORE_THRESHOLDS = {"mtcnn": (0.9, 0.7), "yunet": (0.6, 0.6)}
 
 # Without a limit of the caller's, the smallest wanted face is this part of the image's size
 # (the square root of its area). So a detector never looks at more than 1.5 megapixels.
@@ -32,14 +34,15 @@ class FaceDetector:
     backend; the larger `min_face_size`, the faster. Results are in pixels of the given image.
 
     Args:
-        backend: `"mtcnn"` (Zhang et al., arXiv 1604.02878; needs Keras' TensorFlow backend) or
-            `"yunet"` (Wu et al., 10.1007/s11633-023-1423-y; ten times faster, any Keras
-            backend, fetches 230 kB of weights at first use).
+        backend: `"mtcnn"` (Zhang et al., arXiv 1604.02878; needs Keras' TensorFlow backend),
+            `"yunet"` (Wu et al., 10.1007/s11633-023-1423-y; several times faster, any Keras
+            backend, fetches 230 kB of weights at first use), or `"fast"`: yunet where its weights
+            have been fetched before, else mtcnn with a warning.
         min_face_size: Longer side in pixels of the smallest face that is reported, at least 10.
             `None`: 20, or a sixtieth of the image's size where that is more (58 pixels of
             4000x3000), so that large images do not take seconds.
-        score_threshold: Faces with a lower score are left out. `None`: those of
-            `SCORE_THRESHOLDS`, 0.9 for mtcnn and 0.6 for yunet.
+        score_threshold: Faces with a lower score are left out. `None`: 0.9 for mtcnn (0.7 at the
+            second look), 0.6 for yunet.
         second_look: Look again where nothing is found, with a replicated border around the image:
             faces that fill an image are found only with a margin. It costs images without faces
             twice the time, others nothing; streams do without it.
@@ -65,18 +68,25 @@ class FaceDetector:
         second_look: bool = True,
         weights: str | os.PathLike[str] | None = None,
     ) -> None:
-        if backend not in SCORE_THRESHOLDS:
-            raise ValueError(
-                f"Expected `backend` among {(*SCORE_THRESHOLDS,)}. Received: backend={backend!r}"
-            )
+        if backend not in BACKENDS:
+            raise ValueError(f"Expected `backend` among {BACKENDS}. Received: backend={backend!r}")
         if min_face_size is not None and not 10 <= min_face_size < np.inf:
             raise ValueError(
                 f"Expected `min_face_size` of 10 pixels or more. Received: {min_face_size!r}"
             )
         if score_threshold is not None and not 0 <= score_threshold <= 1:
             raise ValueError(f"Expected `score_threshold` in [0, 1]. Received: {score_threshold!r}")
-        if weights is not None and backend != "yunet":
-            raise ValueError(f"Expected `weights` only with backend='yunet', not {backend!r}.")
+        if weights is not None and backend == "mtcnn":
+            raise ValueError("Expected `weights` only with backend='yunet', not 'mtcnn'.")
+        if backend == "fast":
+            backend = "yunet"
+            if weights is None and not yunet_backend.has_weights():
+                backend = "mtcnn"
+                warnings.warn(
+                    "The weights of the detector 'yunet' have not been fetched yet: 'fast' is "
+                    "'mtcnn' here. FaceDetector('yunet') fetches them once.",
+                    stacklevel=2,
+                )
         self.backend = backend
         self.min_face_size = min_face_size
         self.score_threshold = score_threshold
@@ -100,12 +110,11 @@ class FaceDetector:
 
         Args:
             image: An image in any form that `read_image` takes.
-            second_look: Whether to look again where nothing is found, instead of the detector's
-                own setting.
+            second_look: Instead of the detector's own setting.
         """
         image = read_image(image)
         shown = _resize(image, self._backend.smallest_face / self.smallest_face(image))
-        first, second = SCORE_THRESHOLDS[self.backend]
+        first, second = _SCORE_THRESHOLDS[self.backend]
         if self.score_threshold is not None:
             first = second = self.score_threshold
         faces = self._find(image, shown, 0, first)
@@ -129,41 +138,29 @@ class FaceDetector:
         finite = np.isfinite(corners).all(axis=(1, 2)) & np.isfinite(landmarks).all(axis=(1, 2))
         corners, scores, landmarks = corners[finite], found.scores[finite], landmarks[finite]
         inside = np.clip(corners, 0, size)
-        area, area_inside = (np.prod(box[:, 1] - box[:, 0], axis=1) for box in (corners, inside))
-        wanted = (corners[:, 1] - corners[:, 0]).max(axis=1) >= self.smallest_face(image)
-        wanted &= area_inside > 0.5 * area
+        sides, sides_inside = (box[:, 1] - box[:, 0] for box in (corners, inside))
+        wanted = sides.max(axis=1) >= self.smallest_face(image)
+        wanted &= sides_inside.prod(axis=1) > 0.5 * sides.prod(axis=1)
         edges = np.rint(inside[wanted]).astype(int)
         faces = map(_make_face, edges, scores[wanted], landmarks[wanted])
         faces = [face for face in faces if min(face.box[2:]) > 0]
         return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
-    def detect_batch(self, images: Iterable[ImageSource]) -> list[list[Face]]:
-        """Returns the faces of each image, exactly as `detect` does.
-
-        Images are read one by one and not kept, so that a generator or a list of paths of any
-        length fits into memory.
-        """
-        if is_image(images):
-            raise TypeError("Expected a list of images. Received one image; use `detect`.")
-        return [self.detect(image) for image in images]
-
 
 def _load_backend(name: str, weights: str | os.PathLike[str] | None) -> Backend:
+    if name == "yunet":
+        return yunet_backend.YunetBackend(weights)
     # Imported here: mtcnn brings TensorFlow, which a user of yunet need not have.
-    if name == "mtcnn":
-        import keras
+    import keras
 
-        if keras.backend.backend() != "tensorflow":
-            raise ValueError(
-                "Expected the TensorFlow backend of Keras for the detector 'mtcnn'. Received: "
-                f"{keras.backend.backend()!r}; use 'yunet', which works with any backend."
-            )
-        from fer_lib.detection.mtcnn_backend import MtcnnBackend
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Expected the TensorFlow backend of Keras for the detector 'mtcnn'. Received: "
+            f"{keras.backend.backend()!r}; use 'yunet', which works with any backend."
+        )
+    from fer_lib.detection.mtcnn_backend import MtcnnBackend
 
-        return MtcnnBackend()
-    from fer_lib.detection.yunet_backend import YunetBackend
-
-    return YunetBackend(weights)
+    return MtcnnBackend()
 
 
 def _resize(image: np.ndarray, scale: float) -> np.ndarray:

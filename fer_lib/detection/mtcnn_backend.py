@@ -48,10 +48,10 @@ class MtcnnBackend:
 
     def find(self, image: np.ndarray, score_threshold: float) -> Detections:
         """Returns the faces of an RGB `uint8 (height, width, 3)` image."""
+        processes.check_not_forked()
         levels = round(np.log(min(image.shape[:2]) / _WINDOW) / -np.log(_NEXT_SCALE) - 1)
         if levels < 1:
             return _NOTHING
-        processes.check_not_forked()
         with tf.device(_DEVICE):
             pixels = tf.constant(image)
             scales = np.float32(_FIRST_SCALE * _NEXT_SCALE ** np.arange(levels))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pooch
 
 from fer_lib.detection.types import Detections
 from fer_lib.paths import cache_dir
@@ -25,12 +25,20 @@ _LOG_ERRORS = 2
 _MIN_SIDE = 64
 
 
+def has_weights() -> bool:
+    """Returns whether the right weights lie in `cache_dir()`, so that no network is needed."""
+    path = cache_dir() / WEIGHTS_NAME
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == WEIGHTS_SHA256
+
+
 def fetch_weights() -> Path:
     """Returns the path of YuNet's weights in `cache_dir()`, where they are downloaded at first use.
 
     Raises:
         OSError: They are not there and cannot be fetched, or what came has another checksum.
     """
+    import pooch  # a tenth of a second, which those who use mtcnn need not wait
+
     try:
         # Downloads to a temporary name and renames, so that an interrupted fetch leaves nothing.
         path = pooch.retrieve(

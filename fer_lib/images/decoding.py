@@ -8,8 +8,7 @@ import io
 import os
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -54,39 +53,30 @@ def shorten(value: object) -> str:
     return repr(text if len(text) <= 120 else f"{text[:60]}...{text[-40:]}")
 
 
-def decode(data: bytes, name: str) -> np.ndarray:
-    """Returns the pixels of an image file, RGB `uint8 (height, width, 3)`.
+def decode(source: bytes | Image.Image, name: str) -> np.ndarray:
+    """Returns the pixels of an image file or a PIL image, RGB `uint8 (height, width, 3)`.
 
     Args:
-        data: The bytes of the file.
+        source: The bytes of the file, or the opened image.
         name: What to call it in messages.
 
     Raises:
         OSError: It is no image, cut off, or larger than `max_pixels`.
     """
-    if not data:
+    if isinstance(source, bytes) and not source:
         raise OSError(f"Expected an image. {name} is empty (0 bytes).")
-    with explain_errors(name):
+    try:
+        if isinstance(source, Image.Image):
+            return _to_rgb(source, name)
         try:
-            return to_rgb(_open(data), name, len(data))
+            return _to_rgb(_open(source), name, len(source))
         except Exception:
             # Damaged or oversized metadata may have done it: the pixels alone are tried.
-            bare = strip_metadata(data)
-            if bare == data:
+            bare = _strip_metadata(source)
+            if bare == source:
                 raise
-            return to_rgb(_open(bare), name, len(data))
-
-
-class OversizedError(OSError):
-    """An image has more pixels than the budget allows."""
-
-
-@contextmanager
-def explain_errors(name: str) -> Iterator[None]:
-    """Turns all that Pillow's decoders raise, a dozen kinds, into one `OSError` with the name."""
-    try:
-        yield
-    except OversizedError:
+            return _to_rgb(_open(bare), name, len(bare))
+    except _OversizedError:
         raise
     except UnidentifiedImageError:
         formats = readable_formats()
@@ -95,22 +85,38 @@ def explain_errors(name: str) -> Iterator[None]:
             f"Expected an image ({', '.join(formats)}). Received: {name}, which holds none of "
             f"these{hint}."
         ) from None
-    except Exception as error:
+    except Exception as error:  # Pillow's decoders raise a dozen kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise OSError(f"Cannot read {name} as an image: {reason}") from error
 
 
-def to_rgb(image: Image.Image, name: str, size: int | None = None) -> np.ndarray:
+class _OversizedError(OSError):
+    """An image has more pixels than the budget allows."""
+
+
+def _open(data: bytes) -> Image.Image:
+    formats = readable_formats()
+    with _pillow_lock, warnings.catch_warnings():
+        # The budget is ours (`_to_rgb`), and damaged metadata is no news to the user.
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(io.BytesIO(data), formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _to_rgb(image: Image.Image, name: str, size: int | None = None) -> np.ndarray:
     """Returns the pixels of a PIL image, upright and over white; `size` is its file's, in bytes."""
     count, limit = image.width * image.height, max_pixels()
     is_bomb = size is not None and count > max(_BOMB_PIXELS, _MAX_PIXELS_PER_BYTE * size)
     if count > limit or is_bomb:
-        raise OversizedError(
+        raise _OversizedError(
             f"Refused to unpack {name}: {image.width}x{image.height} pixels may be a "
             f"decompression bomb; the limit is FER_LIB_MAX_PIXELS={limit}."
         )
     if count == 0:
-        raise ValueError(f"Expected an image with pixels. Received {name} of size {image.size}")
+        raise ValueError(f"it has no pixels, its size is {image.size}")
     if image.format in ("JPEG", "MPO") and count > _MAX_FULL_PIXELS:
         image.draft("RGB", (image.width // 2, image.height // 2))
     orientation = _read_orientation(image)
@@ -133,46 +139,15 @@ def to_rgb(image: Image.Image, name: str, size: int | None = None) -> np.ndarray
     return pixels
 
 
-def scale_to_bytes(array: np.ndarray) -> np.ndarray:
-    """Returns pixel values as `uint8`; see `read_image` for the ranges."""
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype.kind == "f":
-        low, high = float(array.min()), float(array.max())
-        if not np.isfinite([low, high]).all():
-            raise ValueError(
-                "Expected finite pixels. Received an image that holds NaN or infinity."
-            )
-        # Resizing overshoots by a little: a thousandth is clipped, more is another scale.
-        if low < -1e-3 or high > 1 + 1e-3:
-            raise ValueError(
-                "Expected floats in [0, 1]. Received values in "
-                f"[{low:.6g}, {high:.6g}]; pass 0..255 as image.astype('uint8')."
-            )
-        return np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
-    if array.dtype.kind in "iu":
-        low, high = int(array.min()), int(array.max())
-        if low >= 0 and high <= 255:
-            return array.astype(np.uint8)
-        if array.dtype.kind == "u" and array.dtype.itemsize == 2:  # in either byte order
-            full = next(2**bits - 1 for bits in (10, 12, 14, 16) if high < 2**bits)
-            return ((array.astype(np.uint32) * 255 + full // 2) // full).astype(np.uint8)
-        raise ValueError(
-            f"Expected integers in 0..255, or uint16. Received values in {low}..{high}"
-        )
-    raise ValueError(
-        "Expected pixels as uint8 (0..255), uint16 (0..65535) or floats in [0, 1]. "
-        f"Received: image.dtype={array.dtype}"
-    )
+def _read_orientation(image: Image.Image) -> int | None:
+    """Returns the EXIF orientation, 1 to 8; damaged EXIF costs it, but not the pixels."""
+    with _pillow_lock, warnings.catch_warnings(), suppress(Exception):
+        warnings.simplefilter("ignore")
+        return image.getexif().get(ExifTags.Base.Orientation)
+    return None
 
 
-def lay_over_white(image: Image.Image) -> np.ndarray:
-    """Returns the RGB pixels of an RGBA image on a white background."""
-    white = Image.new("RGBA", image.size, "white")
-    return np.array(Image.alpha_composite(white, image).convert("RGB"))
-
-
-def strip_metadata(data: bytes) -> bytes:
+def _strip_metadata(data: bytes) -> bytes:
     """Returns a PNG or JPEG file with nothing but what its pixels need, else the same bytes."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         parts, place = [data[:8]], 8
@@ -195,21 +170,34 @@ def strip_metadata(data: bytes) -> bytes:
     return data
 
 
-def _read_orientation(image: Image.Image) -> int | None:
-    """Returns the EXIF orientation, 1 to 8; damaged EXIF costs it, but not the pixels."""
-    with _pillow_lock, warnings.catch_warnings(), suppress(Exception):
-        warnings.simplefilter("ignore")
-        return image.getexif().get(ExifTags.Base.Orientation)
-    return None
+def scale_to_bytes(array: np.ndarray) -> np.ndarray:
+    """Returns pixel values as `uint8`; see `read_image` for the ranges."""
+    kind = array.dtype.kind
+    if array.dtype == np.uint8:
+        return array
+    if kind not in "fiu":
+        raise ValueError(
+            "Expected pixels as uint8 (0..255), uint16 (0..65535) or floats in [0, 1]. "
+            f"Received: image.dtype={array.dtype}"
+        )
+    low, high = array.min(), array.max()
+    if kind == "f":
+        # Resizing overshoots by a little: a thousandth is clipped, more is another scale.
+        if not (low >= -1e-3 and high <= 1 + 1e-3):
+            raise ValueError(
+                f"Expected floats in [0, 1], no NaN or infinity. Received values in [{low:.6g}, "
+                f"{high:.6g}]; pass 0..255 as image.astype('uint8')."
+            )
+        return np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
+    if low >= 0 and high <= 255:
+        return array.astype(np.uint8)
+    if kind == "u" and array.dtype.itemsize == 2:  # in either byte order
+        full = next(2**bits - 1 for bits in (10, 12, 14, 16) if high < 2**bits)
+        return ((array.astype(np.uint32) * 255 + full // 2) // full).astype(np.uint8)
+    raise ValueError(f"Expected integers in 0..255, or uint16. Received values in {low}..{high}")
 
 
-def _open(data: bytes) -> Image.Image:
-    formats = readable_formats()
-    with _pillow_lock, warnings.catch_warnings():
-        # The budget is ours (`to_rgb`), and damaged metadata is no news to the user.
-        warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            return Image.open(io.BytesIO(data), formats=formats)
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+def lay_over_white(image: Image.Image) -> np.ndarray:
+    """Returns the RGB pixels of an RGBA image on a white background."""
+    white = Image.new("RGBA", image.size, "white")
+    return np.array(Image.alpha_composite(white, image).convert("RGB"))

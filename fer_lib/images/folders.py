@@ -13,8 +13,7 @@ from fer_lib.images.decoding import readable_formats, shorten
 
 
 @functools.cache
-def image_suffixes() -> frozenset[str]:
-    """Returns the suffixes of the image files that can be read here, such as `".jpg"`."""
+def _image_suffixes() -> frozenset[str]:
     formats = readable_formats()
     return frozenset(s for s, kind in Image.registered_extensions().items() if kind in formats)
 
@@ -22,13 +21,9 @@ def image_suffixes() -> frozenset[str]:
 def find_images(path: str | os.PathLike[str], skipped: list[Path] | None = None) -> list[Path]:
     """Returns the image files of a folder and its subfolders, sorted; of a file, the file itself.
 
-    Files are told by their suffix (`image_suffixes`). Links are followed, each folder once;
-    hidden files and folders are left out.
-
-    Args:
-        path: The folder or file.
-        skipped: A list that receives what is passed over: files that are no images by their
-            name, broken links and folders that cannot be read.
+    Files are told by their suffix. Links are followed, each folder once; hidden files and folders
+    are left out. `skipped` receives what else is passed over: files that are no images by their
+    name, broken links and folders that cannot be read.
 
     Raises:
         FileNotFoundError: Nothing is at `path`.
@@ -48,7 +43,7 @@ def find_images(path: str | os.PathLike[str], skipped: list[Path] | None = None)
         seen.add(real)
         subfolders[:] = sorted(n for n in subfolders if not n.startswith((".", "__MACOSX")))
         for file in (Path(folder, name) for name in names if not name.startswith(".")):
-            is_found = file.suffix.lower() in image_suffixes() and file.is_file()
+            is_found = file.suffix.lower() in _image_suffixes() and file.is_file()
             (found if is_found else other).append(file)
     if skipped is not None:
         skipped += sorted(other)

@@ -12,15 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fer_lib.files import expand_user, write_atomically
-from fer_lib.images.decoding import (
-    decode,
-    explain_errors,
-    lay_over_white,
-    max_pixels,
-    scale_to_bytes,
-    shorten,
-    to_rgb,
-)
+from fer_lib.images.decoding import decode, lay_over_white, max_pixels, scale_to_bytes, shorten
 
 ImageSource = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | np.ndarray | Image.Image
@@ -33,13 +25,13 @@ _ENCODED = (bytes, bytearray, memoryview)
 def read_image(image: ImageSource) -> np.ndarray:
     """Returns an image as RGB, turned upright, whatever holds it.
 
-    EXIF rotation is applied, transparent parts are laid over white, and palette, gray, CMYK and
-    16-bit images are converted. Of an animation the first frame is taken. Damaged metadata is
-    left out. A JPEG of more than 128 megapixels is read at a half of its size or less.
+    EXIF rotation is applied, transparent parts are laid over white; palette, gray, CMYK and 16-bit
+    images are converted. Of an animation the first frame is taken. Damaged metadata is left out.
+    A JPEG of more than 128 megapixels is read at a half of its size or less.
 
     Args:
         image: A path, the bytes of an image file, an open binary file or anything else with
-            `read`, a `PIL.Image`, or an array of shape `(height, width)`, `(height, width, 1)`,
+            `read`, a `PIL.Image`, or an array `(height, width)`, `(height, width, 1)`,
             `(height, width, 3)` in RGB order or `(height, width, 4)` with alpha. Floats are in
             `[0, 1]`, integers in `0..255`. 16-bit values (`uint16`, and files) may go further:
             if the largest needs more than 8 bits, all are taken as 10, 12, 14 or 16 bits deep,
@@ -49,7 +41,7 @@ def read_image(image: ImageSource) -> np.ndarray:
         `uint8 (height, width, 3)`. An array that already looks so is returned without a copy.
 
     Raises:
-        OSError: The file is missing, no image, cut off, or larger than `MAX_PIXELS`.
+        OSError: The file is missing, no image, cut off, or larger than `FER_LIB_MAX_PIXELS`.
         ValueError: An array has a wrong shape, dtype or range, is masked, or holds NaN; or text
             is an address or base64 instead of a path.
         TypeError: `image` is none of the above.
@@ -61,8 +53,7 @@ def read_image(image: ImageSource) -> np.ndarray:
     if isinstance(image, np.ndarray):
         return _from_array(image)
     if isinstance(image, Image.Image):
-        with explain_errors("the PIL image"):
-            return to_rgb(image, "the PIL image")
+        return decode(image, "the PIL image")
     if isinstance(image, _ENCODED):
         return decode(bytes(image), f"the {len(image)} bytes")
     if isinstance(image, (str, os.PathLike)):
@@ -76,10 +67,7 @@ def read_image(image: ImageSource) -> np.ndarray:
 
 
 def is_image(value: Any) -> bool:
-    """Tells one image from several: whether `value` is of a kind that `read_image` takes.
-
-    An array of four axes is a batch of images, `(n, height, width, channels)`.
-    """
+    """Tells one image from several, of which `(n, height, width, channels)` is one form."""
     if isinstance(value, np.ndarray):
         return value.ndim != 4
     return isinstance(value, (str, os.PathLike, Image.Image, *_ENCODED)) or hasattr(value, "read")
@@ -93,10 +81,7 @@ def to_gray(image: ImageSource) -> np.ndarray:
 
 
 def write_image(path: str | os.PathLike[str], image: ImageSource) -> Path:
-    """Writes an image in the format that the suffix names, making the folder where it is missing.
-
-    Returns:
-        The path that was written.
+    """Writes an image in the format that the suffix names, and returns the path.
 
     Raises:
         ValueError: The suffix names no image format.

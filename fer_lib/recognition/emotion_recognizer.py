@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fer_lib.alignment import crop_detected_face
-from fer_lib.detection import Face, FaceDetector
+from fer_lib.detection import BACKENDS, Face, FaceDetector
 from fer_lib.images import ImageSource, is_image, read_image
 from fer_lib.pretrained import load_pretrained
 from fer_lib.recognition.emotion_stream import EmotionStream
@@ -29,7 +29,8 @@ class EmotionRecognizer:
         model: The name or folder of a trained model (see `load_pretrained`), or a loaded one: any
             object with `class_names` and `predict(faces)`. `None` is `"cnn"`, for images and
             streams alike; `"cnn_tiny"` answers a stream in a third of the time.
-        detector: `"mtcnn"`, `"yunet"`, or a `FaceDetector` with settings of your own.
+        detector: `"mtcnn"`, `"yunet"`, `"fast"` (yunet where its weights are at hand, else
+            mtcnn), or a `FaceDetector` with settings of your own.
 
     Raises:
         FileNotFoundError: No model of that name.
@@ -58,7 +59,7 @@ class EmotionRecognizer:
         self.detector = FaceDetector(detector) if isinstance(detector, str) else detector
         if not hasattr(self.detector, "detect"):
             raise TypeError(
-                f"Expected `detector` as 'mtcnn', 'yunet' or a FaceDetector. Received: {detector!r}"
+                f"Expected `detector` among {BACKENDS}, or a FaceDetector. Received: {detector!r}"
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -96,23 +97,9 @@ class EmotionRecognizer:
         for image in map(read_image, images):
             found.append(self.detector.detect(image))
             crops += [crop_detected_face(image, face, shape) for face in found[-1]]
-        probabilities = iter(self.predict_faces(np.array(crops, np.uint8)))
+        rows = iter(np.asarray(self.model.predict(np.array(crops)), np.float32) if crops else ())
         names = self.class_names
-        return [[FaceEmotion(face, next(probabilities), names) for face in row] for row in found]
-
-    def predict_faces(self, faces: np.ndarray) -> np.ndarray:
-        """Returns the probabilities of faces that are aligned already.
-
-        Args:
-            faces: `uint8 (n, 48, 48)` in gray levels, as `align_face` returns them, or of the
-                shape that the model takes.
-
-        Returns:
-            `float32 (n, num_classes)`.
-        """
-        if len(faces) == 0:
-            return np.empty((0, len(self.class_names)), np.float32)
-        return np.asarray(self.model.predict(np.asarray(faces)), np.float32)
+        return [[FaceEmotion(face, next(rows), names) for face in faces] for faces in found]
 
     def start_stream(self, **options: Any) -> EmotionStream:
         """Returns an `EmotionStream` for a video or a camera, which takes frame after frame.
@@ -134,21 +121,13 @@ class EmotionRecognizer:
         fps: float = 30.0,
         **options: Any,
     ) -> Iterator[tuple[float, list[TrackedEmotion]]]:
-        """Yields the faces of each frame of a video, a camera, or any other source of frames.
+        """Yields the time in seconds and the faces, the largest first, of each frame.
 
         Args:
-            frames: RGB `uint8 (height, width, 3)` frames, or pairs of a time in seconds and such
-                a frame. Taken one by one, as the results are asked for.
+            frames: RGB `uint8 (height, width, 3)` frames of a video, a camera or any other source,
+                or pairs of a time in seconds and a frame. Taken as the results are asked for.
             fps: Frames a second, where the frames come without a time.
             **options: See `start_stream`.
-
-        Yields:
-            The time in seconds and the list of `TrackedEmotion`, the largest face first, once a
-            frame.
-
-        Example:
-            >>> for time_s, faces in EmotionRecognizer().stream(frames):  # doctest: +SKIP
-            ...     print(time_s, [(face.face_id, face.emotion) for face in faces])
         """
         if not 0 < fps < np.inf:
             raise ValueError(f"Expected `fps` above 0. Received: {fps!r}")

@@ -27,10 +27,8 @@ class EmotionStream:
     A detection takes several times as long as everything else. So faces are detected only now and
     then, and carried on by optical flow in between (`FaceTracker`); every face is aligned and
     classified in every frame, all faces of a frame in one pass. When a face gets lost, the next
-    detection does not wait for its turn.
-
-    Probabilities are smoothed by an exponential mean over time, not over frames, so that any
-    spacing of the frames does; a face that was out of sight begins anew the longer it was away.
+    detection does not wait for its turn. Probabilities are smoothed by an exponential mean over
+    time, so that any spacing of the frames does.
 
     One stream belongs to one thread at a time. `close` it, or use it in a `with` statement.
 
@@ -41,9 +39,9 @@ class EmotionStream:
         smoothing_s: Time constant of the mean in seconds; 0 leaves the probabilities as they are.
         background: Detect in a thread beside the stream, on one frame at a time, and carry the
             answer on to the frame that is the newest by then. No frame but the first waits
-            (unless the detector lags a second behind), so a camera does not stutter; but when
-            the answer comes depends on the machine. With False every frame that has its turn
-            waits, and the same frames give the same answers.
+            (unless the detector lags a second behind), but when the answer comes depends on the
+            machine. With False every frame that has its turn waits, and the same frames give the
+            same answers.
         bridge_s: For how many seconds a face may be out of sight and keep its number.
 
     Raises:

@@ -67,10 +67,10 @@ class FaceEmotion:
 
 @dataclass(frozen=True, eq=False)
 class TrackedEmotion(FaceEmotion):
-    """One face in one frame of a stream; its expression is averaged over the last moments.
+    """One face in one frame of a stream.
 
     Between two detections the box and the landmarks of `face` are carried on by tracking, its
-    score is that of the last detection; `probabilities` are smoothed over time.
+    score is that of the last detection; `probabilities` are averaged over the last moments.
 
     Attributes:
         face_id: A whole number from 1, the same for the same face in all frames.
@@ -82,8 +82,5 @@ class TrackedEmotion(FaceEmotion):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values: those of `FaceEmotion`, `face_id` and `raw_probabilities`."""
-        return {
-            "face_id": int(self.face_id),
-            **super().to_dict(),
-            "raw_probabilities": self._by_name(self.raw_probabilities),
-        }
+        raw = self._by_name(self.raw_probabilities)
+        return {"face_id": int(self.face_id), **super().to_dict(), "raw_probabilities": raw}
