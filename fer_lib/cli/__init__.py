@@ -12,13 +12,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 import fer_lib
 from fer_lib.cli import streams
 
-# Subcommand (and module of this package) -> what the help says. A module offers
-# `add_arguments(parser)` and `run(arguments) -> exit status`, and loads heavy libraries only when
-# it runs.
+# Subcommand -> what the help says. Its module offers `add_arguments(parser)` and
+# `run(arguments) -> exit status`, and loads heavy libraries only when it runs.
 SUBCOMMANDS = {
     "demo": "recognize the expressions in two photographs that come with the libraries",
     "predict": "recognize the expressions in your photographs",
@@ -45,10 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # TensorFlow's start-up lines would drown the answer; warnings and errors still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Figures go to files only: a window needs a screen, which a server has not.
+    os.environ["MPLBACKEND"] = "Agg"
     streams.prepare()
     words = list(sys.argv[1:] if argv is None else argv)
     name = words[0] if words and words[0] in SUBCOMMANDS else None
-    status = 1
+    arguments = None
     try:
         parser = _build_parser(name)
         arguments = parser.parse_args(words)
@@ -58,21 +60,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         with streams.one_line_warnings(name):
             if name != "datasets":  # which answers without the seconds that Keras takes
                 streams.load_backend_quietly()
-            status = importlib.import_module(f"fer_lib.cli.{name}").run(arguments)
+            status = _module(name).run(arguments)
         sys.stdout.flush()
+        return status
     except BrokenPipeError:  # the reader of the pipe has left: there is nobody to tell
-        status = _BROKEN_PIPE
+        return _BROKEN_PIPE
     except KeyboardInterrupt:
         streams.report(name, "interrupted")
-        status = _INTERRUPTED
+        return _INTERRUPTED
     except Exception as error:
         if os.environ.get("FER_LIB_DEBUG"):
             raise
-        streams.report(name, streams.one_line(error))
-        status = 1
+        streams.report(name, streams.name_options(streams.one_line(error), arguments))
+        return 1
     finally:
         streams.close()
-    return status
+
+
+def _module(name: str) -> ModuleType:
+    file = "export_model" if name == "export" else name  # `export` is a room of the library
+    return importlib.import_module(f"fer_lib.cli.{file}")
 
 
 def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
@@ -85,5 +92,5 @@ def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
     for name, summary in SUBCOMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary.capitalize())
         if name == chosen:
-            importlib.import_module(f"fer_lib.cli.{name}").add_arguments(subparser)
+            _module(name).add_arguments(subparser)
     return parser

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from fer_lib.cli import streams
-from fer_lib.cli.data import number
+from fer_lib.cli.arguments import number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,22 +6,19 @@ import argparse
 from pathlib import Path
 
 from fer_lib.cli import streams
-from fer_lib.cli.data import add_votes, check_outputs, load_path
+from fer_lib.cli.arguments import DATA_HELP, add_data, check_outputs, load_data
 from fer_lib.datasets import catalogue
-
-# A copy of FER+ is read with FER2013's images, and synthetic faces have no copy.
-_KEYS = list(catalogue.list_datasets())
-_CHECKED = [key for key in _KEYS if key not in ("ferplus", "synthetic")]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    keys = list(catalogue.list_datasets())
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="print the catalogue, or all about one set")
-    listing.add_argument("name", nargs="?", metavar="NAME", choices=_KEYS)
+    listing.add_argument("name", nargs="?", metavar="NAME", choices=keys)
     listing.add_argument("--markdown", action="store_true", help="print datasets/README.md")
 
     fetching = actions.add_parser("fetch", help="download an open set, explain how to get another")
-    fetching.add_argument("name", metavar="NAME", choices=_KEYS)
+    fetching.add_argument("name", metavar="NAME", choices=keys)
     fetching.add_argument("--source", metavar="FILE", help="a file or http(s) address instead")
     fetching.add_argument("--folder", type=Path, metavar="DIR", help="other than in the cache")
     fetching.add_argument("--checksum", metavar="md5:...", help="what the source must have")
@@ -29,16 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-bytes", type=int, metavar="N", help="unpacked size of an archive; 4 GB unless given"
     )
 
-    checking = actions.add_parser("check", help="is a copy whole, clean and free of leaks?")
-    checking.add_argument("path", metavar="PATH", type=Path, help="a file or folder")
-    checking.add_argument(
-        "--set",
-        choices=_CHECKED,
-        metavar="NAME",
-        help="which set it is; else FER2013, a file of FaceDataset.save, or class-named folders",
-    )
+    checking = actions.add_parser("check", help="is a copy whole, clean and free of leakage?")
+    checking.add_argument("data", metavar="PATH", help=DATA_HELP)
+    add_data(checking, detector="none")
     checking.add_argument("--model", metavar="MODEL", help="compare the order of the labels with")
-    checking.add_argument("--votes", type=Path, metavar="FILE", help="FER+ votes of a FER2013 copy")
     checking.add_argument("--json", type=Path, metavar="FILE", help="write the figures, too")
 
 
@@ -61,14 +52,10 @@ def _fetch(arguments: argparse.Namespace) -> int:
     from fer_lib.datasets import fetch
 
     info = catalogue.dataset_info(arguments.name)
+    limits = {"checksum": arguments.checksum, "max_bytes": arguments.max_bytes}
     try:
         path = fetch.fetch_dataset(
-            arguments.name,
-            arguments.source,
-            arguments.folder,
-            checksum=arguments.checksum,
-            max_bytes=arguments.max_bytes,
-            return_path=True,
+            arguments.name, arguments.source, arguments.folder, **limits, return_path=True
         )
     except fetch.AccessRequiredError as error:
         print(fetch.how_to_get(info, arguments.folder))
@@ -79,17 +66,17 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    check_outputs([arguments.data], json=arguments.json)
+    if arguments.model is not None or arguments.detector != "none":
+        streams.load_backend_quietly()
     from fer_lib.audit import check_dataset
 
-    check_outputs([arguments.path], {"--json": arguments.json})
     model = None
     if arguments.model is not None:
-        streams.load_backend_quietly()
         from fer_lib.pretrained import load_pretrained
 
         model = load_pretrained(arguments.model)
-    dataset = add_votes(load_path(arguments.path, arguments.set), arguments.votes)
-    report = check_dataset(dataset, model)
+    report = check_dataset(load_data(arguments, model), model)
     print(report)
     if arguments.json is not None:
         report.to_json(arguments.json)

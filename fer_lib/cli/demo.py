@@ -5,25 +5,30 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fer_lib.cli.data import add_recognizer_arguments, make_recognizer
+from fer_lib.cli.arguments import add_recognizer, make_recognizer, save_figure
 from fer_lib.cli.predict import print_face
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_recognizer_arguments(parser)
+    add_recognizer(parser)
     parser.add_argument("--output", type=Path, default=Path("outputs"), metavar="DIR")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from matplotlib.figure import Figure
+    from matplotlib import cbook, pyplot
+    from skimage.data import astronaut
 
-    from fer_lib.files import write_atomically
+    from fer_lib.images import read_image
     from fer_lib.plotting import plot_predictions
 
     arguments.output.mkdir(parents=True, exist_ok=True)
-    photographs = load_photographs()
+    hopper = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    photographs = {
+        "Eileen Collins (NASA, public domain)": astronaut(),
+        "Grace Hopper (US Navy, public domain)": read_image(hopper),
+    }
     recognizer = make_recognizer(arguments)
-    figure = Figure(figsize=(8, 8.4), layout="constrained")
+    figure = pyplot.figure(figsize=(8, 8.4), layout="constrained")
     axes = figure.subplots(len(photographs), 2, width_ratios=(3, 2))
     for (ax, bars_ax), (name, image) in zip(axes, photographs.items(), strict=True):
         faces = recognizer.predict(image)
@@ -33,21 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
         for face in faces:
             print_face(face.to_dict())
     path = arguments.output / "demo.png"
-    with write_atomically(path) as partial:
-        figure.savefig(partial, dpi=120)
+    save_figure(figure, path)
     print(f"The annotated photographs are in {path}. Open the notebooks with: make lab")
     return 0
-
-
-def load_photographs() -> dict[str, object]:
-    """Returns the two photographs, name to RGB `uint8 (height, width, 3)`."""
-    import matplotlib.cbook
-    import skimage.data
-
-    from fer_lib.images import read_image
-
-    hopper = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
-    return {
-        "Eileen Collins (NASA, public domain)": skimage.data.astronaut(),
-        "Grace Hopper (US Navy, public domain)": read_image(hopper),
-    }

@@ -7,30 +7,25 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fer_lib.cli.data import (
-    add_data_arguments,
-    add_model_argument,
+from fer_lib.cli.arguments import (
+    DATA_HELP,
+    add_data,
+    add_model,
     check_outputs,
-    find_parts,
     load_data,
     number,
 )
 
-if TYPE_CHECKING:
-    from fer_lib.datasets import FaceDataset
-    from fer_lib.evaluation import EvaluationReport, RobustnessReport
-    from fer_lib.pretrained import Pretrained
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_model_argument(parser)
-    add_data_arguments(parser)
+    add_model(parser)
+    parser.add_argument("--data", required=True, metavar="PATH", help=DATA_HELP)
+    add_data(parser)
     parser.add_argument(
         "--split",
-        help="the part to score, such as PublicTest of FER2013; by default PublicTest, or else "
-        "what is for testing, or else for validation, or else all",
+        help="the part to score, such as PublicTest; by default what is for testing, or else for "
+        "validation, or else all",
     )
     parser.add_argument("--tta", action="store_true", help="test-time augmentation by ten-crop")
     parser.add_argument(
@@ -62,31 +57,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from fer_lib import evaluation, pretrained
+    from fer_lib.datasets.parts import choose_scored
+    from fer_lib.report import write_report
 
     if arguments.report and arguments.report.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"Expected --report with a file .html. Received: {arguments.report}")
-    outputs = {"--report": arguments.report, "--robustness": arguments.robustness}
-    check_outputs([Path(arguments.data)], outputs)
+    outputs = {name: getattr(arguments, name) for name in ("report", "robustness")}
+    check_outputs([arguments.data], **outputs)
     models = [pretrained.load_pretrained(name) for name in (arguments.model, *arguments.compare)]
-    dataset, training, parts = _choose_part(load_data(arguments), arguments.split)
-    report, *others = [_score(model, dataset, training, arguments.tta) for model in models]
+    whole = load_data(arguments, models[0])
+    dataset, parts = choose_scored(whole, arguments.split)
+    report, *others = [_score(model, dataset, whole, arguments.tta) for model in models]
     comparison = evaluation.compare(report, *others) if others else None
-    robustness = _corrupt(arguments, models[0], dataset) if arguments.robustness else None
+    robustness = None
+    if arguments.robustness:
+        step = arguments.robustness_step
+        name = f"{dataset.name}, 1 face in {step}" if step > 1 else dataset.name
+        faces = dataset.with_classes(models[0].class_names)[::step]
+        robustness = evaluation.robustness_suite(dataclasses.replace(faces, name=name), models[0])
+        robustness.to_json(arguments.robustness)
     if arguments.json:
-        values = report.to_dict()
+        values = {**report.to_dict(), "split": parts}
         if comparison is not None:
             values["comparison"] = comparison.to_dict()
         print(json.dumps(values, indent=2, allow_nan=False))
     else:
         tta = ", ten-crop" if arguments.tta else ""
         print(f"{models[0].name} on {dataset.name}, {parts}{tta}")
-        print(report)
-        for extra in (comparison, robustness):
-            if extra is not None:
-                print(f"\n{extra}")
+        print(*(text for text in (report, comparison, robustness) if text is not None), sep="\n\n")
     if arguments.report:
-        from fer_lib.report import write_report
-
         tta = "ten-crop" if arguments.tta else "none"
         write_report(
             arguments.report,
@@ -100,53 +99,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _choose_part(
-    dataset: FaceDataset, split: str | None
-) -> tuple[FaceDataset, FaceDataset | None, str]:
-    """Returns the faces to score, the training faces where they are others, and the part's name."""
-    parts = find_parts(dataset)
-    if split is not None:
-        chosen = [split]
-    elif "PublicTest" in parts["validation"]:
-        chosen = ["PublicTest"]
-    else:
-        chosen = parts["test"] or parts["validation"]
-    if not chosen:
-        return dataset, None, "all of it"
-    training = sorted(set(parts["training"]) - set(chosen))
-    # With the training images at hand, the report has a part without those that are among them.
-    return (
-        dataset.subset(split=chosen),
-        dataset.subset(split=training) if training else None,
-        " and ".join(chosen),
-    )
-
-
-def _score(
-    model: Pretrained, dataset: FaceDataset, training: FaceDataset | None, tta: bool
-) -> EvaluationReport:
+def _score(model, dataset, whole, tta: bool):
+    """Scores a model, also without the images that it was, or may have been, trained on."""
     from fer_lib import evaluation
+    from fer_lib.datasets.parts import training_images
 
-    if dataset.class_names != model.class_names:
-        dataset = dataset.with_classes(model.class_names)
+    known = training_images(whole, dataset, model.has_seen(dataset.images))
     return evaluation.evaluate(
         dataset,
         model.predict(dataset.images, tta=tta),
         model.class_names,
         model_name=model.name,
-        training_images=training,
+        training_images=known,
     )
-
-
-def _corrupt(
-    arguments: argparse.Namespace, model: Pretrained, dataset: FaceDataset
-) -> RobustnessReport:
-    """Scores the model on corrupted images of every K-th face, and writes that to its file."""
-    from fer_lib import evaluation
-
-    step = arguments.robustness_step
-    name = f"{dataset.name}, 1 face in {step}" if step > 1 else dataset.name
-    faces = dataclasses.replace(dataset.with_classes(model.class_names)[::step], name=name)
-    robustness = evaluation.robustness_suite(faces, model)
-    robustness.to_json(arguments.robustness)
-    return robustness

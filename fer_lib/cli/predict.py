@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fer_lib.cli import streams
-from fer_lib.cli.data import add_recognizer_arguments, make_recognizer
+from fer_lib.cli.arguments import add_recognizer, make_recognizer, save_figure
 
 _MAX_NAME_BYTES = 200  # of a saved image; file systems take 255, and a number may come on top
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="an image, or a folder of them")
-    add_recognizer_arguments(parser)
+    add_recognizer(parser)
     parser.add_argument(
         "--enhance", action="store_true", help="denoise and equalize dark or noisy images first"
     )
@@ -29,13 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.save is not None:
         arguments.save.mkdir(parents=True, exist_ok=True)
     items = list(_find_items(arguments.paths))
-    targets = _choose_targets(items, arguments.save)
+    targets = {} if arguments.save is None else _choose_targets(items, arguments.save)
     recognizer = make_recognizer(arguments)
     entries = (
-        _entry(item, error)
-        if error is not None
-        else _predict_file(recognizer, item, targets.get(item), arguments.enhance)
-        for item, _, error in items
+        _predict_file(recognizer, file, targets.get(file), arguments.enhance)
+        if error is None
+        else _entry(file, error)
+        for file, _, error in items
     )
     failures = (_print_json if arguments.json else _print_text)(entries)
     if arguments.save is not None and failures < len(items) and not arguments.json:
@@ -45,16 +45,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _find_items(paths: Iterable[str]) -> Iterator[tuple[Path, Path, Exception | None]]:
     """Yields each image with its path below `--save`; a path without one with its error."""
-    from fer_lib.images import find_images
+    from fer_lib.images import count_suffixes, find_images
 
     for root in map(Path, paths):
         skipped: list[Path] = []
         try:
             files = find_images(root, skipped)
             if skipped:
-                kinds = Counter(file.suffix.lower() or "no suffix" for file in skipped)
-                listed = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
-                streams.report("predict", f"{root}: passed over by their suffix: {listed}")
+                streams.report(
+                    "predict", f"{root}: passed over by their suffix: {count_suffixes(skipped)}"
+                )
             if not files:
                 raise FileNotFoundError("Expected images. Received: a folder without any.")
         except OSError as error:
@@ -65,57 +65,37 @@ def _find_items(paths: Iterable[str]) -> Iterator[tuple[Path, Path, Exception | 
             yield file, Path(inner), None
 
 
-def _choose_targets(items: Iterable, save: Path | None) -> dict[Path, Path]:
+def _choose_targets(items: Iterable, save: Path) -> dict[Path, Path]:
     """Returns where each annotated image goes: not over an input, nor over another one."""
-    if save is None:
-        return {}
     taken = {file.resolve() for file, _, _ in items}
     targets = {}
-    for file, inner, error in items:
-        if error is not None or file in targets:
-            continue
+    for file, inner, _ in items:
         # The suffix stays in the name, so that a.jpg and a.png do not overwrite each other.
         name = os.fsdecode(os.fsencode(inner.name)[:_MAX_NAME_BYTES])
-        target, count = save / inner.with_name(f"{name}.png"), 1
-        while target.resolve() in taken:
-            count += 1
-            target = save / inner.with_name(f"{name}-{count}.png")
-        taken.add(target.resolve())
-        targets[file] = target
+        numbers = itertools.chain([""], (f"-{count}" for count in itertools.count(2)))
+        places = (save / inner.with_name(f"{name}{number}.png") for number in numbers)
+        targets[file] = next(place for place in places if place.resolve() not in taken)
+        taken.add(targets[file].resolve())
     return targets
 
 
 def _predict_file(recognizer, file: Path, target: Path | None, enhance: bool) -> dict:
     """Returns the entry of one image; whatever goes wrong with it is its `error`."""
-    from fer_lib.enhancement import enhance as enhance_image
+    from fer_lib import enhancement
     from fer_lib.images import read_image
+    from fer_lib.plotting import plot_predictions
 
     faces = []
     try:
         image = read_image(file)
         if enhance:
-            image = enhance_image(image)
+            image = enhancement.enhance(image)
         faces = recognizer.predict(image)
         if target is not None:
-            _save_annotated(image, faces, target)
+            save_figure(plot_predictions(image, faces).figure, target)
     except Exception as error:  # a decoder may raise anything, and one image never costs the others
         return _entry(file, error, faces)
     return _entry(file, None, faces)
-
-
-def _save_annotated(image, faces, target: Path) -> None:
-    from matplotlib import pyplot
-
-    from fer_lib.files import write_atomically
-    from fer_lib.plotting import plot_predictions
-
-    pyplot.switch_backend("Agg")  # files only: a window needs a screen, which a server has not
-    figure = plot_predictions(image, faces).figure
-    try:
-        with write_atomically(target) as partial:
-            figure.savefig(partial, dpi=120)
-    finally:
-        pyplot.close(figure)
 
 
 def _entry(path: Path, error: Exception | None = None, faces: Iterable = ()) -> dict:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
+import re
 import sys
 import tempfile
 import warnings
@@ -41,10 +43,11 @@ def close() -> None:
 
 def report(subcommand: str | None, message: str) -> None:
     """Writes one line to stderr."""
+    program = " ".join(filter(None, ["fer_lib", subcommand]))
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()  # so that a terminal shows both in their order
     with contextlib.suppress(OSError, ValueError):
-        print(" ".join(["fer_lib", *filter(None, [subcommand])]) + f": {message}", file=sys.stderr)
+        print(f"{program}: {message}", file=sys.stderr)
 
 
 def one_line(error: BaseException) -> str:
@@ -52,6 +55,14 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.strerror}: {error.filename}"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def name_options(message: str, arguments: argparse.Namespace | None) -> str:
+    """Returns a message of the library with this subcommand's options for its arguments."""
+    options = set(vars(arguments or argparse.Namespace())) - {"path", "paths", "source", "name"}
+    option_of = {name: f"--{name.replace('_', '-')}" for name in options}
+    option_of |= {"class_names": "--classes"} if "classes" in options else {}
+    return re.sub(r"`(\w+)(=\w+)?`", lambda found: option_of.get(found[1], found[0]), message)
 
 
 @contextlib.contextmanager
@@ -68,10 +79,13 @@ def one_line_warnings(subcommand: str) -> Iterator[None]:
 
 
 def load_backend_quietly() -> None:
-    """Loads Keras and its backend; their start-up lines go nowhere unless loading fails.
+    """Loads Keras and its backend; their start-up lines go nowhere.
 
     TensorFlow's C++ libraries write to the process' stderr before any setting can stop them, and
     would drown the one line that says what went wrong later.
+
+    Raises:
+        ValueError: The backend that KERAS_BACKEND or Keras' configuration names cannot be loaded.
     """
     sys.stderr.flush()
     stderr = os.dup(2)
@@ -81,6 +95,12 @@ def load_backend_quietly() -> None:
             import keras
 
             keras.ops.zeros(1)  # The first operation looks for devices, and talks about it.
+        except (ImportError, ValueError) as error:
+            name = os.environ.get("KERAS_BACKEND") or "the one in ~/.keras/keras.json"
+            raise ValueError(
+                "Expected a backend of Keras that is installed: set KERAS_BACKEND=tensorflow or "
+                f"jax. Received: {name} ({one_line(error)})"
+            ) from error
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)

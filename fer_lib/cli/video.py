@@ -8,7 +8,13 @@ import warnings
 from pathlib import Path
 
 from fer_lib.cli import streams
-from fer_lib.cli.data import add_recognizer_arguments, check_outputs, make_recognizer, number
+from fer_lib.cli.arguments import (
+    add_recognizer,
+    check_outputs,
+    make_recognizer,
+    number,
+    save_figure,
+)
 from fer_lib.paths import DEFAULT_STREAM_MODEL
 
 
@@ -21,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--annotate", type=Path, metavar="OUT.mp4", help="write the video with boxes and labels"
     )
     parser.add_argument("--plot", type=Path, metavar="OUT.png", help="write the timeline")
-    add_recognizer_arguments(parser, model=DEFAULT_STREAM_MODEL)
+    add_recognizer(parser, model=DEFAULT_STREAM_MODEL)
     parser.add_argument(
         "--detect-every",
         type=number(1, 10**6),
@@ -39,15 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from fer_lib.images import find_images
+    from fer_lib.plotting import plot_timeline
     from fer_lib.video import analyze_video
 
     source = Path(arguments.source)
-    outputs = {
-        f"--{name}": getattr(arguments, name)
-        for name in ("csv", "annotate", "plot")
-        if getattr(arguments, name) is not None
-    }
-    check_outputs(find_images(source) if source.is_dir() else [source], outputs)
+    outputs = {name: getattr(arguments, name) for name in ("csv", "annotate", "plot")}
+    check_outputs(find_images(source) if source.is_dir() else [source], **outputs)
     with warnings.catch_warnings():
         # They are said in words of this subcommand's own below.
         warnings.filterwarnings("ignore", "Interrupted|.*damaged or cut off")
@@ -65,26 +68,13 @@ def run(arguments: argparse.Namespace) -> int:
         lost = f"{facts['lost_frames']} frames are damaged or cut off and are left out"
         streams.report("video", lost)
     if facts["frames"] and arguments.plot is not None:
-        _save_timeline(table, arguments.plot)
+        save_figure(plot_timeline(table)[0].figure, arguments.plot)
     _print_summary(table, arguments.source)
-    print("Written: " + ", ".join(map(str, outputs.values())))
+    print("Written: " + ", ".join(str(path) for path in outputs.values() if path is not None))
     if facts["interrupted"]:
         streams.report("video", "interrupted; what was read until then is kept")
         return 130
     return 0
-
-
-def _save_timeline(table, target: Path) -> None:
-    from matplotlib import pyplot
-
-    from fer_lib.files import write_atomically
-    from fer_lib.plotting import plot_timeline
-
-    pyplot.switch_backend("Agg")  # files only: a window needs a screen, which a server has not
-    figure = plot_timeline(table)[0].figure
-    with write_atomically(target) as partial:
-        figure.savefig(partial, dpi=120)
-    pyplot.close(figure)
 
 
 def _print_summary(table, source: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fer_lib.cli.data import add_recognizer_arguments, make_recognizer
+from fer_lib.cli.arguments import add_recognizer, make_recognizer
 from fer_lib.paths import DEFAULT_STREAM_MODEL
 
 
@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--camera", default="0", help="a camera's number, a stream's address or a video file"
     )
-    add_recognizer_arguments(parser, model=DEFAULT_STREAM_MODEL)
+    add_recognizer(parser, model=DEFAULT_STREAM_MODEL)
     parser.add_argument(
         "--output", type=Path, default=Path("outputs"), metavar="DIR", help="for saved images"
     )

@@ -24,6 +24,7 @@ _MODULE_OF: dict[str, str] = {
     "load_folder": "folder",
     "load_jaffe": "public_sets",
     "load_kdef": "public_sets",
+    "load_path": "any_layout",
     "load_rafdb": "public_sets",
 }
 __all__ = list(_MODULE_OF)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.listing import read_listing
-from fer_lib.images import find_images
+from fer_lib.images import count_suffixes, find_images
 from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def load_folder(
     path: str | os.PathLike[str],
     detector: FaceDetector | None = None,
     *,
-    class_names: Sequence[str] | None = None,
+    class_names: Sequence[str] | Mapping[str, str] | None = None,
     image_size: int = 48,
     color: bool = False,
 ) -> FaceDataset:
@@ -41,8 +42,8 @@ def load_folder(
         detector: A `FaceDetector`: the face of each image is found and aligned as the models
             expect it, except in images of `image_size` by `image_size` pixels, which are taken to
             be crops already. Without one, all images are: their middle square is resized.
-        class_names: Your own classes; by default the folder names are matched with `EMOTIONS`
-            (`EMOTIONS_8`, if there is contempt), synonyms such as "anger" and numbers in front
+        class_names: Your own classes, or a mapping from each to its folder's name; by default the
+            folder names are matched with `EMOTIONS` (`EMOTIONS_8`, if there is contempt), synonyms such as "anger" and numbers in front
             ("0 angry") included.
         image_size: Width and height of the result in pixels.
         color: Whether the result is RGB instead of gray, `(n, size, size, 3)`; not with a detector.
@@ -57,7 +58,7 @@ def load_folder(
             could be used.
 
     Warns:
-        UserWarning: Files were left out.
+        UserWarning: Files were left out, or passed over as no images.
 
     Example:
         `load_folder("my_faces", detector=FaceDetector())`
@@ -77,7 +78,7 @@ def load_folder(
 
 
 def list_folder(
-    root: Path, class_names: Sequence[str] | None = None
+    root: Path, class_names: Sequence[str] | Mapping[str, str] | None = None
 ) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
     """Lists the images of class-named folders for `read_listing`, without opening them.
 
@@ -93,28 +94,34 @@ def list_folder(
             f"Expected a folder of class-named folders. Received: {root}, which is no folder"
         )
     known = EMOTIONS_8 if class_names is None else tuple(class_names)
-    paths = [file.relative_to(root).as_posix() for file in find_images(root)]
+    folder_of = class_names if isinstance(class_names, Mapping) else {n: n for n in known}
+    skipped: list[Path] = []
+    paths = [file.relative_to(root).as_posix() for file in find_images(root, skipped)]
+    if skipped:
+        warnings.warn(
+            f"{root}: passed over by their suffix: {count_suffixes(skipped)}", stacklevel=3
+        )
     files = pd.DataFrame({"file": paths}, dtype=str)
     parts = files["file"].str.split("/").str[:-1]
     level = _subfolders(root)
     splits = [folder for folder in level if is_split(folder.name)]
-    has_splits = bool(splits) and not _any_class(level, known)
+    has_splits = bool(splits) and not _any_class(level, folder_of)
     depth = int(has_splits)
     if has_splits:
         level = [folder for split in splits for folder in _subfolders(split)]
     below = [folder for parent in level for folder in _subfolders(parent)]
-    if not _any_class(level, known) and _any_class(below, known):
+    if not _any_class(level, folder_of) and _any_class(below, folder_of):
         depth, level = depth + 1, below  # folders of persons, and in each the classes
     if not level:
         raise ValueError(
             f"{root}: expected folders named after classes, such as {root / 'happy'}. "
             "Received: no folder"
         )
-    emotion_of = {folder.name: _class_of(folder.name, known) for folder in level}
+    emotion_of = {folder.name: _class_of(folder.name, folder_of) for folder in level}
     unknown = [name for name, emotion in emotion_of.items() if emotion is None]
     if unknown:
         raise ValueError(
-            f"{root}: expected folders named after {', '.join(known)}. "
+            f"{root}: expected folders named after {', '.join(folder_of.values())}. "
             f"Received: {', '.join(unknown)}; rename them, or give your own `class_names`"
         )
     if class_names is None and "contempt" not in emotion_of.values():
@@ -148,18 +155,18 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith((".", "__")))
 
 
-def _any_class(folders: list[Path], known: tuple[str, ...]) -> bool:
-    return any(_class_of(folder.name, known) for folder in folders)
+def _any_class(folders: list[Path], folder_of: Mapping[str, str]) -> bool:
+    return any(_class_of(folder.name, folder_of) for folder in folders)
 
 
-def _class_of(folder: str, known: tuple[str, ...]) -> str | None:
+def _class_of(folder: str, folder_of: Mapping[str, str]) -> str | None:
     """Returns the class that a folder's name means, numbers in front of it left away."""
     bare = re.sub(r"^\d+[\s_.-]+(?=\D)", "", folder.strip())
-    for name in known:
-        if name.lower() in (folder.strip().lower(), bare.lower()):
+    for name, wanted in folder_of.items():
+        if wanted.lower() in (folder.strip().lower(), bare.lower()):
             return name
     try:
         emotion = canonical_emotion(bare)
     except ValueError:
         return None
-    return emotion if emotion in known else None
+    return emotion if emotion in folder_of else None

@@ -4,7 +4,15 @@ Reads, checks, finds and writes images; it neither resizes nor enhances them (`a
 `enhancement`).
 """
 
-from fer_lib.images.folders import find_images
+from fer_lib.images.folders import count_suffixes, find_images
 from fer_lib.images.sources import ImageSource, is_image, read_image, to_gray, write_image
 
-__all__ = ["ImageSource", "find_images", "is_image", "read_image", "to_gray", "write_image"]
+__all__ = [
+    "ImageSource",
+    "count_suffixes",
+    "find_images",
+    "is_image",
+    "read_image",
+    "to_gray",
+    "write_image",
+]

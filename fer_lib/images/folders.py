@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
@@ -48,3 +50,9 @@ def find_images(path: str | os.PathLike[str], skipped: list[Path] | None = None)
     if skipped is not None:
         skipped += sorted(other)
     return sorted(found)
+
+
+def count_suffixes(files: Iterable[Path]) -> str:
+    """Returns how many files have each suffix, such as `".docx 2, no suffix 1"`."""
+    counts = Counter(file.suffix.lower() or "no suffix" for file in files)
+    return ", ".join(f"{suffix} {count}" for suffix, count in sorted(counts.items()))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fer_lib.cli.data import add_model_argument
+from fer_lib.cli.arguments import add_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_model_argument(parser)
+    add_model(parser)
     parser.add_argument("--format", default="onnx", choices=("onnx", "litert"))
     parser.add_argument("--output", type=Path, help="the file; by default named after the model")
 
