@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from fer_lib.alignment import align_face
+from fer_lib.cli import main
 from fer_lib.detection import FaceDetector
-from fer_lib.images import read_image
+from fer_lib.images import read_image, write_image
 from fer_lib.recognition import EmotionRecognizer
 
 SCENES = (
@@ -102,3 +103,21 @@ def test_the_shipped_network_ranks_posed_expressions_high(scenes, yunet_weights,
             nearest, *_ = recognizer.predict(scenes / name)  # the largest face
             chances = nearest.to_dict()["probabilities"]
             assert expression in sorted(chances, key=chances.get)[-2:], (name, chances)
+
+
+@needs_tensorflow
+def test_predict_says_the_limit_where_few_faces_are_found_in_a_large_image(
+    astronaut, tmp_path, capsys
+):
+    large = np.full((3000, 4000, 3), 128, np.uint8)
+    large[100:356, 100:356] = astronaut[::2, ::2]  # a face of 55 pixels
+    small, large = (
+        str(write_image(tmp_path / name, image))
+        for name, image in (("small.png", large[:900, :1200]), ("large.png", large))
+    )
+    for options in ([], ["--json"]):
+        assert main(["predict", small, large, "--model", "cnn_tiny", *options]) == 0
+        [line] = capsys.readouterr().err.splitlines()
+        assert large in line and "58 pixels" in line and "--min-face-size" in line
+    assert main(["predict", large, "--model", "cnn_tiny", "--min-face-size", "40"]) == 0
+    assert capsys.readouterr().err == ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fer_lib.recognition import EmotionRecognizer
 
 DATA_HELP = "FER2013 in any layout, a file of FaceDataset.save, or class-named folders of images"
-DETECTORS = ("mtcnn", "yunet")
+DETECTORS = ("mtcnn", "yunet", "fast")
 # A copy of FER+ is read with FER2013's images, and synthetic faces have no copy.
 _SETS = [key for key in catalogue.list_datasets() if key not in ("ferplus", "synthetic")]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from fer_lib.cli import streams
 from fer_lib.cli.arguments import add_recognizer, make_recognizer, save_figure
 
+_FEW = 5  # faces; where fewer are found in a large image, smaller ones may have been missed
 _MAX_NAME_BYTES = 200  # of a saved image; file systems take 255, and a number may come on top
 
 
@@ -91,11 +92,28 @@ def _predict_file(recognizer, file: Path, target: Path | None, enhance: bool) ->
         if enhance:
             image = enhancement.enhance(image)
         faces = recognizer.predict(image)
+        _report_limit(recognizer, file, image, len(faces))
         if target is not None:
             save_figure(plot_predictions(image, faces).figure, target)
     except Exception as error:  # a decoder may raise anything, and one image never costs the others
         return _entry(file, error, faces)
     return _entry(file, None, faces)
+
+
+def _report_limit(recognizer, file: Path, image, count: int) -> None:
+    """Says from which size on faces were looked for, where few are found in a large image."""
+    from fer_lib.detection import FaceDetector
+
+    detector = getattr(recognizer, "detector", None)
+    if count >= _FEW or not isinstance(detector, FaceDetector) or detector.min_face_size:
+        return
+    limit = round(detector.smallest_face(image))
+    if limit > 20:
+        found = "no face" if count == 0 else f"{count} face{'s' * (count > 1)}"
+        streams.report(
+            "predict",
+            f"{file}: {found} of at least {limit} pixels; --min-face-size 20 finds smaller ones",
+        )
 
 
 def _entry(path: Path, error: Exception | None = None, faces: Iterable = ()) -> dict:
