@@ -43,8 +43,8 @@ def load_folder(
             expect it, except in images of `image_size` by `image_size` pixels, which are taken to
             be crops already. Without one, all images are: their middle square is resized.
         class_names: Your own classes, or a mapping from each to its folder's name; by default the
-            folder names are matched with `EMOTIONS` (`EMOTIONS_8`, if there is contempt), synonyms such as "anger" and numbers in front
-            ("0 angry") included.
+            folder names are matched with `EMOTIONS` (`EMOTIONS_8`, if there is contempt), synonyms
+            such as "anger" and numbers in front ("0 angry") included.
         image_size: Width and height of the result in pixels.
         color: Whether the result is RGB instead of gray, `(n, size, size, 3)`; not with a detector.
 

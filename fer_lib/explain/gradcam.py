@@ -1,7 +1,7 @@
 """Grad-CAM: which parts of a feature map speak for a class.
 
-Selvaraju et al., arXiv 1610.02391, section 3. The model is cut in two at a layer; the gradient of
-the class's logit with respect to the feature map there, averaged over it, weighs its channels.
+Selvaraju et al., arXiv 1610.02391, section 3. The gradient of the class's logit with respect to a
+layer's feature map, averaged over its positions, weighs the channels of the map.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import cv2
 import keras
 import numpy as np
 
-from fer_lib.explain.checks import check_classes, check_images, keras_model
+from fer_lib.explain.model_inputs import check_classes, check_images, keras_model
 
 if TYPE_CHECKING:
     from fer_lib.pretrained import Pretrained
 
-_BEFORE_SOFTMAX = "(before the softmax)"
 _BATCH_SIZE = 64
 
 
@@ -59,13 +58,16 @@ def grad_cam(
     """
     network = keras_model(model)
     images = check_images(network, images)
-    features, head = split_at(network, layer)
+    whole, head = _split_at(network, layer)
     height, width = images.shape[1:3]
     if not len(images):
         return np.zeros((0, height, width), np.float32)
-    maps = _call(features, images)  # (n, rows, columns, channels)
-    chosen = check_classes(model, classes, _call(head, maps))
-    weights = _gradients(head, maps, chosen).mean(axis=(1, 2), keepdims=True)
+    starts = range(0, len(images), _BATCH_SIZE)
+    outputs = [whole(images[start : start + _BATCH_SIZE], training=False) for start in starts]
+    # (n, rows, columns, channels) and (n, num_classes)
+    maps, logits = (np.concatenate([*map(_to_float32, parts)]) for parts in zip(*outputs))
+    gradients = _gradients(head, maps, check_classes(model, classes, logits))
+    weights = gradients.mean(axis=(1, 2), keepdims=True)
     coarse = np.maximum((weights * maps).sum(axis=-1), 0)
     # As the pixels of a layer's map lie in the middle of what they see, so do those of OpenCV.
     full = [cv2.resize(m, (width, height), interpolation=cv2.INTER_LINEAR) for m in coarse]
@@ -74,60 +76,62 @@ def grad_cam(
     return np.divide(full, highest, out=np.zeros_like(full), where=highest > 0)
 
 
-def split_at(network: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
-    """Cuts a model in two: pixels to a layer's feature map, and that map to the logits.
+def _split_at(network: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
+    """Returns models from pixels to a layer's feature map and the logits, and from map to logits.
 
-    Both parts share the layers of the model. Models within it are unrolled first, so that a layer
-    of a pretrained backbone is found, too.
+    Both share the layers of the model.
 
     Raises:
         ValueError: No such layer or no logits, no map, or a map that the logits can do without.
     """
-    outputs: dict[str, keras.KerasTensor] = {}
+    calls: list[tuple[Any, Any, Any]] = []
     pixels = keras.Input(batch_shape=network.input_shape)
-    _unroll(network, pixels, outputs)
-    if layer not in outputs or len(outputs[layer].shape) != 4:
-        maps = [name for name, tensor in outputs.items() if len(tensor.shape) == 4]
+    _unroll(network, pixels, calls)
+    output_of = {each.name: output for each, _, output in calls}
+    if layer not in output_of or len(output_of[layer].shape) != 4:
+        maps = [name for name, tensor in output_of.items() if len(tensor.shape) == 4]
         raise ValueError(
             "Expected `layer` to be one that gives a map (batch, height, width, channels), such "
             f"as {', '.join(maps[-3:]) or 'a convolution'}. Received: {layer!r}"
         )
-    logits = outputs.get("logits", outputs.get(_BEFORE_SOFTMAX))
+    logits = output_of.get("logits")
+    if logits is None:
+        # A dense layer with its softmax inside, or before it.
+        for dense, features, _ in calls[-2:]:
+            if isinstance(dense, keras.layers.Dense):
+                logits = keras.ops.matmul(features, dense.kernel)
+                logits = logits if dense.bias is None else logits + dense.bias
     if logits is None:
         raise ValueError(
             "Expected a layer 'logits' before the softmax, or a dense layer at the end. "
             f"Received: a model that ends with {network.layers[-1].name!r}"
         )
     try:
-        head = keras.Model(outputs[layer], logits)
+        head = keras.Model(output_of[layer], logits)
     except ValueError as error:
         raise ValueError(
             f"Expected a `layer` that everything passes through on its way to the logits. "
             f"Received: {layer!r}, which some of it passes by or which comes after them"
         ) from error
-    return keras.Model(pixels, outputs[layer]), head
+    return keras.Model(pixels, [output_of[layer], logits]), head
 
 
-def _unroll(
-    network: keras.Model, inputs: Any, outputs: dict[str, keras.KerasTensor]
-) -> keras.KerasTensor:
-    """Calls the layers of a model, and of the models in it, on new inputs; notes their outputs."""
-    last_two = network.layers[-2:]  # a dense layer with its softmax inside, or behind it
-    result = None
+def _unroll(network: keras.Model, inputs: Any, calls: list[tuple[Any, Any, Any]]) -> Any:
+    """Calls the layers of a model, and of the models in it, on new inputs; notes each call.
+
+    So a layer of a pretrained backbone is found, too.
+    """
 
     def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
-        nonlocal result
         if isinstance(layer, keras.Model) and len(getattr(layer, "outputs", None) or []) == 1:
-            result = _unroll(layer, arguments[0], outputs)
+            output = _unroll(layer, arguments[0], calls)
         else:
-            result = layer(*arguments, **keywords)
-        if isinstance(layer, keras.layers.Dense) and any(layer is last for last in last_two):
-            linear = keras.ops.matmul(arguments[0], layer.kernel)
-            outputs[_BEFORE_SOFTMAX] = linear if layer.bias is None else linear + layer.bias
-        if isinstance(result, keras.KerasTensor):
-            outputs[layer.name] = result
-        return result
+            output = layer(*arguments, **keywords)
+            calls.append((layer, arguments[0], output))
+        last.append(output)
+        return output
 
+    last: list[Any] = []
     # A sequential model is unrolled by way of the functional one that it equals.
     keras.models.clone_model(
         keras.Model(network.inputs, network.outputs[0]),
@@ -135,14 +139,11 @@ def _unroll(
         clone_function=lambda layer: layer,
         call_function=call,
     )
-    return result
+    return last[-1]
 
 
-def _call(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
-    """Returns the outputs of a part of a model, `float32`."""
-    starts = range(0, len(inputs), _BATCH_SIZE)
-    parts = [network(inputs[start : start + _BATCH_SIZE], training=False) for start in starts]
-    return np.concatenate([keras.ops.convert_to_numpy(part) for part in parts]).astype(np.float32)
+def _to_float32(tensor: Any) -> np.ndarray:
+    return keras.ops.convert_to_numpy(tensor).astype(np.float32)
 
 
 def _gradients(head: keras.Model, maps: np.ndarray, classes: np.ndarray) -> np.ndarray:

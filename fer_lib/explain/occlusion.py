@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from fer_lib.explain.checks import check_classes, check_images, keras_model
+from fer_lib.explain.model_inputs import check_classes, check_images, keras_model
 
 if TYPE_CHECKING:
     from fer_lib.pretrained import Pretrained
-
-# Bounds the memory of the covered copies to some 40 MB at 48x48.
-_MAX_COPIES = 4096
 
 
 def occlusion_map(
@@ -63,32 +60,22 @@ def occlusion_map(
         )
     if not len(images):
         return np.zeros((0, height, width), np.float32)
-    options = {"batch_size": 128, "verbose": 0}
-    before = np.asarray(model.predict(images, **options))
+    before = np.asarray(model.predict(images, batch_size=128, verbose=0))
     chosen = check_classes(model, classes, before)
-    masks = _squares(height, width, patch, stride)  # (positions, height, width)
-    result = np.zeros((len(images), height, width), np.float32)
-    block = max(1, _MAX_COPIES // len(masks))
-    for start in range(0, len(images), block):
-        part = images[start : start + block]
-        rows = np.arange(start, start + len(part))
-        gray = part.mean(axis=(1, 2), keepdims=True)[:, None] if fill is None else np.float32(fill)
-        copies = np.where(masks[..., None], gray, part[:, None])  # (images, positions, h, w, c)
-        after = np.asarray(model.predict(copies.reshape(-1, *images.shape[1:]), **options))
-        after = after.reshape(len(part), len(masks), -1)[np.arange(len(part)), :, chosen[rows]]
-        drops = before[rows, chosen[rows]][:, None] - after  # (images, positions)
-        result[rows] = np.tensordot(drops, masks.astype(np.float32), axes=1) / masks.sum(axis=0)
-    return result
-
-
-def _squares(height: int, width: int, patch: int, stride: int) -> np.ndarray:
-    """Returns every position of the square as a mask; the last ones end at the image's edge."""
     rows, columns = (_intervals(length, patch, stride) for length in (height, width))
-    masks = rows[:, None, :, None] & columns[None, :, None, :]
-    return masks.reshape(-1, height, width)
+    masks = (rows[:, None, :, None] & columns[None, :, None, :]).reshape(-1, height, width)
+    maps = []
+    for image, probabilities, label in zip(images, before, chosen, strict=True):
+        gray = image.mean(axis=(0, 1)) if fill is None else np.float32(fill)
+        copies = np.where(masks[..., None], gray, image)  # (positions, height, width, channels)
+        after = np.asarray(model.predict(copies, batch_size=128, verbose=0))[:, label]
+        drops = probabilities[label] - after
+        maps.append(np.tensordot(drops, masks.astype(np.float32), axes=1) / masks.sum(axis=0))
+    return np.array(maps, np.float32)
 
 
 def _intervals(length: int, patch: int, stride: int) -> np.ndarray:
+    """Returns `bool (positions, length)`: where the square lies; the last one ends at the edge."""
     starts = np.array([*range(0, length - patch, stride), length - patch])[:, None]
     pixels = np.arange(length)
     return (pixels >= starts) & (pixels < starts + patch)

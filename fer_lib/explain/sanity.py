@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from scipy import stats
 
-from fer_lib.explain.checks import keras_model
+from fer_lib.explain.model_inputs import keras_model
 from fer_lib.explain.gradcam import grad_cam
 
 if TYPE_CHECKING:

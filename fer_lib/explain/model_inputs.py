@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -45,9 +44,7 @@ def check_images(network: keras.Model, images: Any) -> np.ndarray:
     return images
 
 
-def check_classes(
-    model: Any, classes: int | str | Sequence[int] | np.ndarray | None, scores: np.ndarray
-) -> np.ndarray:
+def check_classes(model: Any, classes: Any, scores: np.ndarray) -> np.ndarray:
     """Returns the class to explain for each image, `int64 (n,)`.
 
     Args:
