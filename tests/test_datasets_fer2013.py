@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from fer_lib.datasets import FaceDataset, load_fer2013, load_ferplus
-from fer_lib.datasets import cache as cache_module
+from fer_lib.datasets import storage
 from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS, published_rows, read_csv
 from fer_lib.datasets.ferplus import VOTE_COLUMNS, majority_labels, vote_distribution
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
@@ -307,7 +307,7 @@ def test_a_truncated_archive(tmp_path, faces):
     for length in (len(whole) // 2, len(whole) - 6, 100):
         path.write_bytes(whole[:length])
         with pytest.raises(
-            ValueError, match=r"expected a whole .tar.gz archive.*download it again"
+            ValueError, match=r"expected a whole .*archive.*download it again"
         ):
             load_quietly(path)
 
@@ -391,7 +391,7 @@ def test_nothing_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="Expected a folder with one of fer2013.npz"):
         load_fer2013(tmp_path)
     (tmp_path / "train").mkdir()
-    with pytest.raises(ValueError, match="expected folders named after classes"):
+    with pytest.raises(ValueError, match="folders named after classes"):
         load_fer2013(tmp_path)
     (tmp_path / "faces.txt").write_text("x")
     with pytest.raises(ValueError, match="Expected a .csv, .npz or .tar.gz file"):
@@ -457,7 +457,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, faces, monkeypatch
         raise OSError("disk full")
 
     (tmp_path / "home").unlink()
-    monkeypatch.setattr(cache_module, "write_dataset", fail)
+    monkeypatch.setattr(storage, "write_dataset", fail)
     assert_holds(load_quietly(path), faces)
 
 

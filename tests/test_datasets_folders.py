@@ -183,10 +183,8 @@ def test_a_detector_aligns_single_faces_takes_crops_and_reports_the_others(tmp_p
 def test_folder_refusals(tmp_path):
     with pytest.raises(FileNotFoundError, match="which is no folder"):
         load_folder(tmp_path / "missing")
-    with pytest.raises(ValueError, match="expected folders named after classes.*no folder"):
-        load_folder(tmp_path)
     (tmp_path / "happy").mkdir()
-    with pytest.raises(ValueError, match="expected images of faces. Received: none"):
+    with pytest.raises(ValueError, match="folders named after classes.*no folder with images"):
         load_folder(tmp_path)
     draw(tmp_path / "happy" / "a.png")
     with pytest.raises(ValueError, match="Expected gray images with a `detector`"):

@@ -10,7 +10,7 @@ import importlib
 
 _MODULE_OF: dict[str, str] = {
     "FaceDataset": "face_dataset",
-    "concatenate": "concatenate",
+    "concatenate": "combine",
     "dataset_info": "catalogue",
     "fetch_dataset": "fetch",
     "fetch_fer2013": "fetch",

@@ -1,18 +1,28 @@
-"""`load_path`: a file or folder of any layout that the library knows, read by the loader of it."""
+"""Whatever data set lies at a path, read by the loader of its set."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from fer_lib import datasets
 from fer_lib.datasets.catalogue import dataset_info
+from fer_lib.datasets.combine import concatenate
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.fer2013 import load_fer2013
-from fer_lib.datasets.fer2013_files import find_source, is_published
-from fer_lib.datasets.folder import load_folder
-from fer_lib.datasets.storage import is_saved_dataset
+from fer_lib.datasets.fer2013 import has_published_folders, is_published, load_fer2013
+from fer_lib.datasets.fer2013_files import find_source, is_split_table, read_file
+from fer_lib.datasets.folder import Classes, load_folder
+from fer_lib.datasets.layouts import list_layouts, load_layout, recognize_layout
+from fer_lib.datasets.storage import is_saved_dataset, read_fields
 from fer_lib.files import expand_user, read_npz
+from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
 if TYPE_CHECKING:
     from fer_lib.detection import FaceDetector
@@ -20,45 +30,102 @@ if TYPE_CHECKING:
 
 def load_path(
     path: str | os.PathLike[str],
-    *,
     name: str | None = None,
-    classes: Sequence[str] | Mapping[str, str] | None = None,
     detector: FaceDetector | None = None,
+    *,
+    classes: Classes | None = None,
 ) -> FaceDataset:
     """Reads a copy with the loader of its set, or with the one that its layout suggests.
 
     Args:
-        path: A file of `FaceDataset.save`, a copy of a public set, or class-named folders.
-        name: The catalogue's key of the set, where it is known.
-        classes: Names of your own classes in class-named folders; or a mapping from each class
-            to the name of its folder.
-        detector: Finds and aligns the faces of photographs in class-named folders.
+        path: A file of `FaceDataset.save`, FER2013 or a relative in a file, a public set in one of
+            its layouts, or class-named folders.
+        name: The catalogue's key of the set, such as `"rafdb"`; by default names of files decide.
+        detector: Finds and aligns the faces of photographs.
+        classes: Your own classes in class-named folders, as `class_names` of `load_folder`.
 
     Raises:
         FileNotFoundError: There is nothing at `path`.
         ValueError: What is there is no data set, or has other classes; the message says what was
             expected.
     """
-    from fer_lib import datasets
-
     path = expand_user(path)
     if not path.exists():
         raise FileNotFoundError(
             f"Expected a data set: FER2013's file, or class-named folders. Received: {path}, which "
             "does not exist"
         )
-    if name is not None and classes is not None:
-        raise ValueError(f"Expected `classes` of class-named folders. Received: name={name!r}, too")
+    if classes is not None and (path.is_file() or name is not None):
+        received = path if name is None else f"name={name!r}, too"
+        raise ValueError(f"Expected `classes` of class-named folders. Received: {received}")
     if name is not None:
-        return getattr(datasets, dataset_info(name).layout.loader)(path)
-    if path.suffix.lower() == ".npz" and is_saved_dataset(read_npz(path, "a data set")):
-        return FaceDataset.load(path)
-    if classes is None:
-        try:
-            source = find_source(path)
-        except FileNotFoundError:
-            pass
-        else:
-            if source.layout != "folders" or is_published(source.path):
-                return load_fer2013(path)
+        return _load_named(path, name, detector)
+    if path.is_file():
+        return _load_file(path)
+    if not isinstance(classes, Mapping):
+        dataset = _load_recognized(path, detector)
+        if dataset is not None:
+            return dataset if classes is None else _match_classes(dataset, tuple(classes))
     return load_folder(path, detector, class_names=classes)
+
+
+def _load_named(path: Path, name: str, detector: FaceDetector | None) -> FaceDataset:
+    loader = dataset_info(name).layout.loader
+    if name == "ferplus":
+        return load_layout(path, name)
+    takes_detector = name in list_layouts() or loader == "load_folder"
+    options = {"detector": detector} if takes_detector else {}
+    return getattr(datasets, loader)(path, **options)
+
+
+def _load_recognized(folder: Path, detector: FaceDetector | None) -> FaceDataset | None:
+    """Reads a folder that names of files tell as a public set; None if they do not."""
+    name = recognize_layout(folder)
+    if name is not None:
+        return _load_named(folder, name, detector)
+    with contextlib.suppress(FileNotFoundError):
+        source = find_source(folder)
+        if source.is_file() or has_published_folders(source):
+            return load_fer2013(folder)
+    tables = [file for file in sorted(folder.glob("*.csv")) if is_split_table(file)]
+    return _load_tables(folder, tables) if tables else None
+
+
+def _match_classes(dataset: FaceDataset, names: tuple[str, ...]) -> FaceDataset:
+    others = {dataset.class_names[label] for label in set(dataset.labels)} - set(names)
+    if others:
+        raise ValueError(f"Expected images of {names}. Received: {', '.join(sorted(others))}, too")
+    return dataset.with_classes(names)
+
+
+def _load_file(path: Path) -> FaceDataset:
+    """Reads FER2013 or a relative of it, such as `ckextended.csv`, or a saved data set."""
+    if path.suffix.lower() == ".npz":
+        arrays = read_npz(path, "a data set")
+        if is_saved_dataset(arrays):
+            return FaceDataset(**read_fields(arrays, path))
+    if path.suffix.lower() != ".csv" or path.stem.lower().startswith(("fer2013", "icml")):
+        return load_fer2013(path)
+    dataset = read_file(path, EMOTIONS_8)
+    if EMOTIONS_8.index("contempt") not in dataset.labels:
+        dataset = dataset.with_classes(EMOTIONS)
+    return dataset if is_published(dataset) else dataclasses.replace(dataset, name=path.stem)
+
+
+def _load_tables(folder: Path, tables: list[Path]) -> FaceDataset:
+    """Reads `train.csv` and `test.csv` of one folder; those without labels are left out."""
+    parts, left_out = [], []
+    for table in tables:
+        with table.open("rb") as file:
+            if b"emotion" in file.readline(1000).lower():
+                parts.append(_load_file(table).with_classes(EMOTIONS_8))
+            else:
+                left_out.append((table.name, "no column emotion, so its images have no labels"))
+    problems = pd.DataFrame(left_out, columns=["file", "problem"], dtype=str)
+    if left_out:
+        warnings.warn(f"{folder}: left out {left_out[0][0]}: {left_out[0][1]}", stacklevel=3)
+    if not parts:
+        raise ValueError(f"{folder}: expected a table with labels. Received: none")
+    whole = concatenate(parts, name=folder.resolve().name)
+    classes = EMOTIONS_8 if EMOTIONS_8.index("contempt") in whole.labels else EMOTIONS
+    return dataclasses.replace(whole.with_classes(classes), left_out=problems)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import shutil
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
@@ -24,8 +24,8 @@ _OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
 def unpack(archive: Path, folder: Path, *, max_bytes: int | None = None) -> None:
     """Unpacks a `.zip`, `.tar`, `.tar.gz`, `.tar.bz2` or `.tar.xz` file.
 
-    Files are written as they come; give a folder that is thrown away if this fails. Owners and
-    permissions in the archive are ignored.
+    The names and sizes of all members are checked before the first is written. Owners and
+    permissions in the archive are ignored. Give a folder that is thrown away if this fails.
 
     Args:
         archive: The file.
@@ -34,70 +34,85 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int | None = None) -> None
             size of the archive where that is less (but 256 MB always).
 
     Raises:
-        ValueError: An entry would land outside the folder or is no plain file, the content is
+        ValueError: A member would land outside the folder or is no plain file, the content is
             larger than allowed, or the archive is damaged, encrypted or of another kind.
         OSError: A file cannot be read or written.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _explain_errors(archive):
+        if not zipfile.is_zipfile(archive):
+            with _open_tar(archive, max_bytes) as entries:
+                entries.extractall(folder, filter="data")
+            return
+        with zipfile.ZipFile(archive) as entries:
+            members = entries.infolist()
+            kinds = [stat.S_IFMT(member.external_attr >> 16) for member in members]
+            plain = [kind in (0, stat.S_IFREG, stat.S_IFDIR) for kind in kinds]
+            names, sizes = zip(*((m.filename, m.file_size) for m in members), strict=True)
+            _check_members(archive, zip(names, sizes, plain, strict=True), max_bytes)
+            entries.extractall(folder)
+
+
+@contextmanager
+def open_member(archive: Path, name: str) -> Iterator[tuple[IO[bytes], str]]:
+    """Opens the first file of this name in a tar archive; yields it and its path inside.
+
+    Raises:
+        ValueError: There is no such file, or as for `unpack`.
+    """
+    with ExitStack() as stack:
+        with _explain_errors(archive):
+            entries = stack.enter_context(_open_tar(archive, None))
+        members = [m for m in entries if m.isfile() and PurePosixPath(m.name).name == name]
+        if not members:
+            found = ", ".join(entries.getnames())[:200]
+            raise ValueError(f"{archive}: expected a file {name} inside. Received: {found}")
+        yield entries.extractfile(members[0]), members[0].name
+
+
+class _Refused(ValueError):
+    """An archive that is whole, but not wanted."""
+
+
+def _check_members(
+    archive: Path, members: Iterable[tuple[str, int, bool]], max_bytes: int | None
+) -> None:
+    """Refuses names, kinds and sizes; takes `(name, size in bytes, is it a plain file)`."""
     if max_bytes is None:
         max_bytes = min(MAX_BYTES, max(_MIN_BUDGET, _MAX_RATIO * archive.stat().st_size))
     total = 0
-
-    def check(name: str, size: int, is_plain: bool) -> None:
-        nonlocal total
+    for name, size, is_plain in members:
         total += size
         posix, windows = PurePosixPath(name.replace("\\", "/")), PureWindowsPath(name)
-        problem = None
-        if not is_plain:
-            problem = "a link or device"
-        elif posix.is_absolute() or windows.drive or windows.root or ".." in posix.parts:
+        problem = "" if is_plain else "a link or device"
+        if posix.is_absolute() or windows.drive or windows.root or ".." in posix.parts:
             problem = "a path that leads out of the folder"
         if problem:
-            raise ValueError(
+            raise _Refused(
                 f"{archive}: expected plain files below one folder. Received: {name[:200]!r}, "
                 f"{problem}; nothing was kept, do not trust this archive"
             )
         if total > max_bytes:
-            raise ValueError(
+            raise _Refused(
                 f"{archive}: expected at most {max_bytes / 2**20:,.0f} MB of files. Received: "
                 f"{total / 2**20:,.0f} MB or more; if you trust it, give a larger `max_bytes`"
             )
 
-    read = _zip_files if zipfile.is_zipfile(archive) else _tar_files
+
+@contextmanager
+def _explain_errors(archive: Path) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in read(archive, check):
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with content, target.open("wb") as file:
-                shutil.copyfileobj(content, file, 2**20)
-    except (ValueError, OSError) as error:
-        if isinstance(error, ValueError) and str(error).startswith(str(archive)):
-            raise
+        yield
+    except _Refused:
+        raise
+    except Exception as error:  # zipfile, tarfile, zlib and lzma raise ten kinds for damaged bytes
         if isinstance(error, OSError) and error.errno is not None:  # of the disk, not the archive
             raise
-        raise _damaged(archive, error) from error
-    except Exception as error:  # zipfile, tarfile, zlib and lzma raise ten kinds for damaged bytes
-        raise _damaged(archive, error) from error
-
-
-def _damaged(archive: Path, error: Exception) -> ValueError:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return ValueError(
-        f"{archive}: expected a whole .zip or .tar archive without a password. Received: one that "
-        f"cannot be unpacked ({reason}); unpack it by hand"
-    )
-
-
-def _zip_files(
-    archive: Path, check: Callable[[str, int, bool], None]
-) -> Iterator[tuple[str, IO[bytes]]]:
-    with zipfile.ZipFile(archive) as entries:
-        for entry in entries.infolist():
-            kind = stat.S_IFMT(entry.external_attr >> 16)
-            check(entry.filename, entry.file_size, kind in (0, stat.S_IFREG, stat.S_IFDIR))
-        for entry in entries.infolist():
-            if not entry.is_dir():
-                yield entry.filename, entries.open(entry)
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"{archive}: expected a whole .zip or .tar archive without a password. Received: one "
+            f"that cannot be unpacked ({reason}); download it again, or unpack it by hand"
+        ) from error
 
 
 class _ShortReads:
@@ -113,21 +128,20 @@ class _ShortReads:
         return self._file.read(size)
 
 
-def _tar_files(
-    archive: Path, check: Callable[[str, int, bool], None]
-) -> Iterator[tuple[str, IO[bytes]]]:
+@contextmanager
+def _open_tar(archive: Path, max_bytes: int | None) -> Iterator[tarfile.TarFile]:
+    """Opens a tar archive whose members have passed the checks and whose end is there."""
     with archive.open("rb") as file:
         opener = _OPENERS.get(file.read(2), open)
     with (
         opener(archive, "rb") as file,
         tarfile.open(fileobj=_ShortReads(file), mode="r:") as entries,
     ):
-        for entry in entries:
-            check(entry.name, entry.size, entry.isreg() or entry.isdir())
-            if entry.isreg():
-                yield entry.name, entries.extractfile(entry)
+        members = ((m.name, m.size, m.isreg() or m.isdir()) for m in entries)
+        _check_members(archive, members, max_bytes)
         # A whole archive ends with an empty block; one that was cut between two files does not.
         if file.tell() < entries.offset + tarfile.BLOCKSIZE:
             raise EOFError("its end is missing")
         while file.read(2**20):  # The checksum of a compressed archive comes last.
             pass
+        yield entries

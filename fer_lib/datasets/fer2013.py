@@ -6,6 +6,7 @@ loads in a fraction of a second.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import warnings
 from collections.abc import Sequence
@@ -14,18 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets.cache import cached
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.fer2013_files import (
-    PUBLISHED_COUNTS,
-    SPLITS,
-    Source,
-    find_source,
-    make_fer2013,
-    read_file,
-)
+from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS, SPLITS, find_source, read_file
 from fer_lib.datasets.folder import list_folder
 from fer_lib.datasets.listing import read_listing
+from fer_lib.datasets.storage import cached
+from fer_lib.files import expand_user
+from fer_lib.images import find_images
 from fer_lib.labels import EMOTIONS
 from fer_lib.paths import cache_dir, datasets_dirs
 
@@ -35,10 +31,10 @@ def load_fer2013(
 ) -> FaceDataset:
     """Loads FER2013: 48x48 gray faces found by web search, seven classes.
 
-    Understood are Kaggle's `fer2013.csv`, `icml_face_data.csv`, `fer2013.tar.gz` (read without
-    unpacking), the `train/` and `test/` folders of class-named folders, and an `.npz` file with
-    `pixels (n, 48, 48)`, `emotion` and `usage` or written by `FaceDataset.save`. All give the same
-    `content_hash`. The first load of a slow layout leaves a copy in the cache.
+    Understood are Kaggle's `fer2013.csv`, `icml_face_data.csv` and `train.csv`, `fer2013.tar.gz`
+    (read without unpacking), the `train/` and `test/` folders of class-named folders, and an
+    `.npz` file with `pixels (n, 48, 48)`, `emotion` and `usage` or written by `FaceDataset.save`.
+    All give the same `content_hash`. The first load of a slow layout leaves a copy in the cache.
 
     Args:
         path: A file, or a folder that holds one of the layouts. None looks for a folder `fer2013`
@@ -63,32 +59,46 @@ def load_fer2013(
     Example:
         `load_fer2013("fer2013.csv", splits="PublicTest")` gives 3,589 images.
     """
-    source = find_source(_default_folder() if path is None else Path(path).expanduser())
-    if source.layout == "npz":
-        dataset = read_file(source)
-    else:
-        dataset = cached(source.path, source.layout, lambda: _read(source))
+    source = find_source(_default_folder() if path is None else expand_user(path))
+    dataset = read_file(source) if source.suffix == ".npz" else cached(source, _read)
     problems = _count_problems(dataset)
     if problems:
-        warnings.warn(f"{source.path}: {'; '.join(problems)}", stacklevel=2)
+        warnings.warn(f"{source}: {'; '.join(problems)}", stacklevel=2)
     return dataset if splits is None else dataset.subset(split=splits)
 
 
+def is_published(dataset: FaceDataset) -> bool:
+    """Tells FER2013 from its relatives, by the published numbers of images in each class."""
+    is_known = dataset.class_names == EMOTIONS and set(dataset.split) <= set(SPLITS)
+    return is_known and not _count_problems(dataset)
+
+
+def has_published_folders(folder: Path) -> bool:
+    """Tells FER2013's folders, by the published names or numbers of images, from a user's own."""
+    sizes = {name: sum(counts) for name, counts in PUBLISHED_COUNTS.items()}
+    sizes["test"] = sizes["PublicTest"] + sizes["PrivateTest"]
+    names = tuple(f"{split}_" for split in SPLITS)
+    parts = [folder / name for name in ("train", "test") if (folder / name).is_dir()]
+    return any(
+        len(files) in sizes.values() or (files and all(f.name.startswith(names) for f in files))
+        for files in map(find_images, parts)
+    )
+
+
 def _default_folder() -> Path:
-    for folder in datasets_dirs():
-        if (folder / "fer2013").is_dir():
-            return folder / "fer2013"
-    looked = " or ".join(str(folder / "fer2013") for folder in datasets_dirs()) or str(
-        cache_dir() / "datasets" / "fer2013"
-    )
-    raise FileNotFoundError(
-        f"Expected FER2013 in {looked}. Received: nothing there. "
-        "Put fer2013.csv there, or give the path of your copy."
-    )
+    folders = [folder / "fer2013" for folder in datasets_dirs()]
+    found = next(filter(Path.is_dir, folders), None)
+    if found is None:
+        looked = " or ".join(map(str, folders)) or cache_dir() / "datasets" / "fer2013"
+        raise FileNotFoundError(
+            f"Expected FER2013 in {looked}. Received: nothing there. "
+            "Put fer2013.csv there, or give the path of your copy."
+        )
+    return found
 
 
-def _read(source: Source) -> FaceDataset:
-    return _read_folders(source.path) if source.layout == "folders" else read_file(source)
+def _read(source: Path) -> FaceDataset:
+    return _read_folders(source) if source.is_dir() else read_file(source)
 
 
 def _read_folders(folder: Path) -> FaceDataset:
@@ -99,41 +109,30 @@ def _read_folders(folder: Path) -> FaceDataset:
     """
     listing, class_names, stray = list_folder(folder, EMOTIONS)
     dataset = read_listing(listing, folder, class_names, "fer2013", left_out=stray)
+    metadata = dataset.metadata[["file"]]
     is_training = np.char.startswith(np.char.lower(dataset.split), "train")
-    named = dataset.metadata["file"].str.extract(r"(Training|PublicTest|PrivateTest)_(\d+)[^/]*$")
+    named = metadata["file"].str.extract(r"(Training|PublicTest|PrivateTest)_(\d+)[^/]*$")
     usage = np.where(is_training, "Training", _name_of_test(dataset.labels[~is_training]))
     usage = named[0].fillna(pd.Series(usage)).to_numpy(str)
     wrong = np.flatnonzero((usage == "Training") != is_training)
     if len(wrong):
         raise ValueError(
-            f"{folder / dataset.metadata['file'][wrong[0]]}: expected an image of "
+            f"{folder / metadata['file'][wrong[0]]}: expected an image of "
             f"{dataset.split[wrong[0]]}. Received: one of {usage[wrong[0]]}"
         )
-    metadata = dataset.metadata[["file"]]
     rows = pd.to_numeric(named[1]).fillna(-1).to_numpy(int)
     order = np.arange(len(rows))
     if _are_rows(rows, usage):
-        order = np.argsort(rows)
-        metadata = metadata.assign(row=rows)
-    return make_fer2013(
-        dataset.images[order],
-        dataset.labels[order],
-        usage[order],
-        metadata.iloc[order],
-        dataset.left_out,
-    )
+        order, metadata = np.argsort(rows), metadata.assign(row=rows)
+    return dataclasses.replace(dataset, split=usage, metadata=metadata, subjects=None)[order]
 
 
 def _name_of_test(labels: np.ndarray) -> str:
     """Names the images of `test/` by their class counts, where their file names do not."""
     counts = np.bincount(labels, minlength=len(EMOTIONS))
     public, private = (np.array(PUBLISHED_COUNTS[split]) for split in SPLITS[1:])
-    known = {
-        "PublicTest": public,
-        "PrivateTest": private,
-        "PublicTest+PrivateTest": public + private,
-    }
-    return next((name for name, n in known.items() if np.array_equal(counts, n)), "Test")
+    names = {SPLITS[1]: public, SPLITS[2]: private, "PublicTest+PrivateTest": public + private}
+    return next((name for name, n in names.items() if np.array_equal(counts, n)), "Test")
 
 
 def _are_rows(numbers: np.ndarray, usage: np.ndarray) -> bool:
@@ -141,8 +140,7 @@ def _are_rows(numbers: np.ndarray, usage: np.ndarray) -> bool:
 
     In the widespread JPEG copy they are not: they run into the millions.
     """
-    sizes = [sum(PUBLISHED_COUNTS[split]) for split in SPLITS]
-    split_of_row = np.repeat(SPLITS, sizes)
+    split_of_row = np.repeat(SPLITS, [sum(PUBLISHED_COUNTS[split]) for split in SPLITS])
     inside = (numbers >= 0) & (numbers < len(split_of_row))
     unique = len(np.unique(numbers)) == len(numbers)
     return unique and bool(inside.all() and (split_of_row[numbers] == usage).all())
@@ -151,15 +149,11 @@ def _are_rows(numbers: np.ndarray, usage: np.ndarray) -> bool:
 def _count_problems(dataset: FaceDataset) -> list[str]:
     """Says for each split of the copy how its class counts differ from the published ones."""
     problems = []
-    for split in SPLITS:
+    for split, published in PUBLISHED_COUNTS.items():
         found = np.bincount(dataset.labels[dataset.split == split], minlength=len(EMOTIONS))
-        published = PUBLISHED_COUNTS[split]
         if found.any() and tuple(found) != published:
-            details = ", ".join(
-                f"{name} {have} of {want}"
-                for name, have, want in zip(EMOTIONS, found, published, strict=True)
-                if have != want
-            )
+            rows = zip(EMOTIONS, found, published, strict=True)
+            details = ", ".join(f"{name} {a} of {b}" for name, a, b in rows if a != b)
             problems.append(
                 f"{split} has {found.sum()} image{'' if found.sum() == 1 else 's'}, "
                 f"published are {sum(published)} ({details})"

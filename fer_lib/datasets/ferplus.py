@@ -29,6 +29,11 @@ VOTE_COLUMNS: tuple[str, ...] = (
 )
 """The metadata columns with the votes: eight emotions, "unknown", and "not a face"."""
 
+VOTES_IN_FILE: list[str] = [
+    f"votes_{name}" for name in ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear")
+] + ["votes_contempt", "votes_unknown", "votes_not_face"]
+"""The same in the order of the published files."""
+
 _NOT_EMOTIONS = {"unknown": "votes_unknown", "nf": "votes_not_face"}
 
 # Where both files line up, FER2013's label is the voters' favorite on 64% of the images
@@ -93,8 +98,8 @@ def vote_distribution(dataset: FaceDataset) -> np.ndarray:
 def majority_labels(dataset: FaceDataset) -> FaceDataset:
     """Relabels a data set by its votes, in eight classes, as the paper's majority voting does.
 
-    Single votes are noise and dropped; then a image's label is the emotion with more than half
-    of the remaining votes. Pictures without such an emotion, and those that are mostly "unknown"
+    Single votes are noise and dropped; then an image's label is the emotion with more than half
+    of the remaining votes. Images without such an emotion, and those that are mostly "unknown"
     or "not a face", are left out.
 
     Args:
@@ -106,15 +111,21 @@ def majority_labels(dataset: FaceDataset) -> FaceDataset:
     Raises:
         ValueError: The data set has no votes.
     """
-    votes = _votes(dataset)
+    favorite = majority(_votes(dataset))
+    kept = favorite >= 0
+    return dataclasses.replace(dataset[kept], labels=favorite[kept], class_names=EMOTIONS_8)
+
+
+def majority(votes: np.ndarray) -> np.ndarray:
+    """Returns the emotion of each row by majority, -1 where there is none, `int64 (n,)`.
+
+    Args:
+        votes: Numbers of votes, `int (n, 10)`: eight emotions, "unknown", "not a face".
+    """
     votes = np.where(votes > 1, votes, 0)
     favorite = votes.argmax(axis=1)
-    has_majority = (2 * votes.max(axis=1, initial=0) > votes.sum(axis=1)) & (
-        favorite < len(EMOTIONS_8)
-    )
-    return dataclasses.replace(
-        dataset[has_majority], labels=favorite[has_majority], class_names=EMOTIONS_8
-    )
+    wins = 2 * votes.max(axis=1, initial=0) > votes.sum(axis=1)
+    return np.where(wins & (favorite < len(EMOTIONS_8)), favorite, -1)
 
 
 def _votes(dataset: FaceDataset) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import mimetypes
 import os
 import re
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,21 +13,24 @@ import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.listing import read_listing
-from fer_lib.images import count_suffixes, find_images
+from fer_lib.files import expand_user
+from fer_lib.images import find_images
 from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
 
 if TYPE_CHECKING:
     from fer_lib.detection import FaceDetector
 
-_SPLIT_NAMES = ("train", "training", "valid", "val", "validation", "test", "testing")
-_SPLIT_NAMES += ("publictest", "privatetest")
+_SPLITS = ("train", "training", "valid", "val", "validation", "test", "testing")
+_SPLITS += ("publictest", "privatetest")
+Classes = Sequence[str] | Mapping[str, str | Sequence[str]]
+"""The classes of a user: their names, or for each name its folder or folders (`"smile|grin"`)."""
 
 
 def load_folder(
     path: str | os.PathLike[str],
     detector: FaceDetector | None = None,
     *,
-    class_names: Sequence[str] | Mapping[str, str] | None = None,
+    class_names: Classes | None = None,
     image_size: int = 48,
     color: bool = False,
 ) -> FaceDataset:
@@ -42,9 +45,10 @@ def load_folder(
         detector: A `FaceDetector`: the face of each image is found and aligned as the models
             expect it, except in images of `image_size` by `image_size` pixels, which are taken to
             be crops already. Without one, all images are: their middle square is resized.
-        class_names: Your own classes, or a mapping from each to its folder's name; by default the
-            folder names are matched with `EMOTIONS` (`EMOTIONS_8`, if there is contempt), synonyms
-            such as "anger" and numbers in front ("0 angry") included.
+        class_names: Your own classes: names of folders, or what is in which folder, such as
+            `{"smile": "happy|laughing", "no smile": "neutral"}`; other folders are then left out.
+            By default the folder names are matched with `EMOTIONS` (`EMOTIONS_8`, if there is
+            contempt), synonyms such as "anger" and numbers in front ("0 angry") included.
         image_size: Width and height of the result in pixels.
         color: Whether the result is RGB instead of gray, `(n, size, size, 3)`; not with a detector.
 
@@ -58,33 +62,25 @@ def load_folder(
             could be used.
 
     Warns:
-        UserWarning: Files were left out, or passed over as no images.
+        UserWarning: Files were left out.
 
     Example:
         `load_folder("my_faces", detector=FaceDetector())`
     """
-    root = Path(path).expanduser()
+    root = expand_user(path)
     listing, names, stray = list_folder(root, class_names)
-    return read_listing(
-        listing,
-        root,
-        names,
-        root.resolve().name,
-        image_size=image_size,
-        color=color,
-        detector=detector,
-        left_out=stray,
-    )
+    options = {"image_size": image_size, "color": color, "detector": detector}
+    return read_listing(listing, root, names, root.resolve().name, left_out=stray, **options)
 
 
 def list_folder(
-    root: Path, class_names: Sequence[str] | Mapping[str, str] | None = None
+    root: Path, class_names: Classes | None = None
 ) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
     """Lists the images of class-named folders for `read_listing`, without opening them.
 
     Returns:
         The table with the columns `file`, `emotion`, `split` and, where known, `subject`; the
-        classes; and the files in no class folder, each with its problem.
+        classes; and the files that are left out, each with its problem.
 
     Raises:
         FileNotFoundError, ValueError: As for `load_folder`.
@@ -93,80 +89,112 @@ def list_folder(
         raise FileNotFoundError(
             f"Expected a folder of class-named folders. Received: {root}, which is no folder"
         )
-    known = EMOTIONS_8 if class_names is None else tuple(class_names)
-    folder_of = class_names if isinstance(class_names, Mapping) else {n: n for n in known}
     skipped: list[Path] = []
-    paths = [file.relative_to(root).as_posix() for file in find_images(root, skipped)]
-    if skipped:
-        warnings.warn(
-            f"{root}: passed over by their suffix: {count_suffixes(skipped)}", stacklevel=3
-        )
-    files = pd.DataFrame({"file": paths}, dtype=str)
-    parts = files["file"].str.split("/").str[:-1]
-    level = _subfolders(root)
-    splits = [folder for folder in level if is_split(folder.name)]
-    has_splits = bool(splits) and not _any_class(level, folder_of)
-    depth = int(has_splits)
-    if has_splits:
-        level = [folder for split in splits for folder in _subfolders(split)]
-    below = [folder for parent in level for folder in _subfolders(parent)]
-    if not _any_class(level, folder_of) and _any_class(below, folder_of):
-        depth, level = depth + 1, below  # folders of persons, and in each the classes
-    if not level:
-        raise ValueError(
-            f"{root}: expected folders named after classes, such as {root / 'happy'}. "
-            "Received: no folder"
-        )
-    emotion_of = {folder.name: _class_of(folder.name, folder_of) for folder in level}
-    unknown = [name for name, emotion in emotion_of.items() if emotion is None]
-    if unknown:
-        raise ValueError(
-            f"{root}: expected folders named after {', '.join(folder_of.values())}. "
-            f"Received: {', '.join(unknown)}; rename them, or give your own `class_names`"
-        )
-    if class_names is None and "contempt" not in emotion_of.values():
+    files = [file.relative_to(root) for file in find_images(root, skipped)]
+    stray = {
+        file.relative_to(root).as_posix(): "an image of a kind that cannot be read here"
+        for file in skipped
+        if (mimetypes.guess_type(file.name)[0] or file.suffix.lower()).startswith(_IMAGE_KINDS)
+    }
+    known, class_of = _read_classes(class_names)
+    folders = [file.parts[:-1] for file in files]
+
+    def level(depth: int) -> list[str]:
+        return sorted({parts[depth] for parts in folders if len(parts) > depth})
+
+    def has_class(depth: int) -> bool:
+        return any(map(class_of, level(depth)))
+
+    depth = 0
+    while len(level(depth)) == 1 and level(depth + 1) and not has_class(depth):
+        if is_split(level(depth)[0]):
+            break
+        depth += 1  # archives often unpack into one more folder
+    split_depth = depth if not has_class(depth) and any(map(is_split, level(depth))) else None
+    if split_depth is not None:
+        inside = [len(p) > depth and is_split(p[depth]) for p in folders]
+        folders = [p if kept else () for p, kept in zip(folders, inside, strict=True)]
+        depth += 1
+    has_people = not has_class(depth) and has_class(depth + 1)
+    depth += has_people
+    _check_names(root, level(depth), class_names, known, class_of)
+    rows = []
+    for file, parts in zip(files, folders, strict=True):
+        emotion = class_of(parts[depth]) if len(parts) > depth else None
+        if emotion is None:
+            stray[file.as_posix()] = "in no class folder"
+            continue
+        split = "" if split_depth is None else parts[split_depth]
+        below = parts[depth + 1] if len(parts) > depth + 1 else None
+        rows.append((file.as_posix(), emotion, split, parts[depth - 1] if has_people else below))
+    listing = pd.DataFrame(rows, columns=["file", "emotion", "split", "subject"], dtype=object)
+    if class_names is None and "contempt" not in listing["emotion"].to_numpy():
         known = EMOTIONS
-    files["emotion"] = parts.str[depth].map(emotion_of)
-    files["split"] = parts.str[0] if has_splits else ""
-    inside = files["emotion"].notna()
-    if has_splits:
-        inside &= files["split"].map(is_split, na_action="ignore").eq(True)
-    stray = dict.fromkeys(files.loc[~inside, "file"], "in no class folder")
-    subject = _subjects(parts[inside], depth, has_splits)
-    files = files[inside].reset_index(drop=True)
-    return files if subject is None else files.assign(subject=subject.to_numpy()), known, stray
+    # Folders right below the classes are people where each image is in one, of several classes.
+    people = listing.groupby("subject")["emotion"].nunique()
+    if not has_people and (listing["subject"].isna().any() or people.max() < 2):
+        listing = listing.drop(columns="subject")
+    return listing, known, stray
+
+
+_IMAGE_KINDS = ("image/", ".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".nef", ".arw")
 
 
 def is_split(name: str) -> bool:
     """Tells whether a folder's name is that of a split, such as `train`."""
-    return name.lower() in _SPLIT_NAMES
+    return name.strip().lower() in _SPLITS
 
 
-def _subjects(parts: pd.Series, depth: int, has_splits: bool) -> pd.Series | None:
-    """Returns the person of each image, by the folder above its class folder or below it."""
-    if depth > has_splits:
-        return parts.str[depth - 1]
-    person = parts.str[depth + 1]
-    classes_of = parts.str[depth].groupby(person).nunique()
-    return person if person.notna().all() and len(person) and classes_of.max() > 1 else None
+def _check_names(
+    root: Path,
+    found: list[str],
+    class_names: Classes | None,
+    known: tuple[str, ...],
+    class_of: Callable[[str], str | None],
+) -> None:
+    """Refuses folders that are no class, or classes whose folder is missing."""
+    if not found:
+        raise ValueError(
+            f"{root}: expected images in folders named after classes, such as {root / 'happy'}. "
+            "Received: no folder with images"
+        )
+    unknown = [name for name in found if class_of(name) is None]
+    if isinstance(class_names, Mapping):
+        missing = set(known) - {class_of(name) for name in found}
+        if missing:
+            raise ValueError(
+                f"{root}: expected the folders of {', '.join(sorted(missing))}, as `class_names` "
+                f"says. Received: {', '.join(found)}"
+            )
+    elif unknown:
+        hint = "; numbers alone say no class"
+        raise ValueError(
+            f"{root}: expected folders named after {', '.join(known)}. "
+            f"Received: {', '.join(unknown)}; rename them, or give your own `class_names` "
+            f"(--classes NAME=FOLDER,...){hint if all(n.isdigit() for n in unknown) else ''}"
+        )
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith((".", "__")))
+def _read_classes(
+    class_names: Classes | None,
+) -> tuple[tuple[str, ...], Callable[[str], str | None]]:
+    """Returns the classes, and a function from a folder's name to its class."""
+    known = EMOTIONS_8 if class_names is None else tuple(class_names)
+    folders = {name: name for name in known}
+    if isinstance(class_names, Mapping):
+        lists = {k: v.split("|") if isinstance(v, str) else v for k, v in class_names.items()}
+        folders = {folder: name for name, several in lists.items() for folder in several}
+    class_of = {folder.strip().lower(): name for folder, name in folders.items()}
 
+    def find(folder: str) -> str | None:
+        whole = folder.strip().lower()
+        bare = re.sub(r"^\d+[\s_.-]+(?=\D)", "", whole)  # numbers in front are left away
+        name = class_of.get(whole) or class_of.get(bare)
+        if name is None and not isinstance(class_names, Mapping):
+            try:
+                name = canonical_emotion(bare)
+            except ValueError:
+                return None
+        return name if name in known else None
 
-def _any_class(folders: list[Path], folder_of: Mapping[str, str]) -> bool:
-    return any(_class_of(folder.name, folder_of) for folder in folders)
-
-
-def _class_of(folder: str, folder_of: Mapping[str, str]) -> str | None:
-    """Returns the class that a folder's name means, numbers in front of it left away."""
-    bare = re.sub(r"^\d+[\s_.-]+(?=\D)", "", folder.strip())
-    for name, wanted in folder_of.items():
-        if wanted.lower() in (folder.strip().lower(), bare.lower()):
-            return name
-    try:
-        emotion = canonical_emotion(bare)
-    except ValueError:
-        return None
-    return emotion if emotion in folder_of else None
+    return known, find

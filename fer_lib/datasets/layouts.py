@@ -1,151 +1,232 @@
 """How public sets lie on the disk, and the one function that reads them all.
 
-A layout says by regular expressions where the label of each image stands: in the name of the image
-file, in a line of a list, or in a small file beside it. The sets are in `public_sets`.
+The layouts are in `layouts.toml`: regular expressions say where the label of each image stands, in
+the name of the image file, in a line of a list, or in a small file beside it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib.resources
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from fer_lib.datasets.catalogue import dataset_info
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.listing import find_folder, read_listing
+from fer_lib.datasets.ferplus import VOTES_IN_FILE, majority
+from fer_lib.datasets.listing import read_listing
+from fer_lib.files import expand_user
 from fer_lib.images import find_images
-from fer_lib.labels import EMOTIONS, canonical_emotion
+from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
 
-NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
-"""A regular expression of a number."""
+_NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_SPLITS = {"train": "Training", "training": "Training", "test": "Test"}
+_SPLITS |= dict.fromkeys(("val", "valid", "validation"), "Validation")
+_BOX = ["x", "y", "width", "height"]
+# Columns that others are made of, and those that are numbers.
+_HELPERS = ["stem", "folder", "votes", "left", "top", "right", "bottom", "middle_x", "middle_y"]
+_FLOATS = [*_BOX, *_HELPERS[3:], "confidence", "valence", "arousal"]
 
-Row = tuple[str, str]
 
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where the images of one set are, and where their labels stand.
-
-    Args:
-        key: The set's key in the catalogue, which becomes the data set's name.
-        title: Its name in messages.
-        rows: Yields for a folder and this layout the texts that stand for an image each, with
-            the file or line that they come from: `names`, `lines`, or a function of the set.
-        pattern: A regular expression that fits these texts. Its groups become columns: `emotion`
-            is required; `file`, `split` and `subject` have their usual meaning, and
-            `x y width height` or `left top right bottom` are a box in pixels.
-        expected: What a row has to hold, for messages.
-        inside: Entries of the folder, one of which is there.
-        labels: Which files below the folder hold labels, as a glob pattern.
-        image: The image file, relative to the folder, from the groups.
-        codes: Numbers that stand for emotions; None for those that are passed over.
-        splits: Our names for the values of `split`.
-        numbers: The columns that are numbers.
-        class_names: The classes of the set.
-        strict: Whether a row that does not fit is an error; otherwise it is left out.
-    """
+    """One table of `layouts.toml`, where the fields are described."""
 
     key: str
     title: str
-    rows: Callable[[Path, Layout], Iterator[Row]]
+    inside: list[str]
+    rows: str
     pattern: str
     expected: str
-    inside: tuple[str, ...] = ()
+    sign: list[str] | None = None
     labels: str = ""
-    image: str = "{file}"
-    codes: Mapping[str, str | None] | None = None
-    splits: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    numbers: tuple[str, ...] = ()
-    class_names: tuple[str, ...] = EMOTIONS
-    strict: bool = True
+    images: list[str] = dataclasses.field(default_factory=list)
+    skipped: list[str] = dataclasses.field(default_factory=list)
+    contempt: bool = False
+    people: bool = False
 
 
-def read_layout(
+@functools.cache
+def list_layouts() -> dict[str, list[Layout]]:
+    """Returns the layouts of each set, by its key in the catalogue."""
+    file = importlib.resources.files("fer_lib.datasets") / "layouts.toml"
+    tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    return {key: [Layout(key=key, **row) for row in rows] for key, rows in tables.items()}
+
+
+def recognize_layout(root: Path) -> str | None:
+    """Returns the key of the set in a folder or right below it, told by names of files."""
+    for key, layouts in list_layouts().items():
+        for layout in layouts:
+            if _find(root, layout.sign or layout.inside) and _find(root, layout.inside):
+                return key
+    return None
+
+
+def load_layout(
     path: str | os.PathLike[str],
-    *layouts: Layout,
+    key: str,
     change: Callable[[pd.DataFrame], pd.DataFrame] = lambda listing: listing,
+    detector: Any = None,
     **options: Any,
 ) -> FaceDataset:
-    """Reads a set that lies in one of several layouts.
+    """Loads a set from the first of its layouts that is there.
 
     Args:
-        path: The folder of the set, or the one above it.
-        *layouts: The layouts that the set is known in; the first whose entries are there is taken.
+        path: The folder of the set, or the one above it, since archives often unpack into one more.
+        key: The set's key in `layouts.toml`.
         change: Chooses or completes rows of the table before the images are read.
-        **options: `image_size`, `color` and `detector` of `read_listing`.
+        detector: Finds the faces, in layouts that show more than faces.
+        **options: `image_size` and `color` of `read_listing`.
 
     Raises:
         FileNotFoundError: No folder holds one of the layouts.
         ValueError: A label breaks the format, or nothing can be read.
     """
-    title, inside = layouts[0].title, sum((layout.inside for layout in layouts), ())
-    root = find_folder(path, title, inside)
-    layout = next(x for x in layouts if not x.inside or any((root / e).exists() for e in x.inside))
-    listing, left_out = list_layout(root, layout)
-    return read_listing(
-        change(listing), root, layout.class_names, layout.key, left_out=left_out, **options
-    )
+    path, layouts = expand_user(path), list_layouts()[key]
+    title = layouts[0].title
+    if not path.is_dir():
+        raise FileNotFoundError(f"Expected the folder of {title}. Received: {path}, no folder")
+    for layout in layouts:
+        root = _find(path, layout.inside)
+        if root is not None:
+            listing, left_out = _list_rows(root, layout)
+            options["detector"] = detector if layout.people else None
+            names = EMOTIONS_8 if layout.contempt else EMOTIONS
+            return read_listing(change(listing), root, names, key, left_out=left_out, **options)
+    inside = " or ".join(name for layout in layouts for name in layout.inside)
+    raise FileNotFoundError(f"Expected the folder of {title} with {inside}. Received: {path}")
 
 
-def list_layout(root: Path, layout: Layout) -> tuple[pd.DataFrame, dict[str, str]]:
+def _find(path: Path, patterns: list[str]) -> Path | None:
+    """Returns the folder, or one right below it, in which one of the patterns matches."""
+    folders = [path, *sorted(f for f in path.iterdir() if f.is_dir() and f.name[0] not in "._")]
+    hits = (f for f in folders if any(next(f.glob(p), None) is not None for p in patterns))
+    return next(hits, None)
+
+
+def _list_rows(root: Path, layout: Layout) -> tuple[pd.DataFrame, dict[str, str]]:
     """Lists the images of a set for `read_listing`, and what does not fit its layout."""
-    rows, left_out = [], {}
-    for where, text in layout.rows(root, layout):
-        match = re.fullmatch(layout.pattern, text, re.IGNORECASE)
-        fields = match.groupdict() if match else {}
-        try:
-            emotion = _emotion(fields, layout)
-        except ValueError:
-            problem = f"expected {layout.expected}. Received: {text[-80:]!r}"
-            if layout.strict:
-                raise ValueError(f"{where}: {problem}") from None
-            left_out[where] = problem
-            continue
-        if emotion is None:
-            continue
-        for name in layout.numbers:
-            fields[name] = float(fields[name])
-        if "left" in fields:
-            left, top, right, bottom = (fields.pop(n) for n in ("left", "top", "right", "bottom"))
-            fields["box"] = (left, top, right - left, bottom - top)
-        elif "x" in fields:
-            fields["box"] = tuple(fields.pop(name) for name in ("x", "y", "width", "height"))
-        if "split" in fields:
-            fields["split"] = layout.splits[fields["split"].lower()]
-        if "subject" in fields:
-            fields["subject"] = fields["subject"].upper()
-        rows.append({**fields, "file": layout.image.format(**fields), "emotion": emotion})
-    groups = re.compile(layout.pattern).groupindex
-    return pd.DataFrame(rows, columns=None if rows else [*{"file": 0, **groups}]), left_out
+    rows = pd.DataFrame(_ROWS[layout.rows](root, layout), columns=["where", "text"], dtype=object)
+    pattern = rf"(?is)\A(?:{layout.pattern.replace('#', _NUMBER)})\Z"
+    table = rows["text"].str.extract(pattern).astype(object)
+    codes = _read_codes(root, layout)
+    table["emotion"] = [_emotion(code, codes, layout.skipped) for code in table["emotion"]]
+    unfit = rows[table["emotion"].isna()]
+    problems = [f"expected {layout.expected}. Received: {t[-80:]!r}" for t in unfit["text"]]
+    left_out = dict(zip(unfit["where"], problems, strict=True))
+    if left_out and layout.rows != "names":
+        raise ValueError("{}: {}".format(*next(iter(left_out.items()))))
+    table = table[table["emotion"].fillna("") != ""].reset_index(drop=True)
+    if "split" in table:
+        table["split"] = table["split"].str.lower().map(lambda name: _SPLITS.get(name, name))
+    if "subject" in table:
+        table["subject"] = table["subject"].str.upper()
+    if "votes" in table:
+        table[VOTES_IN_FILE] = table["votes"].str.split(",", expand=True).astype(int)
+    if layout.images:
+        records = table.to_dict("records")
+        places = [[image.format(**fields) for image in layout.images] for fields in records]
+        table["file"] = [next(filter(_is_below(root), p), p[0]) for p in places]
+    numbers = table.columns.intersection(_FLOATS)
+    table[numbers] = table[numbers].astype(float)
+    if "left" in table:
+        table["x"], table["y"] = table["left"], table["top"]
+        table["width"], table["height"] = table.right - table.left, table.bottom - table.top
+    elif "middle_x" in table:
+        table["x"] = table["middle_x"] - table["width"] / 2
+        table["y"] = table["middle_y"] - table["height"] / 2
+    if "x" in table:
+        table["box"] = list(zip(*(table[name] for name in _BOX), strict=True))
+    return table.drop(columns=[*_BOX, *_HELPERS], errors="ignore"), left_out
 
 
-def _emotion(fields: dict[str, str], layout: Layout) -> str | None:
-    """Returns our name for the emotion of a row; a `ValueError` if it has none."""
-    code = fields.get("emotion", "")
-    if layout.codes is None:
-        return canonical_emotion(code)
-    if code not in layout.codes:
-        raise ValueError(code)
-    name = layout.codes[code]
-    return None if name is None else canonical_emotion(name)
+def _is_below(root: Path) -> Callable[[str], bool]:
+    return lambda file: (root / file).is_file()
 
 
-def names(root: Path, layout: Layout) -> Iterator[Row]:
+def _read_codes(root: Path, layout: Layout) -> dict[str, str]:
+    """Returns what the codes of a set mean: by its own list `data.yaml`, else by the catalogue."""
+    if layout.inside == ["data.yaml"]:
+        text = next(root.glob("data.y*ml")).read_text(encoding="utf-8", errors="replace")
+        block = re.search(r"^names:(.*?)(?=^\w|\Z)", text, re.MULTILINE | re.DOTALL)
+        return dict(_numbered(re.findall(r"[A-Za-z][\w ]*", block[1] if block else "")))
+    labels = dataset_info(layout.key).labels
+    return dict(zip(labels.codes, labels.names, strict=True))
+
+
+def _numbered(names: list[str]) -> Iterator[tuple[str, str]]:
+    return ((str(number), name) for number, name in enumerate(names))
+
+
+def _emotion(code: Any, codes: dict[str, str], skipped: list[str]) -> str | None:
+    """Returns our name for a code, "" where the image shows none of the classes, None if unknown."""
+    if not isinstance(code, str):
+        return None
+    if "," in code:
+        favorite = int(majority(np.array([code.split(",")], int))[0])
+        code = list(codes)[favorite] if favorite >= 0 else ""
+    if code in ("", *skipped):
+        return ""
+    try:
+        return canonical_emotion(codes.get(code, code))
+    except ValueError:
+        return None
+
+
+def _names(root: Path, layout: Layout) -> Iterator[tuple[str, str]]:
     """The paths of all images, for sets whose file names say all; suffix and case do not matter."""
-    for file in find_images(root):
-        path = file.relative_to(root).as_posix()
-        yield path, path
+    return ((path, path) for path in (f.relative_to(root).as_posix() for f in find_images(root)))
 
 
-def lines(root: Path, layout: Layout) -> Iterator[Row]:
+def _lines(root: Path, layout: Layout) -> Iterator[tuple[str, str]]:
     """The lines of lists, one image each, blank lines and a header aside."""
     for file in sorted(root.glob(layout.labels)):
         text = file.read_text(encoding="utf-8-sig", errors="replace")
         for number, line in enumerate(text.splitlines(), start=1):
             is_header = number == 1 and not re.search(r"\d", line)
             if line.strip() and not is_header:
-                yield f"{file}, line {number}", line.strip()
+                name = file.relative_to(root).as_posix()
+                yield f"{file}, line {number}", f"{name}\t{line.strip()}"
+
+
+def _ckplus_frames(root: Path, layout: Layout) -> Iterator[tuple[str, str]]:
+    """Rank, frame and code: rank 0 is the first frame, a neutral one, 1 the last and so on."""
+    for file in sorted(root.glob(layout.labels)):
+        folder = root / "cohn-kanade-images" / file.parent.relative_to(root / "Emotion")
+        frames = find_images(folder) if folder.is_dir() else []
+        if not frames:
+            frames = [folder / f"{folder.parent.name}_{folder.name}_0"]  # reported as missing
+        for index, frame in enumerate(frames):
+            rank, code = (len(frames) - index, file.read_text().strip()) if index else (0, "0")
+            yield str(file), f"{rank} {frame.relative_to(root).as_posix()} {code}"
+
+
+def _affectnet_numbers(root: Path, layout: Layout) -> Iterator[tuple[str, str]]:
+    """The image and the three numbers of each `annotations/0_exp.npy` and its siblings."""
+    for file in sorted(root.glob(layout.labels)):
+        number = file.name.removesuffix("_exp.npy")
+        texts = [f"{file.parts[-3]}/images/{number}.jpg"]
+        for kind in ("exp", "val", "aro"):
+            try:
+                array = np.load(file.with_name(f"{number}_{kind}.npy"), allow_pickle=False)
+            except (ValueError, EOFError) as error:
+                raise ValueError(f"{file}: expected one number. Received: {error}") from None
+            texts.append(str(array))
+        yield str(file), " ".join(texts)
+
+
+_ROWS = {
+    "names": _names,
+    "lines": _lines,
+    "ckplus": _ckplus_frames,
+    "affectnet": _affectnet_numbers,
+}

@@ -5,7 +5,6 @@ A file that cannot be used does not stop the rest; it is left out and reported.
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +40,8 @@ def read_listing(
     Args:
         listing: One row per image: `file` (relative to `folder`), `emotion` (one of
             `class_names`), and, where known, `split`, `subject` and `box` (`(x, y, width, height)`
-            of the face in pixels). All other columns go into the metadata.
+            of the face in pixels, or all at most 1 in shares of the image). All other columns go
+            into the metadata.
         folder: Where the files are.
         class_names: The classes of the data set.
         name: Its name.
@@ -66,15 +66,12 @@ def read_listing(
         raise ValueError(f"Expected `image_size` of at least 1 pixel. Received: {image_size}")
     if color and detector is not None:
         raise ValueError("Expected gray images with a `detector`. Received: color=True")
-    problems = list((left_out or {}).items())
+    problems, used, sizes = list((left_out or {}).items()), [], []
     images = np.empty((len(listing), image_size, image_size, 3 if color else 1), np.uint8)
-    used, sizes = [], []
     boxes = listing["box"] if "box" in listing else [None] * len(listing)
-    rows = enumerate(zip(listing["file"], boxes, strict=True))
     hidden = detector is None and len(listing) < _MIN_FILES_OF_BAR
-    for row, (file, box) in tqdm(
-        rows, name, len(listing), leave=False, unit="image", disable=hidden
-    ):
+    files = tqdm(listing["file"], name, leave=False, unit="image", disable=hidden)
+    for row, (file, box) in enumerate(zip(files, boxes, strict=True)):
         try:
             image = read_image(folder / file)
             crop = _crop_face(image, box, detector, image_size, color)
@@ -85,14 +82,14 @@ def read_listing(
         sizes.append((image.shape[1], image.shape[0]))
         used.append(row)
     table = pd.DataFrame(problems, columns=["file", "problem"], dtype=str)
+    first = "" if table.empty else f"{table.file[0]}: {table.problem[0]}"
     if not used:
-        first = "" if table.empty else f"; {table.file[0]}: {table.problem[0]}"
-        raise ValueError(f"{folder}: expected images of faces. Received: none{first}")
+        raise ValueError(f"{folder}: expected images of faces. Received: none; {first}".rstrip("; "))
     if len(table):
         hint = "; for crops of faces use no detector" if detector and len(table) > len(used) else ""
         warnings.warn(
             f"{folder}: {len(table)} of {len(used) + len(table)} files were left out, see "
-            f"`left_out`; the first is {table.file[0]}: {table.problem[0]}{hint}",
+            f"`left_out`; the first is {first}{hint}",
             stacklevel=3,
         )
     listing = listing.iloc[used].reset_index(drop=True)
@@ -142,28 +139,10 @@ def _crop_face(
 def _cut_box(image: np.ndarray, box: tuple[float, ...]) -> np.ndarray:
     """Cuts out the square around a box, as far as it is inside the image."""
     x, y, width, height = box
+    if max(width, height) <= 1:
+        rows, columns = image.shape[:2]
+        x, y, width, height = x * columns, y * rows, width * columns, height * rows
     half = max(width, height) / 2
     left, top = (round(max(middle - half, 0)) for middle in (x + width / 2, y + height / 2))
     right, bottom = round(x + width / 2 + half), round(y + height / 2 + half)
     return image[top : max(bottom, 0), left : max(right, 0)]
-
-
-def find_folder(
-    path: str | os.PathLike[str], name: str, inside: tuple[str, ...] = (), expected: str = ""
-) -> Path:
-    """Returns the folder at `path`, or one below it, that holds one of the entries `inside`.
-
-    Archives often unpack into one more folder, hence the look below.
-
-    Raises:
-        FileNotFoundError: There is no such folder; the message says what was expected.
-    """
-    root = Path(path).expanduser()
-    if not root.is_dir():
-        raise FileNotFoundError(f"Expected the folder of {name}. Received: {root}, no folder")
-    for folder in (root, *sorted(root.iterdir())):
-        if not inside or any((folder / entry).exists() for entry in inside):
-            return folder
-    raise FileNotFoundError(
-        f"Expected the folder of {name} with {expected or ' or '.join(inside)}. Received: {root}"
-    )
