@@ -16,8 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib.datasets import FaceDataset, load_fer2013, load_ferplus
-from fer_lib.datasets import storage
+from fer_lib.datasets import FaceDataset, load_fer2013, load_ferplus, storage
 from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS, published_rows, read_csv
 from fer_lib.datasets.ferplus import VOTE_COLUMNS, majority_labels, vote_distribution
 from fer_lib.labels import EMOTIONS, EMOTIONS_8

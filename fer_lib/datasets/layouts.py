@@ -168,7 +168,7 @@ def _numbered(names: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _emotion(code: Any, codes: dict[str, str], skipped: list[str]) -> str | None:
-    """Returns our name for a code, "" where the image shows none of the classes, None if unknown."""
+    """Returns our name for a code, "" where no class is shown, None if unknown."""
     if not isinstance(code, str):
         return None
     if "," in code:

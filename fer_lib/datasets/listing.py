@@ -82,9 +82,9 @@ def read_listing(
         sizes.append((image.shape[1], image.shape[0]))
         used.append(row)
     table = pd.DataFrame(problems, columns=["file", "problem"], dtype=str)
-    first = "" if table.empty else f"{table.file[0]}: {table.problem[0]}"
+    first = "none" if table.empty else f"{table.file[0]}: {table.problem[0]}"
     if not used:
-        raise ValueError(f"{folder}: expected images of faces. Received: none; {first}".rstrip("; "))
+        raise ValueError(f"{folder}: expected images of faces. Received: {first}")
     if len(table):
         hint = "; for crops of faces use no detector" if detector and len(table) > len(used) else ""
         warnings.warn(
