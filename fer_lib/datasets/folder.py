@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import os
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import pandas as pd
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.listing import read_listing
 from fer_lib.files import expand_user
-from fer_lib.images import find_images
+from fer_lib.images import count_suffixes, find_images
 from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _SPLITS = ("train", "training", "valid", "val", "validation", "test", "testing")
 _SPLITS += ("publictest", "privatetest")
+_IMAGE_KINDS = ("image/", ".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".nef", ".arw")
+_SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 Classes = Sequence[str] | Mapping[str, str | Sequence[str]]
 """The classes of a user: their names, or for each name its folder or folders (`"smile|grin"`)."""
 
@@ -62,7 +65,7 @@ def load_folder(
             could be used.
 
     Warns:
-        UserWarning: Files were left out.
+        UserWarning: Files were left out, or passed over as no images.
 
     Example:
         `load_folder("my_faces", detector=FaceDetector())`
@@ -91,11 +94,16 @@ def list_folder(
         )
     skipped: list[Path] = []
     files = [file.relative_to(root) for file in find_images(root, skipped)]
-    stray = {
-        file.relative_to(root).as_posix(): "an image of a kind that cannot be read here"
-        for file in skipped
-        if (mimetypes.guess_type(file.name)[0] or file.suffix.lower()).startswith(_IMAGE_KINDS)
-    }
+    stray, others = {}, []
+    for file in skipped:
+        kind = mimetypes.guess_type(file.name)[0] or file.suffix.lower()
+        if kind.startswith(_IMAGE_KINDS):
+            stray[file.relative_to(root).as_posix()] = "an image of a kind that cannot be read here"
+        elif file.name.lower() not in _SYSTEM_FILES:
+            others.append(file)
+    if others:
+        message = f"{root}: passed over by their suffix: {count_suffixes(others)}"
+        warnings.warn(message, stacklevel=3)
     known, class_of = _read_classes(class_names)
     folders = [file.parts[:-1] for file in files]
 
@@ -135,9 +143,6 @@ def list_folder(
     if not has_people and (listing["subject"].isna().any() or people.max() < 2):
         listing = listing.drop(columns="subject")
     return listing, known, stray
-
-
-_IMAGE_KINDS = ("image/", ".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".nef", ".arw")
 
 
 def is_split(name: str) -> bool:
