@@ -128,7 +128,7 @@ class Measured(ClipDetector):
 
 
 recognizer = EmotionRecognizer("cnn", Measured())
-result = table.analyze_video(sys.argv[1], recognizer, csv=sys.argv[2], progress=False)
+result = table.analyze_video(sys.argv[1], recognizer, csv_path=sys.argv[2], progress=False)
 assert result.attrs["frames"] == 3000 and result["face_id"].notna().all()
 early = max(sizes[: len(sizes) // 10])
 print(max(sizes) - early)

@@ -47,7 +47,7 @@ class FailingModel(ClipModel):
 
 @pytest.mark.parametrize("earlier", [True, False])
 def test_a_failing_run_leaves_earlier_files_and_nothing_else(earlier, clip, tmp_path):
-    outputs = {"csv": tmp_path / "rows.csv", "annotate": tmp_path / "out.mp4"}
+    outputs = {"csv_path": tmp_path / "rows.csv", "annotate": tmp_path / "out.mp4"}
     if earlier:
         for path in outputs.values():
             path.write_bytes(b"earlier")
@@ -65,7 +65,7 @@ def test_a_source_that_cannot_be_read_leaves_earlier_files(tmp_path):
         analyze_video(
             tmp_path / "clip.mp4",
             EmotionRecognizer(ClipModel(), ClipDetector()),
-            csv=tmp_path / "rows.csv",
+            csv_path=tmp_path / "rows.csv",
             progress=False,
         )
     assert (tmp_path / "rows.csv").read_text() == "earlier"
@@ -86,7 +86,7 @@ class Killed(ClipModel):
         return super().predict(crops)
 
 recognizer = EmotionRecognizer(Killed(), ClipDetector())
-analyze_video(sys.argv[1], recognizer, csv="rows.csv", annotate="out.mp4", progress=False)
+analyze_video(sys.argv[1], recognizer, csv_path="rows.csv", annotate="out.mp4", progress=False)
 """
 
 

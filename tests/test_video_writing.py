@@ -13,7 +13,7 @@ from PIL import ImageColor
 from fer_lib.detection import Face
 from fer_lib.labels import EMOTION_COLORS, EMOTIONS
 from fer_lib.recognition import EmotionRecognizer, TrackedEmotion
-from fer_lib.video import VideoWriter, annotate_frame, annotate_video
+from fer_lib.video import VideoWriter, analyze_video, annotate_frame
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def recognizer():
 
 
 def annotate(source, output, recognizer, **options):
-    return annotate_video(source, output, recognizer, progress=False, **options)
+    return analyze_video(source, recognizer, annotate=output, progress=False, **options)
 
 
 def read(file):

@@ -20,7 +20,9 @@ from fer_lib.paths import DEFAULT_STREAM_MODEL
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "source", metavar="SOURCE", help="a video file, a folder of frames, or an address"
+        "source",
+        metavar="SOURCE",
+        help="a video file, a folder of frames, an address, or a camera's number",
     )
     parser.add_argument("--csv", type=Path, required=True, metavar="OUT", help="the table to write")
     parser.add_argument(
@@ -49,15 +51,16 @@ def run(arguments: argparse.Namespace) -> int:
     from fer_lib.video import analyze_video
 
     source = Path(arguments.source)
+    is_camera = arguments.source.isdecimal() and not source.exists()
     outputs = {name: getattr(arguments, name) for name in ("csv", "annotate", "plot")}
     check_outputs(find_images(source) if source.is_dir() else [source], **outputs)
     with warnings.catch_warnings():
         # They are said in words of this subcommand's own below.
         warnings.filterwarnings("ignore", "Interrupted|.*damaged or cut off")
         table = analyze_video(
-            arguments.source,
+            int(arguments.source) if is_camera else arguments.source,
             make_recognizer(arguments),
-            csv=arguments.csv,
+            csv_path=arguments.csv,
             annotate=arguments.annotate,
             detect_every=arguments.detect_every,
             fps=arguments.fps,

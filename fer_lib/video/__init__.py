@@ -1,8 +1,8 @@
-"""Videos in, tables and annotated videos out; files, folders of images and live addresses."""
+"""Videos in, tables and annotated videos out; files, folders of images, addresses and cameras."""
 
-from fer_lib.video.analysis import analyze_video, annotate_video
+from fer_lib.video.analysis import analyze_video
 from fer_lib.video.annotation import annotate_frame
-from fer_lib.video.face_rows import FaceRows, read_table
+from fer_lib.video.face_rows import FaceRows
 from fer_lib.video.video_source import VideoFrame, VideoSource
 from fer_lib.video.video_writer import VideoWriter
 
@@ -13,6 +13,4 @@ __all__ = [
     "VideoWriter",
     "analyze_video",
     "annotate_frame",
-    "annotate_video",
-    "read_table",
 ]

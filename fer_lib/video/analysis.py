@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import warnings
-from pathlib import Path
-from typing import Any
+from contextlib import ExitStack
 
 import pandas as pd
 from tqdm.auto import tqdm
 
+from fer_lib.files import expand_user
 from fer_lib.paths import DEFAULT_STREAM_MODEL
 from fer_lib.recognition import EmotionRecognizer
 from fer_lib.recognition.emotion_stream import DETECT_EVERY
@@ -21,10 +20,10 @@ from fer_lib.video.video_writer import VideoWriter
 
 
 def analyze_video(
-    source: str | os.PathLike[str],
+    source: int | str | os.PathLike[str],
     recognizer: EmotionRecognizer | None = None,
     *,
-    csv: str | os.PathLike[str] | None = None,
+    csv_path: str | os.PathLike[str] | None = None,
     annotate: str | os.PathLike[str] | None = None,
     detect_every: int = DETECT_EVERY,
     smoothing_s: float = 0.25,
@@ -35,15 +34,18 @@ def analyze_video(
 
     Faces are detected in every `detect_every`-th frame and tracked in between (see
     `EmotionStream`); nothing depends on the machine's speed, so the same file gives the same table.
-    Memory stays flat: with `csv` the rows go to the disk as they come. An interrupted run (Ctrl-C)
-    keeps and returns what it had; a failing one leaves earlier files as they were.
+    Memory stays flat: with `csv_path` the rows go to the disk as they come. An interrupted run
+    (Ctrl-C) keeps and returns what it had; a failing one leaves earlier files as they were.
 
     Args:
-        source: A video file (mp4, mov, avi, webm, gif and more), a folder of images, or the
-            address of a live stream (`rtsp://`, `http://`), which is opened again once.
+        source: A video file (mp4, mov, avi, webm, gif and more), a folder of images, the address
+            of a live stream (`rtsp://`, `http://`), which is opened again once, or the number of
+            a camera, see `VideoSource`.
         recognizer: `None`: `EmotionRecognizer(paths.DEFAULT_STREAM_MODEL)`.
-        csv: Where to write the rows.
-        annotate: An `.mp4` to write with boxes, labels and bars, see `annotate_video`.
+        csv_path: Where to write the rows.
+        annotate: An `.mp4` to write with the boxes, numbers, expressions and probabilities of the
+            faces. Browsers play it; every frame keeps its time, and a file's sound is kept, see
+            `VideoWriter`. Sides of an odd number of pixels grow by one.
         detect_every: Detect in every n-th frame.
         smoothing_s: Time in seconds over which the probabilities of a face are averaged.
         fps: Images per second of a folder, which holds no times.
@@ -62,28 +64,26 @@ def analyze_video(
         ValueError: An argument is out of range, or a file to write is one that is read.
 
     Example:
-        >>> table = analyze_video("clip.mp4", csv="clip.csv")  # doctest: +SKIP
+        >>> table = analyze_video("clip.mp4", annotate="annotated.mp4")  # doctest: +SKIP
         >>> table.groupby("face_id")["happy"].mean()  # doctest: +SKIP
     """
     if recognizer is None:
         recognizer = EmotionRecognizer(DEFAULT_STREAM_MODEL)
-    with contextlib.ExitStack() as stack:
+    frames, interrupted, writer = 0, False, None
+    with ExitStack() as stack:
         video = stack.enter_context(VideoSource(source, fps=fps))
-        _check_outputs(video, [annotate, csv])
-        stream = stack.enter_context(
-            recognizer.start_stream(
-                detect_every=detect_every, smoothing_s=smoothing_s, background=False
-            )
+        _check_outputs(video, [annotate, csv_path])
+        stream = recognizer.start_stream(
+            detect_every=detect_every, smoothing_s=smoothing_s, background=False
         )
-        writer = None
+        stack.enter_context(stream)
         if annotate is not None:
-            sound = None if video.is_address or video.images is not None else video.name
-            writer = stack.enter_context(VideoWriter(annotate, rate=video.rate, sound_of=sound))
-            if video.is_address:
-                warnings.warn("The sound of an address is left out.", stacklevel=2)
-        rows = stack.enter_context(FaceRows(stream.class_names, csv))
+            writer = VideoWriter(annotate, rate=video.rate, sound_of=video.file)
+            stack.enter_context(writer)
+            if video.file is None and video.images is None:
+                warnings.warn("The sound of an address or a camera is left out.", stacklevel=2)
+        rows = stack.enter_context(FaceRows(stream.class_names, csv_path))
         bar = stack.enter_context(tqdm(total=video.num_frames, unit="frame", disable=not progress))
-        frames, interrupted = 0, False
         try:
             for frame in video:
                 faces = stream.update(frame.image, frame.time_s)
@@ -112,42 +112,11 @@ def analyze_video(
     return table
 
 
-def annotate_video(
-    source: str | os.PathLike[str],
-    output: str | os.PathLike[str],
-    recognizer: EmotionRecognizer | None = None,
-    **options: Any,
-) -> pd.DataFrame:
-    """Writes a video with the boxes, numbers, expressions and probabilities of its faces.
-
-    The result is an MP4 (H.264, yuv420p, index in front) that browsers play. Every frame keeps
-    its time, and a file's sound is kept, see `VideoWriter`. Sides of an odd number of pixels grow
-    by one.
-
-    Args:
-        source: As for `analyze_video`.
-        output: The `.mp4` to write.
-        recognizer: As for `analyze_video`.
-        **options: The other arguments of `analyze_video`, such as `csv` and `detect_every`.
-
-    Returns:
-        The table of `analyze_video`.
-
-    Raises:
-        OSError: The source cannot be read, or the file cannot be written.
-        ValueError: An argument is out of range, or `output` does not end in `.mp4`.
-
-    Example:
-        >>> annotate_video("clip.mp4", "annotated.mp4")  # doctest: +SKIP
-    """
-    return analyze_video(source, recognizer, annotate=output, **options)
-
-
-def _check_outputs(video: VideoSource, outputs: list[Any]) -> None:
+def _check_outputs(video: VideoSource, outputs: list[str | os.PathLike[str] | None]) -> None:
     """Makes sure that nothing that is read is written, and no file is written twice."""
-    taken = {Path(path).resolve() for path in [video.name, *(video.images or [])]}
+    taken = {path.resolve() for path in [video.file, *(video.images or [])] if path is not None}
     for output in filter(None, outputs):
-        path = Path(output).expanduser().resolve()
+        path = expand_user(output).resolve()
         if path in taken:
             raise ValueError(f"Expected another file than the video to write. Received: {output}")
         taken.add(path)

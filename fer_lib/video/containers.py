@@ -12,9 +12,10 @@ import re
 import av
 from av.stream import Disposition
 
-# Seconds that an address may take to open, and to send the next piece.
-_TIMEOUT_S = 10.0
-_ADDRESS = re.compile(r"^(https?|rtsps?|rtmps?|rtp|udp|tcp|srt)://", re.IGNORECASE)
+TIMEOUT_S = 10.0
+"""Seconds that an address may take to open, and to send the next packet."""
+
+_ADDRESS = re.compile(r"(https?|rtsps?|rtmps?|rtp|udp|tcp|srt)://", re.IGNORECASE)
 # No playlists or image patterns (concat, hls, image2): they open further files.
 _CONTAINERS = (
     "mov,matroska,avi,asf,flv,mpeg,mpegts,mpegvideo,m4v,h264,hevc,obu,ivf,ogg,gif,apng,mxf,dv,rm,"
@@ -39,18 +40,18 @@ def is_address(name: str) -> bool:
     return bool(_ADDRESS.match(name))
 
 
-def open_container(name: str) -> av.container.InputContainer:
+def open_container(name: str, timeout_s: float = TIMEOUT_S) -> av.container.InputContainer:
     """Opens a video file or an address with PyAV, and nothing else that these may name.
 
     Raises:
-        OSError: It cannot be opened.
+        OSError: It cannot be opened, or an address does not answer within `timeout_s`.
     """
     remote = is_address(name)
     options = _decoder_options()
     if remote:
         # FFmpeg itself opens a file over http again where it was cut off.
         options |= {"protocol_whitelist": _PROTOCOLS, "reconnect": "1", "reconnect_delay_max": "2"}
-        if name.startswith("rtsp"):
+        if name.lower().startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
     else:
         options |= {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
@@ -58,11 +59,15 @@ def open_container(name: str) -> av.container.InputContainer:
         return av.open(
             name if remote else f"file:{os.path.abspath(name)}",
             options=options,
-            timeout=_TIMEOUT_S if remote else None,
+            timeout=timeout_s if remote else None,
             metadata_errors="replace",
         )
     except PermissionError:
         raise PermissionError(f"No permission to read {name!r}.") from None
+    except av.error.ExitError:  # PyAV's own timeout
+        raise TimeoutError(
+            f"Expected a video. {name!r} gave no answer in {timeout_s:g} s; is the stream running?"
+        ) from None
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = str(getattr(error, "strerror", None) or error) or type(error).__name__
         hint = "It is no video, or its index is cut off"

@@ -1,4 +1,4 @@
-"""Frames with their times: of a video file, a folder of images or a live address.
+"""Frames with their times: of a video file, a folder of images, a live address or a camera.
 
 Decoding is FFmpeg's, through PyAV, which knows the time of each frame, variable rates and rotation.
 Nothing here knows of faces.
@@ -11,17 +11,22 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import av
+import cv2
 import numpy as np
 
+from fer_lib.files import expand_user
 from fer_lib.images import find_images, read_image
+from fer_lib.video.cameras import open_camera, read_camera
 from fer_lib.video.clock import Clock
 from fer_lib.video.containers import (
+    TIMEOUT_S,
     find_video_stream,
     is_address,
     max_frame_pixels,
@@ -45,14 +50,16 @@ class VideoSource:
 
     Args:
         source: The path of a video (mp4, mov, avi, webm, mkv, wmv, gif, avif and more) or of a
-            folder of images, or the address of a live stream (`http://`, `rtsp://`).
+            folder of images, the address of a stream (`http://`, `rtsp://`), or a camera: its
+            number (0 is the first) or its device (`/dev/video0`).
         fps: Images per second of a folder, which holds no times.
+        timeout_s: Seconds that an address may take to answer, and to send the next packet.
 
     Attributes:
         name: What it is called in messages.
+        file: The video file, else `None`.
         images: The files of a folder, else `None`.
-        is_address: Whether it is an address.
-        is_live: Whether it is an address that does not say when it ends.
+        is_live: Whether it is a camera, or an address that does not say when it ends.
         num_frames: How many frames are expected, or `None`.
         rate: Frames per second, on average.
         lost: How many frames are missing so far: those that cannot be decoded, and those that
@@ -61,55 +68,64 @@ class VideoSource:
     Raises:
         OSError: It does not exist, holds no video, cannot be opened, or its frames are larger
             than the budget, which the variable `FER_LIB_MAX_FRAME_PIXELS` changes.
+        TypeError: `source` is none of the above.
         ValueError: `fps` is not in 0.001..1000.
     """
 
-    def __init__(self, source: str | os.PathLike[str], *, fps: float = 30.0) -> None:
+    def __init__(
+        self,
+        source: int | str | os.PathLike[str],
+        *,
+        fps: float = 30.0,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         if not 1e-3 <= fps <= 1000:
             raise ValueError(f"Expected `fps` in 0.001..1000. Received: {fps!r}")
-        self.name = _without_scheme(source)
-        self.is_address = is_address(self.name)
+        if isinstance(source, bool) or not isinstance(source, (int, str, os.PathLike)):
+            raise TypeError(
+                "Expected a video, a folder of images, an address or the number of a camera. "
+                f"Received: {source!r}"
+            )
+        self.name = _without_scheme(str(source))
+        self.file: Path | None = None
+        self.images: list[Path] | None = None
         self.is_live = False
+        self.num_frames: int | None = None
         self.rate = float(fps)
         self.lost = 0
-        self.images: list[Path] | None = None
-        self.num_frames: int | None = None
-        if not self.is_address:
-            path = Path(self.name)
-            path = path if path.exists() else path.expanduser()
-            self.name = str(path)
-            if path.is_dir():
-                self.images = sorted(find_images(path), key=_natural)
-                self.num_frames = len(self.images)
-                if not self.images:
-                    raise OSError(f"Expected a folder of images. {self.name!r} holds none.")
-                return
-            if not path.exists():
-                raise FileNotFoundError(
-                    "Expected a video, a folder of images or an address. "
-                    f"{self.name!r} does not exist."
-                )
-            if path.is_file() and path.stat().st_size == 0:
-                raise OSError(f"Expected a video. {self.name!r} is empty (0 bytes).")
-        self._open()
-        stream = self._stream
-        rate = float(stream.average_rate or stream.guessed_rate or 0)
-        self.rate = rate if 1e-3 <= rate <= 1000 else self.rate
-        duration = self._container.duration
-        self.is_live = self.is_address and duration is None
-        self.num_frames = stream.frames or None
-        if self.num_frames is None and duration is not None:
-            self.num_frames = round(duration / av.time_base * self.rate)
+        self._timeout_s = timeout_s
+        self._stack = ExitStack()
+        path = expand_user(self.name)
+        if is_address(self.name):
+            self._open()
+        elif isinstance(source, int) or path.is_char_device():
+            self.is_live = True
+            capture = open_camera(source if isinstance(source, int) else str(path))
+            self._stack.callback(capture.release)
+            self._frames = self._read_camera(capture)
+        elif path.is_dir():
+            self.images = sorted(find_images(path), key=_natural)
+            self.num_frames = len(self.images)
+            if not self.images:
+                raise OSError(f"Expected a folder of images. {self.name!r} holds none.")
+            self._frames = self._read_images()
+        elif not path.exists():
+            raise FileNotFoundError(
+                "Expected a video, a folder of images, an address or a camera. "
+                f"{self.name!r} does not exist."
+            )
+        elif path.is_file() and path.stat().st_size == 0:
+            raise OSError(f"Expected a video. {self.name!r} is empty (0 bytes).")
+        else:
+            self.file, self.name = path, str(path)
+            self._open()
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        if self.images is not None:
-            return self._read_images()
-        return self._read_live() if self.is_live else self._read_file()
+        return self._frames
 
     def close(self) -> None:
-        """Closes the file or the connection."""
-        if self.images is None:
-            self._container.close()
+        """Closes the file or the connection, or releases the camera."""
+        self._stack.close()
 
     def __enter__(self) -> VideoSource:
         return self
@@ -118,12 +134,19 @@ class VideoSource:
         self.close()
 
     def _open(self) -> None:
-        self._container = open_container(self.name)
-        try:
-            self._stream = find_video_stream(self._container, self.name)
-        except OSError:
-            self._container.close()
-            raise
+        self._stack.close()
+        with ExitStack() as stack:
+            container = stack.enter_context(open_container(self.name, self._timeout_s))
+            stream = find_video_stream(container, self.name)
+            self._stack = stack.pop_all()
+        self._container, self._stream = container, stream
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
+        self.rate = rate if 1e-3 <= rate <= 1000 else self.rate
+        self.is_live = self.file is None and container.duration is None
+        self.num_frames = stream.frames or None
+        if self.num_frames is None and container.duration is not None:
+            self.num_frames = round(container.duration / av.time_base * self.rate)
+        self._frames = self._read_container()
 
     def _read_images(self) -> Iterator[VideoFrame]:
         for index, path in enumerate(self.images):
@@ -136,40 +159,39 @@ class VideoSource:
         if self.lost == len(self.images):
             raise OSError(f"Expected a folder of images. Of {self.name!r} none can be read.")
 
-    def _read_file(self) -> Iterator[VideoFrame]:
-        index = -1
-        for index, (time_s, image) in enumerate(self._decode(Clock(1 / self.rate))):
+    def _read_camera(self, capture: cv2.VideoCapture) -> Iterator[VideoFrame]:
+        for index, (time_s, image) in enumerate(read_camera(capture)):
             yield VideoFrame(index, time_s, image)
-        if index < 0:
+
+    def _read_container(self) -> Iterator[VideoFrame]:
+        """Frames to the end; a live connection that breaks off is opened again once."""
+        index, last_s = 0, 0.0
+        for time_s, image in self._decode():
+            last_s = time_s
+            yield VideoFrame(index, time_s, image)
+            index += 1
+        if index == 0:
             raise OSError(
                 f"Expected a video. {self.name!r} holds no frame that can be decoded, or none of "
                 f"at most {max_frame_pixels()} pixels (variable FER_LIB_MAX_FRAME_PIXELS)."
             )
+        if not self.is_live:
+            return
+        broken_at = time.monotonic()
+        try:
+            self._open()
+        except OSError:
+            return
+        # The new connection counts from 0: the time without one has passed, too.
+        shift_s = last_s + max(time.monotonic() - broken_at, 1 / self.rate)
+        for time_s, image in self._decode():
+            yield VideoFrame(index, time_s + shift_s, image)
+            index += 1
 
-    def _read_live(self) -> Iterator[VideoFrame]:
-        """Frames until the stream ends; a connection that breaks off is opened again once."""
-        index, last_s = 0, 0.0
-        for attempt in range(2):
-            shift_s = 0.0
-            if attempt:
-                broken_at = time.monotonic()
-                self._container.close()
-                try:
-                    self._open()
-                except OSError:
-                    break
-                # The new connection counts from 0: the time without one has passed, too.
-                shift_s = last_s + max(time.monotonic() - broken_at, 1 / self.rate)
-            for time_s, image in self._decode(Clock(1 / self.rate)):
-                last_s = time_s + shift_s
-                yield VideoFrame(index, last_s, image)
-                index += 1
-        if index == 0:
-            raise OSError(f"Expected a live stream. {self.name!r} sends no frame.")
-
-    def _decode(self, clock: Clock) -> Iterator[tuple[float, np.ndarray]]:
+    def _decode(self) -> Iterator[tuple[float, np.ndarray]]:
         """Yields the time and image of what can be decoded, and counts what cannot."""
         # Left at one thread: several would drop what they have in hand at a damaged packet.
+        clock = Clock(1 / self.rate)
         start_s = (self._container.start_time or 0) / av.time_base
         # AVI holds no times for B-frames; their frames leave the decoder in the packets' order.
         orders = deque() if self._container.format.name == "avi" else None
@@ -187,10 +209,8 @@ class VideoSource:
                 orders.append(packet.dts)
             for frame in frames:
                 pts = orders.popleft() if orders else frame.pts
-                yield (
-                    clock.follow(_seconds(pts, self._stream.time_base, start_s)),
-                    self._show(frame),
-                )
+                time_s = clock.follow(_seconds(pts, self._stream.time_base, start_s))
+                yield time_s, self._show(frame)
         # Cut off: the index lists more packets, and time is missing, too (edit lists hide some).
         announced_s = _seconds(self._stream.duration, self._stream.time_base, 0.0)
         if announced_s is not None and (announced_s - end_s) * self.rate > 3:
@@ -223,9 +243,8 @@ def _seconds(value: int | None, time_base, start_s: float) -> float | None:
     return None if value is None else float(value * time_base) - start_s
 
 
-def _without_scheme(source: str | os.PathLike[str]) -> str:
+def _without_scheme(name: str) -> str:
     """Returns `file:///a.mp4` as the path that it means."""
-    name = str(source)
     return url2pathname(urlsplit(name).path) if name.startswith("file://") else name
 
 

@@ -2,7 +2,7 @@
 
     python tests/tools/make_readme_images.py [demo] [frame] [timeline] [widget]
 
-`demo.png`: what `make demo` draws. `frame.png`: a frame as `annotate_video` draws it.
+`demo.png`: what `make demo` draws. `frame.png`: a frame as `annotate_frame` draws it.
 `timeline.png`: `plot_timeline` of a video of two photographs. `widget.png`: `WebcamWidget` in
 JupyterLab; needs Chromium. Without a name all four.
 """
