@@ -65,7 +65,9 @@ def grad_cam(
     starts = range(0, len(images), _BATCH_SIZE)
     outputs = [whole(images[start : start + _BATCH_SIZE], training=False) for start in starts]
     # (n, rows, columns, channels) and (n, num_classes)
-    maps, logits = (np.concatenate([*map(_to_float32, parts)]) for parts in zip(*outputs))
+    maps, logits = (
+        np.concatenate([*map(_to_float32, parts)]) for parts in zip(*outputs, strict=True)
+    )
     gradients = _gradients(head, maps, check_classes(model, classes, logits))
     weights = gradients.mean(axis=(1, 2), keepdims=True)
     coarse = np.maximum((weights * maps).sum(axis=-1), 0)

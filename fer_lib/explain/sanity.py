@@ -14,8 +14,8 @@ import keras
 import numpy as np
 from scipy import stats
 
-from fer_lib.explain.model_inputs import keras_model
 from fer_lib.explain.gradcam import grad_cam
+from fer_lib.explain.model_inputs import keras_model
 
 if TYPE_CHECKING:
     from fer_lib.pretrained import Pretrained

@@ -22,6 +22,13 @@ def pack_hashes(hashes: np.ndarray) -> str:
 
 
 def unpack_hashes(text: str) -> np.ndarray:
-    """Returns what `pack_hashes` packed, `uint64`, sorted."""
-    steps = np.frombuffer(zlib.decompress(base64.b85decode(text)), "<u8")
+    """Returns what `pack_hashes` packed, `uint64`, sorted.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    try:
+        steps = np.frombuffer(zlib.decompress(base64.b85decode(text)), "<u8")
+    except (TypeError, ValueError, zlib.error) as error:
+        raise ValueError(f"Expected `image_hashes` as packed hashes. Received: {error}") from error
     return np.cumsum(steps, dtype=np.uint64)

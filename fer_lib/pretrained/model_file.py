@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import os
 import shutil
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,11 +18,11 @@ import numpy as np
 from fer_lib import files
 
 MAX_MODEL_BYTES = 2**30
-"""Unpacked, a model file may take so many bytes; ResNet50 takes 95 MB."""
+"""So many bytes a model may take, its file unpacked or its weights in memory; ResNet50: 95 MB."""
 
 # More weights than this are rounded more coarsely, so that ResNet50 stays below 50 MB.
 _LARGE_MODEL = 10_000_000
-_SMALLEST_HALF = 2.0**-24
+_MIN_HALF = 2.0**-24
 
 
 def read_model(file: Path, max_bytes: int = MAX_MODEL_BYTES) -> keras.Model:
@@ -26,13 +30,17 @@ def read_model(file: Path, max_bytes: int = MAX_MODEL_BYTES) -> keras.Model:
 
     Raises:
         ValueError: It is damaged, has layers that Keras does not know, or is larger than
-            `max_bytes` unpacked.
+            `max_bytes`, unpacked or by the layers that it declares.
     """
     try:
         with zipfile.ZipFile(file) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
-        if size > max_bytes:
-            raise ValueError(f"{size} bytes unpacked, more than max_bytes={max_bytes}")
+            if size > max_bytes:
+                raise ValueError(f"{size} bytes unpacked, more than max_bytes={max_bytes}")
+            # Keras makes the layers, random weights in them, before it looks at what is stored.
+            size = 4 * _count_weights(json.loads(archive.read("config.json")))
+            if size > max_bytes:
+                raise ValueError(f"{size} bytes of weights, more than max_bytes={max_bytes}")
         return keras.models.load_model(file, compile=False)
     except Exception as error:  # zipfile, h5py and Keras raise eight kinds for damaged files
         # Keras quotes the whole configuration before it says what is wrong.
@@ -41,6 +49,46 @@ def read_model(file: Path, max_bytes: int = MAX_MODEL_BYTES) -> keras.Model:
             f"Expected a whole Keras model of Keras' own layers in {file}; restore or retrain it, "
             f"or import what registers its custom layers. Received: {reason}"
         ) from error
+
+
+def _count_weights(config: Any) -> int:
+    """Returns about how many weights the dense, convolution and embedding layers declare."""
+    total, width_of, last = 0, {}, 1
+    for layer in _find_layers(config):
+        options, built = layer["config"], layer.get("build_config")
+        shape = built.get("input_shape") if isinstance(built, Mapping) else None
+        known = [n for n in shape[-1:] if isinstance(n, int)] if isinstance(shape, list) else []
+        before = [width_of.get(name, 1) for name in _find_names(layer.get("inbound_nodes"))]
+        width = last = max([*known, *(before or [last])])
+        kernel = options.get("kernel_size", 1)
+        area = math.prod(kernel) if isinstance(kernel, list) else kernel
+        for key in ("depth_multiplier", "filters", "units", "output_dim"):
+            if isinstance(options.get(key), int):
+                last = options[key]
+                area = 1 if key == "filters" and "depth_multiplier" in options else area
+                inputs = options.get("input_dim", width)
+                total += area * inputs * last // max(options.get("groups", 1), 1)
+        width_of[options.get("name")] = last
+    return total
+
+
+def _find_layers(config: Any) -> Iterator[Mapping[str, Any]]:
+    """Yields the parts of a model's configuration, those of models and layers within it first."""
+    is_mapping = isinstance(config, Mapping)
+    for value in config.values() if is_mapping else config if isinstance(config, list) else ():
+        yield from _find_layers(value)
+    if is_mapping and isinstance(config.get("config"), Mapping):
+        yield config
+
+
+def _find_names(nodes: Any) -> Iterator[str]:
+    """Yields the names of the layers that an entry `inbound_nodes` names."""
+    if isinstance(nodes, Mapping):
+        if "keras_history" in nodes:
+            yield nodes["keras_history"][0]
+        nodes = list(nodes.values())
+    for node in nodes if isinstance(nodes, list) else ():
+        yield from _find_names(node)
 
 
 def save_model(model: keras.Model, file: str | os.PathLike[str]) -> None:
@@ -54,7 +102,6 @@ def save_model(model: keras.Model, file: str | os.PathLike[str]) -> None:
         model: The model; its own weights are left as they are.
         file: Path of the `.keras` file, replaced only when the new one is whole.
     """
-    file = Path(file)
     rounded = keras.models.clone_model(model)
     is_large = model.count_params() > _LARGE_MODEL
     rounded.set_weights([round_to_half(weight, is_large) for weight in model.get_weights()])
@@ -85,7 +132,7 @@ def round_to_half(weights: np.ndarray, coarsely: bool = False) -> np.ndarray:
         coarsely: Keep eight binary digits after the point instead of ten.
     """
     largest = np.abs(weights).max(initial=0.0)
-    if weights.dtype != np.float32 or not _SMALLEST_HALF < largest <= 60_000:
+    if weights.dtype != np.float32 or not _MIN_HALF < largest <= 60_000:
         return weights
     rounded = weights.astype(np.float16).astype(np.float32)
     if coarsely:

@@ -34,7 +34,7 @@ def load_pretrained(
     Args:
         name: `"cnn"` for the shipped network, the name of another model in
             `paths.models_dirs()`, or the path of a model folder.
-        max_bytes: Refuse a model file that takes more when it is unpacked.
+        max_bytes: Refuse a model that takes more, its file unpacked or its weights in memory.
 
     Raises:
         FileNotFoundError: No such model; the message lists those that exist.
@@ -74,39 +74,26 @@ def read_card(folder: str | os.PathLike[str]) -> dict:
         card = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"Expected JSON in {file}. Received: {error}") from error
-    check_card(card, str(file))
+    _check_card(card, str(file))
     return card
 
 
-def check_card(card: object, where: str) -> None:
-    """Refuses a card that a model cannot be used by.
-
-    Raises:
-        ValueError: A field is missing or wrong.
-    """
+def _check_card(card: object, where: str) -> None:
+    """Refuses a card that a model cannot be used by, with a `ValueError` that names the field."""
     if not isinstance(card, Mapping):
         raise ValueError(f"Expected a mapping in {where}. Received: {type(card).__name__}")
     names, temperature = card.get("class_names"), card.get("temperature", 1.0)
+    are_names = isinstance(names, list | tuple) and all(isinstance(n, str) and n for n in names)
+    is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
     checks = {
         "class_names": (
-            isinstance(names, list | tuple)
-            and len(names) > 1
-            and all(isinstance(name, str) and name for name in names)
-            and len(set(names)) == len(names),
+            are_names and 1 < len(names) == len(set(names)),
             "two or more different names",
         ),
-        "temperature": (
-            isinstance(temperature, int | float)
-            and not isinstance(temperature, bool)
-            and math.isfinite(temperature)
-            and temperature > 0,
-            "a finite number above 0",
-        ),
-        **{
-            key: (isinstance(card.get(key) or {}, Mapping), "a mapping, or null")
-            for key in ("recipe", "data", "scores")
-        },
+        "temperature": (is_number and 0 < temperature < math.inf, "a finite number above 0"),
     }
+    for key in ("recipe", "data", "scores", "start"):
+        checks[key] = isinstance(card.get(key) or {}, Mapping), "a mapping, or null"
     for key, (fine, expected) in checks.items():
         if not fine:
             raise ValueError(f"Expected `{key}` {expected} in {where}. Received: {card.get(key)!r}")
@@ -116,11 +103,8 @@ def check_card(card: object, where: str) -> None:
 def new_folder(folder: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
     """Yields an empty folder beside `folder`, which takes its place when the block ends.
 
-    On any exception what was there before stays as it was.
-
-    Raises:
-        FileExistsError: `folder` holds a model and `overwrite` is false, or something else.
-        OSError: It cannot be written.
+    On any exception what was there before stays as it was. Raises what `check_free` raises, and
+    `OSError` where it cannot be written.
     """
     folder = Path(folder)
     check_free(folder, overwrite)
@@ -141,6 +125,7 @@ def check_free(folder: Path, overwrite: bool = False) -> None:
     """Refuses a place for a model folder where other files would be lost.
 
     Raises:
+        ValueError: The path is empty.
         FileExistsError: `folder` holds a model and `overwrite` is false, or something else.
         NotADirectoryError: It is a file.
     """
@@ -148,14 +133,13 @@ def check_free(folder: Path, overwrite: bool = False) -> None:
         raise ValueError("Expected the path of a new folder for the model. Received: an empty one")
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "Expected a folder. Received: a file", str(folder))
-    if folder.is_dir() and any(folder.iterdir()):
-        is_model = (folder / CARD_FILE).is_file()
-        if not (overwrite and is_model):
-            remedy = "replace it by overwrite=True (--overwrite), or " if is_model else ""
-            raise FileExistsError(
-                f"Expected a free folder for the model. Received: {folder}, which holds "
-                f"{'a model' if is_model else 'other files'}; {remedy}name another."
-            )
+    is_model = (folder / CARD_FILE).is_file()
+    if folder.is_dir() and any(folder.iterdir()) and not (overwrite and is_model):
+        held = "a model; replace it by `overwrite=True`, or" if is_model else "other files;"
+        raise FileExistsError(
+            f"Expected a free folder for the model. Received: {folder}, which holds {held} name "
+            "another."
+        )
 
 
 def save_pretrained(
@@ -184,7 +168,7 @@ def save_pretrained(
         FileExistsError: The folder holds something else, or a model and `overwrite` is false.
         OSError: The folder cannot be written.
     """
-    check_card(card, "`card`")
+    _check_card(card, "`card`")
     with new_folder(folder, overwrite) as partial:
         save_model(model, partial / MODEL_FILE)
         if history_csv is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
 from fer_lib import processes
 from fer_lib.pretrained import image_hashes
@@ -94,12 +95,19 @@ class Pretrained:
         return apply_temperature(probabilities, self.temperature)
 
     def has_seen(self, images: np.ndarray) -> np.ndarray | None:
-        """Returns `bool (n,)`: which `uint8` images it was trained on; None if unknown."""
-        data = self.card.get("data", {})
-        text = data.get("training", {}).get("image_hashes")
-        if text is None:
-            return None
-        return np.isin(image_hashes.hash_images(images), image_hashes.unpack_hashes(text))
+        """Tells which images the model, or the one that its training began with, was trained on.
+
+        Args:
+            images: `uint8 (n, height, width, channels)`; exact copies are found.
+
+        Returns:
+            `bool (n,)`; None where no card keeps the hashes of its training images.
+
+        Raises:
+            ValueError: The hashes in the card are damaged.
+        """
+        stored = list(_find_hashes(self.card))
+        return np.isin(image_hashes.hash_images(images), np.concatenate(stored)) if stored else None
 
     def _predict_once(self, faces: np.ndarray, largest: int) -> np.ndarray:
         outputs = [np.empty((0, len(self.class_names)), np.float32)]
@@ -129,6 +137,14 @@ class Pretrained:
                     f"Expected `faces` with pixels in [0, 255]. Received: {low} to {high}"
                 )
         return faces
+
+
+def _find_hashes(card: Mapping[str, object] | None) -> Iterator[np.ndarray]:
+    while card:
+        training = (card.get("data") or {}).get("training") or {}
+        if "image_hashes" in training:
+            yield image_hashes.unpack_hashes(training["image_hashes"])
+        card = card.get("start")
 
 
 def _compile_forward(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
@@ -170,7 +186,7 @@ def _ten_crops(faces: np.ndarray) -> Iterator[np.ndarray]:
 def mean_of_logs(probabilities: Sequence[np.ndarray]) -> np.ndarray:
     """Returns the normalized geometric mean of several arrays `(n, num_classes)`."""
     logs = [np.log(np.maximum(each, np.finfo(np.float32).tiny)) for each in probabilities]
-    return _softmax(np.mean(logs, axis=0))
+    return softmax(np.mean(logs, axis=0), axis=1)
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -186,9 +202,4 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     if temperature == 1.0:
         return probabilities
     logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) / temperature
-    return _softmax(logits)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    scaled = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-    return (scaled / scaled.sum(axis=1, keepdims=True)).astype(np.float32)
+    return softmax(logits, axis=1)
