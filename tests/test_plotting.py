@@ -35,50 +35,15 @@ def make_face(box, emotion="happy", landmarks=True):
     )
 
 
-def evaluation_reports():
-    """Two reports on robustness and one on groups, of a model that predicts at random."""
+@functools.cache
+def robustness(*corruptions):
+    """A report of a model that predicts at random; of all corruptions where none is named."""
     generator = np.random.default_rng(0)
-
-    class Guess:
-        name = "guess"
-
-        def predict(self, images):
-            return generator.dirichlet(np.ones(7), len(images))
-
-    labels = np.arange(70) % 7
-    faces = np.full((70, 48, 48, 1), 90, np.uint8), labels
-    slices = {"light": np.arange(70) % 3, "age": np.linspace(18, 80, 70)}
-    guesses = generator.dirichlet(np.ones(7), 70)
-    return (
-        evaluation.robustness_suite(faces, Guess(), num_resamples=20),
-        evaluation.robustness_suite(faces, Guess(), ["dark", "mask"], num_resamples=20),
-        evaluation.slice_report(
-            evaluation.evaluate(labels, guesses, num_resamples=20),
-            slices,
-            ["light", "age"],
-            bins={"age": [18, 30, 80]},
-            min_size=20,
-        ),
+    guess = SimpleNamespace(
+        name="guess", predict=lambda images: generator.dirichlet(np.ones(7), len(images))
     )
-
-
-IMAGE = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
-COUNTS = pd.Series({"happy": 40, "sad": 5})
-MATRIX = np.array([[8, 2], [0, 0]])
-HISTORY = {
-    "loss": [2.0, 1.5, 1.2],
-    "val_loss": [1.9, 1.6, 1.4],
-    "accuracy": [0.2, 0.4, 0.5],
-    "val_accuracy": [0.25, 0.35, 0.45],
-}
-BINS = pd.DataFrame(
-    [[0.2, 0.4, 0.3, 0.5, 10], [0.8, 1.0, 0.9, 0.7, 30]],
-    columns=["low", "high", "confidence", "accuracy", "count"],
-)
-MAP = np.linspace(0, 1, 30 * 20).reshape(1, 20, 30)
-CURVE = pd.DataFrame({"coverage": [0.1, 0.5, 1.0], "risk": [0.0, 0.1, 0.3]})
-
-REPORT, SHORT_REPORT, GROUPS = evaluation_reports()
+    faces = np.full((70, 48, 48, 1), 90, np.uint8), np.arange(70) % 7
+    return evaluation.robustness_suite(faces, guess, corruptions or None, num_resamples=20)
 
 
 def make_video_table(seen, frames=60, class_names=EMOTIONS):
@@ -94,25 +59,48 @@ def make_video_table(seen, frames=60, class_names=EMOTIONS):
     return pd.DataFrame(rows, columns=["frame", "time_s", "face_id", *class_names, *raw])
 
 
+IMAGE = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+MATRIX = np.array([[8, 2], [0, 0]])
+HISTORY = {
+    "loss": [2.0, 1.5, 1.2],
+    "val_loss": [1.9, 1.6, 1.4],
+    "accuracy": [0.2, 0.4, 0.5],
+    "val_accuracy": [0.25, 0.35, 0.45],
+}
+BINS = pd.DataFrame(
+    [[0.2, 0.4, 0.3, 0.5, 10], [0.8, 1.0, 0.9, 0.7, 30]],
+    columns=["low", "high", "confidence", "accuracy", "count"],
+)
+MAP = np.linspace(0, 1, 30 * 20).reshape(1, 20, 30)
+CURVE = pd.DataFrame({"coverage": [0.1, 0.5, 1.0], "risk": [0.0, 0.1, 0.3]})
 TIMELINE = make_video_table({1: range(60), 2: [*range(10), *range(30, 50)]})
 
 ONE_AXES = {
-    "class_counts": lambda ax: plotting.plot_class_counts(COUNTS, ax=ax),
     "confusion_matrix": lambda ax: plotting.plot_confusion_matrix(MATRIX, ["a", "b"], ax=ax),
     "predictions": lambda ax: plotting.plot_predictions(
         IMAGE, [make_face((20, 20, 60, 70))], ax=ax
     ),
     "reliability": lambda ax: plotting.plot_reliability(BINS, ax=ax),
     "risk_coverage": lambda ax: plotting.plot_risk_coverage(CURVE, ax=ax),
-    "slices": lambda ax: plotting.plot_slices(GROUPS, ax=ax),
 }
 MANY_AXES = {
     "explanations": lambda ax: plotting.plot_explanations([IMAGE], MAP, ["a"], ax=ax).ravel(),
     "faces": lambda ax: plotting.plot_faces([IMAGE, IMAGE], ["a", "b"], ax=ax),
     "history": lambda ax: plotting.plot_history(HISTORY, ax=ax),
-    "robustness": lambda ax: plotting.plot_robustness(SHORT_REPORT, ax=ax),
+    "robustness": lambda ax: plotting.plot_robustness(robustness("dark", "mask"), ax=ax),
     "timeline": lambda ax: plotting.plot_timeline(TIMELINE, ax=ax),
 }
+
+
+def assert_nothing_is_cut(figure):
+    """All text is large enough to read and lies in a figure that is as wide as a notebook."""
+    figure.canvas.draw()
+    width, height = figure.get_size_inches()
+    drawn = figure.get_tightbbox()
+    assert width <= 8.01
+    assert drawn.x0 >= -0.02 and drawn.x1 <= width + 0.02
+    assert drawn.y0 >= -0.02 and drawn.y1 <= height + 0.02
+    assert all(t.get_fontsize() >= 8 for t in figure.findobj(mpl.text.Text) if t.get_text())
 
 
 @pytest.mark.parametrize("name", ONE_AXES)
@@ -121,9 +109,7 @@ def test_it_draws_on_the_given_axes_or_on_a_new_figure(name):
     assert ONE_AXES[name](ax) is ax
     assert ax.has_data() and not other.has_data()
     assert len(plt.get_fignums()) == 1
-    new = ONE_AXES[name](None)
-    assert new.figure is not ax.figure
-    assert len(plt.get_fignums()) == 2
+    assert ONE_AXES[name](None).figure is not ax.figure
 
 
 @pytest.mark.parametrize("name", MANY_AXES)
@@ -142,33 +128,16 @@ def test_it_changes_no_setting_and_writes_readable_text_inside_the_figure(name):
     before = mpl.rcParams.copy()
     drawn = {**ONE_AXES, **MANY_AXES}[name](None)
     assert mpl.rcParams == before
-    figure = np.ravel(drawn)[0].figure
-    assert_nothing_is_cut(figure)
-
-
-def assert_nothing_is_cut(figure):
-    figure.canvas.draw()
-    width, height = figure.get_size_inches()
-    drawn = figure.get_tightbbox()
-    assert width <= 8.01
-    assert drawn.x0 >= -0.02 and drawn.x1 <= width + 0.02
-    assert drawn.y0 >= -0.02 and drawn.y1 <= height + 0.02
-    assert all(t.get_fontsize() >= 8 for t in figure.findobj(mpl.text.Text) if t.get_text())
+    assert_nothing_is_cut(np.ravel(drawn)[0].figure)
 
 
 @pytest.mark.parametrize("number", [1, 8, 12])
 def test_robustness_draws_every_model_so_that_each_is_told_apart(number):
-    axes = plotting.plot_robustness({f"model {k}": REPORT for k in range(number)})
+    axes = plotting.plot_robustness({f"model {k}": robustness() for k in range(number)})
     lines = axes[0].get_lines()[:-1]  # the last one is chance
     looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}
     assert len(axes) == 14 and len(lines) == len(looks) == number
     assert_nothing_is_cut(axes[0].figure)
-
-
-def test_risk_coverage_and_classes_of_any_number_are_told_apart():
-    ax = plotting.plot_risk_coverage({str(k): CURVE for k in range(8)})
-    assert len({(line.get_color(), line.get_linestyle()) for line in ax.lines}) == 8
-    assert len(set(style.class_colors([f"class {k}" for k in range(10)]))) == 10
 
 
 def test_faces_show_the_images_and_titles():
@@ -186,14 +155,20 @@ def test_faces_show_the_images_and_titles():
     assert ax.get_title() == "said: happy\nlabel: sad"
 
 
-def test_class_counts_are_bars_in_the_emotions_colors():
-    ax = plotting.plot_class_counts({"happy": 40, "sad": 5})
-    assert [bar.get_width() for bar in ax.patches] == [40, 5]
-    assert [colors.to_hex(bar.get_facecolor()) for bar in ax.patches] == [
-        EMOTION_COLORS["happy"].lower(),
-        EMOTION_COLORS["sad"].lower(),
-    ]
-    assert [text.get_text() for text in ax.texts] == ["40", "5"]
+def test_explanations_show_each_face_above_the_same_face_under_its_map():
+    maps = np.concatenate([MAP, -MAP, 0 * MAP] * 3)
+    axes = plotting.plot_explanations([IMAGE] * 9, maps, [f"face {i}" for i in range(9)])
+    assert axes.shape == (2, 9)
+    assert_nothing_is_cut(axes[0, 0].figure)
+    for plain, overlaid in axes.T:
+        above, below = plain.get_position(), overlaid.get_position()
+        assert above.y0 > below.y0 and above.x0 == pytest.approx(below.x0)
+        assert len(plain.images) == 1 and len(overlaid.images) == 2
+        np.testing.assert_array_equal(plain.images[0].get_array(), IMAGE)
+        assert overlaid.images[1].get_extent() == overlaid.images[0].get_extent()
+    opacities = [overlaid.images[1].get_alpha() for overlaid in axes[1, :3]]
+    assert opacities[0].argmax() == MAP.argmax() and opacities[0].max() > 0.5
+    assert not opacities[1].any() and not opacities[2].any()
 
 
 def test_history_from_a_dict_a_table_a_file_and_keras(tmp_path):
@@ -208,12 +183,8 @@ def test_history_from_a_dict_a_table_a_file_and_keras(tmp_path):
         np.testing.assert_array_equal(validation.get_xdata(), [1, 2, 3])
         assert loss.get_title() == "loss"
         assert training.get_linestyle() != validation.get_linestyle()
-        plt.close("all")
-
-
-def test_history_of_one_epoch_without_validation():
     (ax,) = plotting.plot_history({"loss": [1.0]}, ["loss"])
-    assert len(ax.lines) == 1 and ax.lines[0].get_marker() == "o"
+    assert len(ax.lines) == 1 and ax.lines[0].get_marker() == "o"  # a single epoch is seen
     assert all(float(tick).is_integer() for tick in ax.get_xticks())
 
 
@@ -223,9 +194,6 @@ def test_confusion_matrix_shows_shares_and_counts():
     np.testing.assert_allclose(shown, [[0.8, 0.2], [0, 0]])
     assert [text.get_text() for text in ax.texts] == ["80%\n8", "20%\n2", "0%\n0", "0%\n0"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["happy", "sad"]
-
-
-def test_confusion_matrix_of_many_classes():
     names = [f"a class with a long name {k}" for k in range(20)]
     ax = plotting.plot_confusion_matrix(np.eye(20, dtype=int), names)
     assert len(ax.texts) == 0
@@ -241,21 +209,17 @@ def test_reliability_draws_the_bins():
     assert_nothing_is_cut(ax.figure)
 
 
-def test_risk_coverage_draws_each_model():
-    ax = plotting.plot_risk_coverage({"cnn": CURVE, "resnet50": CURVE})
+def test_risk_coverage_draws_each_model_in_a_look_of_its_own():
+    ax = plotting.plot_risk_coverage({str(k): CURVE for k in range(8)})
     np.testing.assert_allclose(ax.lines[1].get_ydata(), CURVE["risk"])
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cnn", "resnet50"]
-    assert ax.lines[0].get_color() != ax.lines[1].get_color()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list("01234567")
+    assert len({(line.get_color(), line.get_linestyle()) for line in ax.lines}) == 8
 
 
-def boxes_of(ax):
-    return [patch for patch in ax.patches if isinstance(patch, Rectangle)]
-
-
-def test_predictions_draw_boxes_landmarks_tags_and_bars():
+def test_predictions_draw_boxes_landmarks_labels_and_bars():
     faces = [make_face((10, 20, 60, 70)), make_face((150, 30, 50, 60), "sad", landmarks=False)]
     ax = plotting.plot_predictions(IMAGE, faces)
-    first, second = boxes_of(ax)
+    first, second = ax.patches
     assert (*first.get_xy(), first.get_width(), first.get_height()) == (9.5, 19.5, 60, 70)
     assert colors.to_hex(first.get_edgecolor()) == EMOTION_COLORS["happy"].lower()
     assert colors.to_hex(second.get_edgecolor()) == EMOTION_COLORS["sad"].lower()
@@ -269,6 +233,9 @@ def test_predictions_draw_boxes_landmarks_tags_and_bars():
     np.testing.assert_allclose(widths, np.concatenate([face.probabilities for face in faces]))
     assert colors.to_hex(bars.patches[3].get_facecolor()) == EMOTION_COLORS["happy"].lower()
     assert_nothing_is_cut(ax.figure)
+    _, (ax, bars_ax) = plt.subplots(1, 2)
+    plotting.plot_predictions(IMAGE, faces[:1], ax=ax, bars_ax=bars_ax)
+    assert len(bars_ax.patches) == 7 and ax.texts[0].get_text() == "happy 70%"
 
 
 def test_predictions_of_many_faces_are_divided_bars():
@@ -285,22 +252,17 @@ def test_predictions_of_many_faces_are_divided_bars():
 def test_predictions_of_a_crowd_say_that_some_bars_are_missing():
     faces = [make_face((5 + 20 * (k % 14), 5 + 60 * (k // 14), 15, 20)) for k in range(40)]
     ax = plotting.plot_predictions(IMAGE, faces)
-    assert len(boxes_of(ax)) == 40
+    assert sum(isinstance(patch, Rectangle) for patch in ax.patches) == 40
+    assert any(text.get_text().isdigit() for text in ax.texts)  # no room for more
     legend = ax.figure.axes[1].get_legend()
     assert legend.get_title().get_text() == "the first 30 of 40 faces"
     assert_nothing_is_cut(ax.figure)
 
 
-def test_predictions_on_given_axes():
-    _, (ax, bars_ax) = plt.subplots(1, 2)
-    plotting.plot_predictions(IMAGE, [make_face((10, 20, 60, 70))], ax=ax, bars_ax=bars_ax)
-    assert len(bars_ax.patches) == 7 and ax.texts[0].get_text() == "happy 70%"
-
-
 def test_predictions_without_a_face():
     ax = plotting.plot_predictions(IMAGE[..., 0], [])
     assert ax.get_title() == "no face found"
-    assert len(ax.figure.axes) == 1 and not boxes_of(ax)
+    assert len(ax.figure.axes) == 1 and not ax.patches
 
 
 @settings(max_examples=12, deadline=None)
@@ -308,7 +270,7 @@ def test_predictions_without_a_face():
     st.sampled_from([(200, 300), (300, 200), (100, 900), (900, 100), (30, 40)]),
     st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=1, max_size=12),
 )
-def test_tags_stay_in_the_image_wherever_the_faces_are(shape, spots):
+def test_labels_stay_in_the_image_wherever_the_faces_are(shape, spots):
     height, width = shape
     faces = []
     for k, (left, top, wide, high) in enumerate(spots):
@@ -346,25 +308,10 @@ def test_colors():
     assert style.class_colors(EMOTIONS) == [EMOTION_COLORS[name] for name in EMOTIONS]
     mixed = style.class_colors(["happy", "bored", "tired"])
     assert mixed[0] == EMOTION_COLORS["happy"] and len(set(mixed)) == 3
+    assert len(set(style.class_colors([f"class {k}" for k in range(10)]))) == 10
     assert not set(style.SERIES_COLORS) & set(EMOTION_COLORS.values())
     assert style.text_color("#ffffff") == style.text_color(EMOTION_COLORS["happy"]) == "black"
     assert style.text_color("#000000") == style.text_color(EMOTION_COLORS["sad"]) == "white"
-
-
-def test_explanations_show_each_face_above_the_same_face_under_its_map():
-    maps = np.concatenate([MAP, -MAP, 0 * MAP] * 3)
-    axes = plotting.plot_explanations([IMAGE] * 9, maps, [f"face {i}" for i in range(9)])
-    assert axes.shape == (2, 9)
-    assert_nothing_is_cut(axes[0, 0].figure)
-    for plain, overlaid in axes.T:
-        above, below = plain.get_position(), overlaid.get_position()
-        assert above.y0 > below.y0 and above.x0 == pytest.approx(below.x0)
-        assert len(plain.images) == 1 and len(overlaid.images) == 2
-        np.testing.assert_array_equal(plain.images[0].get_array(), IMAGE)
-        assert overlaid.images[1].get_extent() == overlaid.images[0].get_extent()
-    opacities = [overlaid.images[1].get_alpha() for overlaid in axes[1, :3]]
-    assert opacities[0].argmax() == MAP.argmax() and opacities[0].max() > 0.5
-    assert not opacities[1].any() and not opacities[2].any()
 
 
 def spans(ax):
@@ -392,21 +339,18 @@ def test_timeline_draws_the_faces_seen_longest_and_says_so():
     axes = plotting.plot_timeline(table, max_faces=2)
     assert [ax.get_ylabel() for ax in axes] == ["face 2", "face 3"]
     assert axes[0].get_legend().get_title().get_text() == "2 of 4 faces, those seen longest"
+    assert_nothing_is_cut(axes[0].figure)
     [once] = plotting.plot_timeline(table[table["face_id"] == 4])
     assert spans(once)[0][1] > spans(once)[0][0]
-    assert_nothing_is_cut(axes[0].figure)
 
 
-def test_timeline_of_a_long_video_is_in_minutes():
+def test_timeline_of_a_long_video_is_in_minutes_and_one_without_a_face_says_so():
     table = make_video_table({1: range(60)})
     [ax] = plotting.plot_timeline(table.assign(time_s=table["time_s"] * 90))
     ax.figure.canvas.draw()
     assert ax.get_xlabel() == "time in minutes"
     assert "1.5" in [tick.get_text() for tick in ax.get_xticklabels()]
     assert spans(ax) == [(0, 3)]
-
-
-def test_timeline_without_a_face_says_so():
     [ax] = plotting.plot_timeline(make_video_table({}))
     assert ax.get_title() == "no face found" and not ax.collections
 
@@ -419,9 +363,8 @@ def test_timeline_without_a_face_says_so():
         (lambda: plotting.plot_faces([np.zeros((0, 4))]), r"Received: \(0, 4\)"),
         (lambda: plotting.plot_faces([IMAGE], ["a", "b"]), "1 titles"),
         (lambda: plotting.plot_predictions(np.zeros((4, 4, 2)), []), r"Received: \(4, 4, 2\)"),
-        (lambda: plotting.plot_explanations([], MAP), "at least one image"),
+        (lambda: plotting.plot_explanations([], MAP[:0]), "at least one image"),
         (lambda: plotting.plot_explanations([IMAGE], MAP[0]), r"\(1, height, width\)"),
-        (lambda: plotting.plot_class_counts({}), "at least one class"),
         (lambda: plotting.plot_history({}), "at least one epoch"),
         (lambda: plotting.plot_history({"loss": [1.0]}), "`metrics` among.*'accuracy'"),
         (lambda: plotting.plot_history("missing.csv"), "missing.csv"),

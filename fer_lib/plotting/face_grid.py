@@ -34,15 +34,7 @@ def plot_faces(
     Raises:
         ValueError: No image, an image of another shape, or not one title per image.
     """
-    images, titles = _check(images, titles)
-    columns = columns or min(len(images), 8)
-    # A few images are not blown up to fill the width.
-    cell = min(style.WIDTH / columns, 2.0)
-    titles, title_height = _wrap(titles, cell)
-    axes = style.many_axes(ax, len(images), columns, columns * cell, cell + title_height)
-    for place, image, title in zip(axes, images, titles, strict=True):
-        _show(place, image, title)
-    return axes
+    return _show_rows(images, [titles], columns, 2.0, ax)
 
 
 def plot_explanations(
@@ -72,27 +64,20 @@ def plot_explanations(
     Example:
         >>> plot_explanations(faces.images, grad_cam(model, faces))  # doctest: +SKIP
     """
-    images, titles = _check(images, titles)
-    maps = np.asarray(maps)
-    count = len(images)
-    if maps.ndim != 3 or len(maps) != count:
+    images, maps = list(images), np.asarray(maps)
+    if maps.ndim != 3 or len(maps) != len(images):
         raise ValueError(
-            f"Expected `maps` of shape ({count}, height, width), one per image. "
+            f"Expected `maps` of shape ({len(images)}, height, width), one per image. "
             f"Received: {maps.shape}"
         )
-    cell = min(style.WIDTH / count, 1.6)
-    titles, title_height = _wrap(titles, cell)
-    axes = style.many_axes(ax, 2 * count, count, count * cell, cell + title_height / 2)
-    grid = axes.reshape(2, count)
-    for places, image, values, title in zip(grid.T, images, maps, titles, strict=True):
-        _show(places[0], image, title)
-        _show(places[1], image)
+    grid = _show_rows(images, [titles, None], len(images), 1.6, ax).reshape(2, -1)
+    for place, values in zip(grid[1], maps, strict=True):
         shown = np.clip(values, 0, None) / max(values.max(), 1e-12)
         # Even in lightness and told apart by people with any common color blindness; the face
         # shows through where the map is low.
         look = {"cmap": "inferno", "vmin": 0, "vmax": 1, "alpha": 0.65 * np.sqrt(shown)}
-        extent = places[1].images[0].get_extent()
-        places[1].imshow(shown, extent=extent, interpolation="bilinear", **look)
+        extent = place.images[0].get_extent()
+        place.imshow(shown, extent=extent, interpolation="bilinear", **look)
     return grid
 
 
@@ -115,27 +100,36 @@ def displayable(image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _check(images: Iterable[np.ndarray], titles: Sequence[Any] | None) -> tuple[list, list]:
+def _show_rows(
+    images: Iterable[np.ndarray],
+    titles: Sequence[Sequence[Any] | None],
+    columns: int | None,
+    max_side: float,
+    ax: Any,
+) -> np.ndarray:
+    """Shows the images once for each of `titles`; in a new figure no larger than `max_side` inches.
+
+    Returns:
+        Axes, `(len(titles) * n,)`.
+    """
     images = [displayable(np.asarray(image)) for image in images]
-    titles = [""] * len(images) if titles is None else [str(title) for title in titles]
     if not images:
         raise ValueError("Expected at least one image. Received: none")
-    if len(titles) != len(images):
-        raise ValueError(f"Expected {len(images)} titles, one per image. Received: {len(titles)}")
-    return images, titles
-
-
-def _wrap(titles: Sequence[str], width: float) -> tuple[list[str], float]:
-    """Returns titles broken into lines of a width in inches, and the height of the longest."""
-    letters = max(int(width * 72 / (0.55 * style.SMALL)), 6)
-    wrapped = [
-        "\n".join(textwrap.fill(line, letters) for line in title.split("\n")) for title in titles
-    ]
-    lines = max(title.count("\n") + bool(title) for title in wrapped)
-    return wrapped, lines * 1.3 * style.SMALL / 72
-
-
-def _show(ax: Axes, image: np.ndarray, title: str = "") -> None:
-    ax.imshow(image, cmap="gray", vmin=0, vmax=255)
-    ax.set_axis_off()
-    ax.set_title(title, fontsize=style.SMALL, pad=3)
+    texts: list[str] = []
+    for part in titles:
+        part = [""] * len(images) if part is None else [str(title) for title in part]
+        if len(part) != len(images):
+            raise ValueError(f"Expected {len(images)} titles, one per image. Received: {len(part)}")
+        texts += part
+    columns = columns or min(len(images), 8)
+    side = min(style.WIDTH / columns, max_side)
+    letters = max(int(side * 72 / (0.55 * style.SMALL)), 6)
+    texts = ["\n".join(textwrap.fill(line, letters) for line in t.split("\n")) for t in texts]
+    title_height = max(t.count("\n") + bool(t) for t in texts) * 1.3 * style.SMALL / 72
+    height = side + title_height / len(titles)
+    axes = style.make_axes(ax, len(texts), columns, columns * side, height)
+    for place, image, text in zip(axes, images * len(titles), texts, strict=True):
+        place.imshow(image, cmap="gray", vmin=0, vmax=255)
+        place.set_axis_off()
+        place.set_title(text, fontsize=style.SMALL, pad=3)
+    return axes

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -45,7 +44,7 @@ def plot_history(
     if missing:
         raise ValueError(f"Expected `metrics` among {list(table)}. Received: {missing[0]!r}")
     epochs = table["epoch"] if "epoch" in table else np.arange(1, len(table) + 1)
-    axes = style.many_axes(ax, len(metrics), len(metrics), style.WIDTH, 3.0)
+    axes = style.make_axes(ax, len(metrics), len(metrics), style.WIDTH, 3.0)
     looks = (("", "training", "--"), ("val_", "validation", "-"))
     # A line of a single epoch would not be seen.
     marker = "o" if len(table) == 1 else None
@@ -57,7 +56,6 @@ def plot_history(
         place.set_xlabel("epoch")
         place.set_title(metric.replace("_", " "), fontsize=style.TEXT)
         place.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        place.grid(alpha=0.3)
         place.legend(frameon=False)
-        sns.despine(ax=place)
+        style.finish(place, grid=True)
     return axes

@@ -21,14 +21,14 @@ def place_label(
 
     Args:
         box: The face.
-        size: Width and height of the label.
+        size: Width and height of the label; one larger than the frame starts at its corner.
         frame: What the label must not leave.
         taken: Other faces and labels.
         gap: Distance from the box.
         sides: Where to try, the first of the best wins.
     """
-    x, y, width, height = box
-    wide, high = size
+    (x, y, width, height), (wide, high) = box, size
+    left, top, room, drop = frame
     corners = {
         "above": (x, y - high - gap),
         "below": (x, y + height + gap),
@@ -36,7 +36,11 @@ def place_label(
         "left": (x - wide - gap, y),
         "inside": (x, y),
     }
-    places = [(*_move_inside(corners[side], size, frame), wide, high) for side in sides]
+    places = []
+    for corner_x, corner_y in (corners[side] for side in sides):
+        inside_x = max(min(corner_x, left + room - wide), left)
+        inside_y = max(min(corner_y, top + drop - high), top)
+        places.append((inside_x, inside_y, wide, high))
     # The face itself is covered where nothing else is left.
     return min(
         places, key=lambda place: shared_area(place, taken) + 0.3 * shared_area(place, [box])
@@ -52,11 +56,3 @@ def shared_area(place: Rectangle, others: Iterable[Rectangle]) -> float:
         down = min(top + height, y + high) - max(top, y)
         area += max(across, 0) * max(down, 0)
     return area
-
-
-def _move_inside(
-    corner: tuple[float, float], size: tuple[float, float], frame: Rectangle
-) -> tuple[float, ...]:
-    """Returns the corner moved so that the label lies in the frame, at its start if too large."""
-    limits = zip(corner, size, frame[:2], frame[2:], strict=True)
-    return tuple(max(min(value, start + room - own), start) for value, own, start, room in limits)

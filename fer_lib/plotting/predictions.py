@@ -8,7 +8,6 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -56,7 +55,7 @@ def plot_predictions(
     image = displayable(np.asarray(image))
     is_new = ax is None
     if is_new:
-        ax, bars_ax = _new_figure(image, faces)
+        ax, bars_ax = _new_figure(image.shape[1] / image.shape[0], faces)
     _draw_image(ax, image)
     if not faces:
         ax.set_title("no face found", fontsize=style.TEXT)
@@ -64,22 +63,21 @@ def plot_predictions(
     if bars_ax is not None:
         draw = _draw_bars if len(faces) <= _MAX_DETAILED else _draw_divided_bars
         draw(bars_ax, faces)
-    # The size of the image on the screen decides where tags have room.
+    # The size of the image on the screen decides where labels have room.
     if is_new:
         ax.figure.draw_without_rendering()
     ax.apply_aspect()
     scale = ax.get_window_extent().width / image.shape[1]
     for face in faces:
         _draw_face(ax, face, scale)
-    _draw_tags(ax, faces, (-0.5, -0.5, image.shape[1], image.shape[0]), scale)
+    _draw_labels(ax, faces, (-0.5, -0.5, image.shape[1], image.shape[0]), scale)
     return ax
 
 
-def _new_figure(image: np.ndarray, faces: Sequence[Any]) -> tuple[Axes, Axes | None]:
+def _new_figure(aspect: float, faces: Sequence[Any]) -> tuple[Axes, Axes | None]:
     """Makes a figure with the bars beside the image, or below it where it is wide."""
-    aspect = image.shape[1] / image.shape[0]
     if not faces:
-        return style.one_axes(None, 6.0, min(6.0 / aspect, 6.0) + 0.4), None
+        return style.make_axes(None, 1, 1, 6.0, min(6.0 / aspect, 6.0) + 0.4)[0], None
     if len(faces) <= _MAX_DETAILED:
         bars = _BAR * len(faces) * (len(faces[0].class_names) + 1) + 0.4
     else:
@@ -123,31 +121,27 @@ def _draw_face(ax: Axes, face: Any, scale: float) -> None:
         ax.plot(*points, "o", markersize=size, color="white", **edge)
 
 
-def _draw_tags(ax: Axes, faces: Sequence[Any], frame: placement.Rectangle, scale: float) -> None:
-    """Writes each expression where it covers no other face or tag and stays in the image."""
+def _draw_labels(ax: Axes, faces: Sequence[Any], frame: placement.Rectangle, scale: float) -> None:
+    """Writes each expression where it covers no other face or label and stays in the image."""
     boxes = [(face.box[0] - 0.5, face.box[1] - 0.5, *face.box[2:]) for face in faces]
     pad = 1.5  # points around the letters
     point = ax.figure.dpi / 72 / scale
     taken: list[placement.Rectangle] = []
-    for index, face in enumerate(faces):
+    for index, (face, text) in enumerate(zip(faces, _names(faces), strict=True)):
         color = style.class_colors([face.emotion])[0]
         look = {"facecolor": color, "edgecolor": "none", "pad": pad}
-        tag = ax.text(0, 0, "", fontsize=style.SMALL, color=style.text_color(color), bbox=look)
-        full = f"{face.emotion} {_percent(face.confidence)}"
-        texts = [full] if len(faces) == 1 else [f"{index + 1} {full}", str(index + 1)]
+        label = ax.text(0, 0, "", fontsize=style.SMALL, color=style.text_color(color), bbox=look)
         others = taken + boxes[:index] + boxes[index + 1 :]
-        found = []
-        for text in texts:
-            tag.set_text(text)
-            extent = tag.get_window_extent()
+        # Where all of it would cover something, the number alone is written.
+        for shown in (text, str(index + 1)) if len(faces) > 1 else (text,):
+            label.set_text(shown)
+            extent = label.get_window_extent()
             size = extent.width / scale + 2 * pad * point, extent.height / scale + 2 * pad * point
             place = placement.place_label(boxes[index], size, frame, others, gap=point)
-            found.append((placement.shared_area(place, [*others, boxes[index]]), place, text))
-            if found[-1][0] * scale**2 < 1:
+            if placement.shared_area(place, [*others, boxes[index]]) * scale**2 < 1:
                 break
-        _, place, text = min(found, key=lambda one: one[0])
         taken.append(place)
-        tag.set(text=text, va="top", position=(place[0] + pad * point, place[1] + pad * point))
+        label.set(va="top", position=(place[0] + pad * point, place[1] + pad * point))
 
 
 def _draw_bars(ax: Axes, faces: Sequence[Any]) -> None:
@@ -163,30 +157,34 @@ def _draw_bars(ax: Axes, faces: Sequence[Any]) -> None:
     ax.set_yticks(rows[:, first:].ravel(), np.ravel([part[first:] for part in labels]))
     for label in ax.get_yticklabels()[:: len(names) + 1] if len(faces) > 1 else []:
         label.set_weight("bold")
-    ax.set(xlim=(0, 1.15), ylim=(rows.max() + 0.6, first - 0.6))
-    _finish_bars(ax)
+    _finish_bars(ax, 1.15, (rows.max() + 0.6, first - 0.6))
 
 
 def _draw_divided_bars(ax: Axes, faces: Sequence[Any]) -> None:
     """Draws one bar a face, divided as its probabilities are."""
     shown, names = faces[:_MAX_ROWS], faces[0].class_names
-    index = [f"{i} {face.emotion} {_percent(face.confidence)}" for i, face in enumerate(shown, 1)]
-    table = pd.DataFrame([face.probabilities for face in shown], index, names)
+    shares = [face.probabilities for face in shown]
+    table = pd.DataFrame(shares, _names(faces)[: len(shown)], names)
     colors = style.class_colors(names)
     table.plot.barh(stacked=True, color=colors, width=0.75, legend=False, ax=ax)
-    ax.set(xlim=(0, 1), ylim=(len(shown) - 0.4, -0.6), xlabel="", ylabel="")
-    _finish_bars(ax)
+    _finish_bars(ax, 1, (len(shown) - 0.4, -0.6))
     left_out = len(faces) > len(shown)
     title = f"the first {len(shown)} of {len(faces)} faces" if left_out else None
     place = {"loc": "upper right", "bbox_to_anchor": (1, 0), "borderaxespad": 1.8, "ncols": 3}
     ax.legend(title=title, columnspacing=1, **place, **style.LEGEND)
 
 
-def _finish_bars(ax: Axes) -> None:
+def _finish_bars(ax: Axes, right: float, rows: tuple[float, float]) -> None:
+    ax.set(xlim=(0, right), ylim=rows, xlabel="", ylabel="")
     ax.set_xticks([0, 0.5, 1], ["0", "50%", "100%"])
-    ax.tick_params(labelsize=style.SMALL)
     ax.tick_params(axis="y", length=0)
-    sns.despine(ax=ax)
+    style.finish(ax, small=True)
+
+
+def _names(faces: Sequence[Any]) -> list[str]:
+    """Returns number, expression and confidence of each face; a single one needs no number."""
+    texts = [f"{face.emotion} {_percent(face.confidence)}" for face in faces]
+    return texts if len(faces) == 1 else [f"{index} {text}" for index, text in enumerate(texts, 1)]
 
 
 def _percent(share: float) -> str:

@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
 from fer_lib.plotting import style
 
@@ -49,37 +46,27 @@ def plot_robustness(
     count = len(kinds[0])
     # A new figure has one more place, for the legend.
     places = count + 1 if ax is None else count
-    axes = style.many_axes(ax, places, min(_COLUMNS, places), style.WIDTH, 1.75)
+    axes = style.make_axes(ax, places, min(_COLUMNS, places), style.WIDTH, 1.75)
     for index, (place, kind) in enumerate(zip(axes[:count], kinds[0], strict=True)):
         for number, (name, table) in enumerate(tables.items()):
-            part = table[table["corruption"] == kind]
-            _draw_line(place, named[name], part, name, style.series_look(number))
+            report, part = named[name], table[table["corruption"] == kind]
+            look, severities = style.series_look(number), [0, *part["severity"]]
+            low, high = report.accuracy_ci95
+            ends = [low, *part["accuracy_low"]], [high, *part["accuracy_high"]]
+            place.fill_between(severities, *ends, color=look["color"], alpha=0.2, linewidth=0)
+            line = {"markersize": 3.5, "label": name} | look
+            place.plot(severities, [report.accuracy, *part["accuracy"]], **line)
         chance = next(iter(named.values())).majority
         place.axhline(chance, color="black", ls=":", lw=1, label="most frequent class")
-        _label(place, part, first=index % _COLUMNS == 0)
+        levels, unit = part["level"].tolist(), part["unit"].iloc[0]
+        place.set_title(part["title"].iloc[0], fontsize=style.TEXT)
+        place.set_xlabel(f"{levels[0]:g} to {levels[-1]:g} {unit}", fontsize=style.SMALL)
+        place.set(xticks=severities, ylim=(0, 1), yticks=[0, 0.5, 1])
+        style.finish(place, percent="y", grid=True, small=True)
+        place.tick_params(labelleft=index % _COLUMNS == 0)
+        place.set_ylabel("accuracy" if index % _COLUMNS == 0 else "", fontsize=style.SMALL)
     if places > count:
         axes[-1].set_axis_off()
     legend = {"loc": "center left", "labelspacing": 0.2, "borderpad": 0} | style.LEGEND
     axes[-1].legend(*axes[0].get_legend_handles_labels(), **legend)
     return axes[:count]
-
-
-def _draw_line(ax: Axes, report: Any, part: pd.DataFrame, name: str, look: dict[str, str]) -> None:
-    severities = [0, *part["severity"]]
-    low, high = report.accuracy_ci95
-    ends = [low, *part["accuracy_low"]], [high, *part["accuracy_high"]]
-    ax.fill_between(severities, *ends, color=look["color"], alpha=0.2, linewidth=0)
-    ax.plot(severities, [report.accuracy, *part["accuracy"]], markersize=3.5, label=name, **look)
-
-
-def _label(ax: Axes, part: pd.DataFrame, first: bool) -> None:
-    levels, unit = part["level"].tolist(), part["unit"].iloc[0]
-    ax.set_title(part["title"].iloc[0], fontsize=style.TEXT)
-    ax.set_xlabel(f"{levels[0]:g} to {levels[-1]:g} {unit}", fontsize=style.SMALL)
-    ax.set(xticks=[0, *part["severity"]], ylim=(0, 1), yticks=[0, 0.5, 1])
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.tick_params(labelsize=style.SMALL, labelleft=first)
-    if first:
-        ax.set_ylabel("accuracy", fontsize=style.SMALL)
-    ax.grid(alpha=0.3)
-    sns.despine(ax=ax)

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
 from fer_lib.labels import EMOTIONS
 from fer_lib.plotting import style
@@ -19,10 +18,7 @@ _MAX_ANNOTATED = 12
 
 
 def plot_confusion_matrix(
-    matrix: np.ndarray,
-    class_names: Sequence[str] = EMOTIONS,
-    *,
-    ax: Axes | None = None,
+    matrix: np.ndarray, class_names: Sequence[str] = EMOTIONS, *, ax: Axes | None = None
 ) -> Axes:
     """Draws a confusion matrix: shares of the true class in percent, counts below them.
 
@@ -42,7 +38,7 @@ def plot_confusion_matrix(
     cells = zip(shares.to_numpy().flat, table.to_numpy().flat, strict=True)
     texts = np.reshape([f"{share:.0%}\n{count:,}" for share, count in cells], table.shape)
     many = len(class_names) > _MAX_ANNOTATED
-    ax = style.one_axes(ax, style.WIDTH * 0.85, style.WIDTH * 0.75)
+    [ax] = style.make_axes(ax, 1, 1, style.WIDTH * 0.85, style.WIDTH * 0.75)
     labels = {"xticklabels": True, "yticklabels": True, "fmt": ""}
     labels |= {"annot": None if many else texts, "annot_kws": {"fontsize": style.SMALL}}
     look = {"cmap": "Blues", "vmin": 0, "linewidths": 0.5, "square": True, "cbar": many}
@@ -73,7 +69,7 @@ def plot_reliability(
         The Axes; the strip is its child.
     """
     table = pd.DataFrame(getattr(reliability, "reliability", reliability))
-    ax = style.one_axes(ax, 5.0, 5.0)
+    [ax] = style.make_axes(ax, 1, 1, 5.0, 5.0)
     width = table["high"] - table["low"]
     bars = {"x": table["low"], "width": width, "align": "edge", "edgecolor": "white"}
     dark, *_, light, _ = style.SERIES_COLORS
@@ -91,7 +87,7 @@ def plot_reliability(
     strip.tick_params(labelbottom=False, labelsize=style.SMALL)
     strip.set_title(title or "", fontsize=style.TEXT)
     for part in (ax, strip):
-        sns.despine(ax=part)
+        style.finish(part)
     return ax
 
 
@@ -109,17 +105,13 @@ def plot_risk_coverage(
         The Axes.
     """
     named = curves if isinstance(curves, Mapping) else {"": curves}
-    ax = style.one_axes(ax, style.WIDTH * 0.75, 3.8)
+    [ax] = style.make_axes(ax, 1, 1, style.WIDTH * 0.75, 3.8)
     for index, (name, curve) in enumerate(named.items()):
         look = style.series_look(index) | {"marker": "", "label": name}
         ax.plot(curve["coverage"], curve["risk"], **look)
-    ax.set(xlim=(0, 1), xlabel="coverage: share of images kept, the most confident first")
-    ax.set_ylim(bottom=0)
-    ax.set_ylabel("error among these")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0))
-    ax.grid(alpha=0.3)
-    sns.despine(ax=ax)
+    ax.set(xlabel="coverage: share of images kept, the most confident first", xlim=(0, 1))
+    ax.set(ylabel="error among these", ylim=(0, None))
+    style.finish(ax, percent="xy", grid=True)
     if any(named):
         ax.legend(frameon=False)
     return ax

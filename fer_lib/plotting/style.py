@@ -1,4 +1,4 @@
-"""Colors and figure sizes that all plots share; nothing here changes matplotlib's settings."""
+"""What all plots share: colors, sizes and new figures; nothing here changes matplotlib's settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
 from seaborn.utils import relative_luminance
 
 from fer_lib.labels import EMOTION_COLORS
@@ -53,17 +54,17 @@ def text_color(background: str) -> str:
     return "black" if relative_luminance(background) > 0.179 else "white"
 
 
-def one_axes(ax: Axes | None, width: float, height: float) -> Axes:
-    """Returns `ax`, or the Axes of a new figure of this size in inches."""
-    if ax is not None:
-        return ax
-    return plt.subplots(figsize=(width, height), layout="constrained")[1]
-
-
-def many_axes(ax: Any, count: int, columns: int, width: float, row_height: float) -> np.ndarray:
+def make_axes(ax: Any, count: int, columns: int, width: float, row_height: float) -> np.ndarray:
     """Returns `count` Axes in one row of an array: those given, or those of a new figure.
 
     Axes that are not needed are emptied, so that a grid may have more places than images.
+
+    Args:
+        ax: One Axes, any sequence of them, or None for a new figure.
+        count: How many are needed.
+        columns: How many stand side by side in a new figure.
+        width: Of a new figure, in inches.
+        row_height: Of each row of a new figure, in inches.
 
     Raises:
         ValueError: Fewer Axes are given than needed.
@@ -78,3 +79,21 @@ def many_axes(ax: Any, count: int, columns: int, width: float, row_height: float
     for unused in axes[count:]:
         unused.set_axis_off()
     return axes[:count]
+
+
+def finish(ax: Axes, *, percent: str = "", grid: bool = False, small: bool = False) -> None:
+    """Gives Axes the look that all plots have.
+
+    Args:
+        ax: The Axes.
+        percent: The axes, of `"xy"`, that show shares as percent.
+        grid: Whether there is a faint grid.
+        small: Whether the numbers at the ticks are small.
+    """
+    for name in percent:
+        getattr(ax, f"{name}axis").set_major_formatter(PercentFormatter(1.0))
+    if grid:
+        ax.grid(alpha=0.3)
+    if small:
+        ax.tick_params(labelsize=SMALL)
+    sns.despine(ax=ax)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 
 from fer_lib.plotting import style
@@ -56,7 +55,7 @@ def plot_timeline(
     frames_of = table["face_id"].dropna().astype(int).value_counts().sort_index()
     shown = sorted(frames_of.sort_values(ascending=False, kind="stable").index[:max_faces])
     count = max(len(shown), 1)
-    axes = style.many_axes(ax, count, 1, style.WIDTH, _ROW + _AROUND / count)
+    axes = style.make_axes(ax, count, 1, style.WIDTH, _ROW + _AROUND / count)
     is_long = table["time_s"].max() > 120
     table = table.assign(time=table["time_s"] / (60 if is_long else 1))
     times = np.unique(table["time"].to_numpy(float))
@@ -65,33 +64,24 @@ def plot_timeline(
     for place in axes:
         place.set(xlim=(min(times.min(initial=0.0), 0.0), end), ylim=(0, 1))
         place.set_yticks([0, 0.5, 1], ["0", "50%", "100%"])
-        place.tick_params(labelsize=style.SMALL)
         place.tick_params(axis="x", labelbottom=place is axes[-1])
-        sns.despine(ax=place)
+        style.finish(place, small=True)
     axes[-1].set_xlabel("time in minutes" if is_long else "time in seconds")
     if not shown:
         axes[0].set_title("no face found", fontsize=style.TEXT)
         return axes
-    colors = style.class_colors(names)
     for place, face_id in zip(axes, shown, strict=True):
-        for seen, values in _stretches(table[table["face_id"] == face_id], names, step):
+        rows = table[table["face_id"] == face_id].sort_values("frame")
+        for _, part in rows.groupby((rows["frame"].diff() > 1).cumsum()):
+            # A frame is shown until the next one: a face in a single frame is a thin line, not
+            # nothing.
+            seen = [*part["time"], part["time"].iloc[-1] + step]
+            values = part[names].iloc[[*range(len(part)), -1]].to_numpy(float).T
+            colors = style.class_colors(names)
             areas = place.stackplot(seen, values, colors=colors, linewidth=0)
         place.set_ylabel(f"face {face_id}", fontsize=style.TEXT)
     longest = f"{len(shown)} of {len(frames_of)} faces, those seen longest"
     title = longest if len(frames_of) > len(shown) else None
-    columns = min(len(names), 8)
-    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": columns}
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": min(len(names), 8)}
     axes[0].legend(areas, names, title=title, **place, **style.LEGEND)
     return axes
-
-
-def _stretches(
-    rows: pd.DataFrame, names: Sequence[str], step: float
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields times and `(num_classes, n)` probabilities of the stretches without a gap."""
-    rows = rows.sort_values("frame")
-    for _, part in rows.groupby((rows["frame"].diff() > 1).cumsum()):
-        times = part["time"].to_numpy(float)
-        values = part[list(names)].to_numpy(float).T
-        # A frame is shown until the next one: a face in a single frame is a thin line, not nothing.
-        yield np.append(times, times[-1] + step), np.concatenate([values, values[:, -1:]], axis=1)
