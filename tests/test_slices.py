@@ -11,7 +11,6 @@ from fairlearn.metrics import MetricFrame
 from scipy import stats
 from sklearn import metrics as sk
 
-from fer_lib import plotting
 from fer_lib.datasets import FaceDataset
 from fer_lib.evaluation import evaluate, slice_report
 from fer_lib.evaluation.slices import permute_gap
@@ -279,25 +278,3 @@ def test_the_table_and_the_html_show_the_values():
     for row in found.groups.itertuples():
         assert f"{row.accuracy:.3f}" in text and f"{row.accuracy:.3f}" in html
     assert "&lt;b&gt;" in html and "<b>:" not in html
-
-
-def test_the_figure_draws_bars_intervals_and_counts():
-    report, groups = draw()
-    groups = groups.copy()
-    groups[:5] = "rare"
-    found = slice_report(
-        report, {"glasses": groups, "half": np.arange(600) % 2}, ["glasses", "half"]
-    )
-    ax = plotting.plot_slices(found)
-    shares = found.groups["accuracy"].dropna()
-    assert [bar.get_width() for bar in ax.patches] == pytest.approx(shares.tolist())
-    texts = [text.get_text() for text in ax.texts]
-    assert {"too few", "5", "300"} <= set(texts)
-    rows = [text.get_text() for text in ax.get_yticklabels()]
-    assert rows == ["glasses", "no", "rare", "yes", "half", "0", "1"]
-    one = plotting.plot_slices(found, score="happy")
-    recalls = found.recalls.query("`class` == 'happy'")["recall"].dropna()
-    assert [bar.get_width() for bar in one.patches] == pytest.approx(recalls.tolist())
-    assert one.get_xlabel() == "recall of happy"
-    with pytest.raises(ValueError, match="'accuracy' or a class"):
-        plotting.plot_slices(found, score="angry")

@@ -1,4 +1,4 @@
-"""What all plots share: colors, sizes and new figures; nothing here changes matplotlib's settings."""
+"""What all plots share: colors, sizes, new figures; matplotlib's settings are left alone."""
 
 from __future__ import annotations
 

@@ -14,12 +14,7 @@ import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.labels import EMOTIONS, canonical_emotion
-from fer_lib.synthetic.factors import (
-    ACTION_UNITS,
-    EMOTION_ACTION_UNITS,
-    FACTORS,
-    factor_of,
-)
+from fer_lib.synthetic.factors import ACTION_UNITS, EMOTION_ACTION_UNITS, FACTORS, factor_of
 from fer_lib.synthetic.geometry import LANDMARKS, FaceGeometry
 from fer_lib.synthetic.rendering import draw_batch
 from fer_lib.synthetic.sampling import sample_factors
@@ -85,11 +80,10 @@ def make_faces(
         ((14, 48, 48, 1), 9)
     """
     class_names = tuple(canonical_emotion(name) for name in class_names)
+    counts = dict.fromkeys(class_names, num_per_class)
     if isinstance(num_per_class, Mapping):
         counts = dict.fromkeys(class_names, 0)
         counts |= {canonical_emotion(name): count for name, count in num_per_class.items()}
-    else:
-        counts = dict.fromkeys(class_names, num_per_class)
     for name, count in counts.items():
         if name not in class_names:
             raise ValueError(f"Expected classes among {class_names}. Received: {name!r}")
@@ -135,11 +129,10 @@ def draw_faces(table: pd.DataFrame, image_size: int = 48, *, color: bool = False
         ValueError: A value or the size is out of its range.
     """
     _check_whole("image_size", image_size, 16, 1024)
-    plain = {name: factor.plain for name, factor in FACTORS.items()}
-    plain |= dict.fromkeys(ACTION_UNITS, 0.0)
     columns = {}
-    for name, value in plain.items():
-        columns[name] = table[name].to_numpy() if name in table else np.full(len(table), value)
+    for name in (*FACTORS, *ACTION_UNITS):
+        plain = np.full(len(table), factor_of(name).plain)
+        columns[name] = table[name].to_numpy() if name in table else plain
         factor_of(name).check(name, columns[name])
     channels = 3 if color else 1
     images = np.empty((len(table), image_size, image_size, channels), np.uint8)

@@ -5,21 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fer_lib.synthetic.canvas import LUMA, Canvas, gauss, smoothstep, square
+from fer_lib.synthetic.factors import COLORS
 from fer_lib.synthetic.geometry import FaceGeometry
-
-# Ellis Monk's scale, https://skintone.google (CC BY 4.0), tones 1 to 10.
-MONK_TONES = (
-    (246, 237, 228), (243, 231, 219), (247, 234, 208), (234, 218, 186), (215, 189, 150),
-    (160, 126, 86), (130, 92, 67), (96, 65, 52), (58, 49, 42), (41, 36, 32),
-)  # fmt: skip
-HAIR_COLORS = {
-    "black": (34, 29, 28),
-    "brown": (86, 58, 40),
-    "blond": (194, 158, 104),
-    "red": (140, 70, 36),
-    "grey": (166, 164, 162),
-}
-EYE_COLORS = {"brown": (84, 52, 30), "green": (98, 116, 72), "blue": (92, 132, 168)}
 
 
 class Colors:
@@ -27,16 +14,13 @@ class Colors:
 
     def __init__(self, face: FaceGeometry, canvas: Canvas) -> None:
         factors = face.factors
-        skin = np.array(MONK_TONES, np.float32)[factors["skin_tone"].astype(int) - 1]
+        skin = np.array(COLORS["skin"], np.float32)[factors["skin_tone"].astype(int) - 1]
         # A camera exposes for the face: dark skin comes out lighter than its swatch, pale skin
         # darker. Living skin is also warmer than a swatch of paint.
         luma = (skin * LUMA).sum(axis=1, keepdims=True)
-        skin = (
-            skin
-            * (150 / luma) ** np.where(luma < 150, 0.5, 0.36)
-            * np.array([1.05, 0.97, 0.91], np.float32)
-        )
-        hair = np.array([HAIR_COLORS[name] for name in factors["hair_color"]], np.float32)
+        skin = skin * (150 / luma) ** np.where(luma < 150, 0.5, 0.36)
+        skin = skin * np.array([1.05, 0.97, 0.91], np.float32)
+        hair = np.array([COLORS["hair"][name] for name in factors["hair_color"]], np.float32)
         red = np.array([158, 64, 66], np.float32)
         self.skin = canvas.tone(skin)
         self.lip = canvas.tone(0.62 * skin * np.array([0.95, 0.68, 0.70]) + 0.36 * red)
@@ -45,7 +29,7 @@ class Colors:
         self.line = canvas.tone(skin * np.array([0.19, 0.14, 0.13]))
         self.hair = canvas.tone(hair)
         self.brow = canvas.tone(0.45 * hair + 0.12 * skin)
-        self.iris = canvas.tone([EYE_COLORS[name] for name in factors["eye_color"]])
+        self.iris = canvas.tone([COLORS["eyes"][name] for name in factors["eye_color"]])
         self.white = canvas.tone((236, 232, 228))
         self.teeth = canvas.tone((238, 232, 220))
         self.cavity = canvas.tone((50, 16, 20))

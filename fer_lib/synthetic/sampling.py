@@ -9,13 +9,8 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.labels import EMOTIONS_8, canonical_emotion
-from fer_lib.synthetic.factors import (
-    ACTION_UNITS,
-    EMOTION_ACTION_UNITS,
-    FACTORS,
-    IDENTITY,
-    factor_of,
-)
+from fer_lib.synthetic import factors
+from fer_lib.synthetic.factors import ACTION_UNITS, EMOTION_ACTION_UNITS, FACTORS, IDENTITY
 
 _COLUMNS = 128  # random numbers a face; more than are used, so that new factors change no old ones
 _INTENSITY_COLUMN, _STRENGTH_COLUMN, _STRAY_COLUMN = 64, 65, 96
@@ -47,16 +42,22 @@ def sample_factors(
     """
     overrides = dict(overrides or {})
     for name in overrides:
-        factor_of(name)
+        factors.factor_of(name)
     table, uniform = _rows(counts, seed, people)
-    columns = {"intensity": _INTENSITY_COLUMN, **{name: i for i, name in enumerate(FACTORS)}}
-    values = {name: factor_of(name).sample(uniform[:, column]) for name, column in columns.items()}
+    emotions, columns = table["emotion"].to_numpy(), uniform.T
+
+    def overrule(values: dict[str, np.ndarray], column_of: Mapping[str, np.ndarray]) -> None:
+        for name in values.keys() & overrides.keys():
+            values[name] = _override(name, overrides[name], emotions, column_of[name], values[name])
+
+    used = columns[[_INTENSITY_COLUMN, *range(len(FACTORS))]]
+    column_of = dict(zip(("intensity", *FACTORS), used, strict=True))
+    values = {name: factors.factor_of(name).sample(column) for name, column in column_of.items()}
     values["noise_seed"] = values["noise_seed"].astype(np.int64)
-    _apply(values, overrides, columns, table, uniform)
+    overrule(values, column_of)
     _natural_colors(values, overrides)
-    units = _action_units(table["emotion"].to_numpy(), values["intensity"], uniform)
-    columns = {name: _STRENGTH_COLUMN + i for i, name in enumerate(ACTION_UNITS)}
-    _apply(units, overrides, columns, table, uniform)
+    units = _action_units(emotions, values["intensity"], columns)
+    overrule(units, dict(zip(ACTION_UNITS, columns[_STRENGTH_COLUMN:], strict=False)))
     return table.assign(**values, **units)
 
 
@@ -64,22 +65,18 @@ def _rows(
     counts: Mapping[str, int], seed: int, people: int | None
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Returns who shows what in each row, and the row's random numbers, `(n, _COLUMNS)`."""
-    parts, uniform = [], []
-    for emotion, count in counts.items():
-        parts.append(pd.DataFrame({"emotion": emotion, "index": np.arange(count)}))
-        uniform.append(_random([seed, EMOTIONS_8.index(emotion), 0], count))
-    table = pd.concat(parts, ignore_index=True)
-    order = np.argsort(table["index"].to_numpy(), kind="stable")
-    table, uniform = table.iloc[order].reset_index(drop=True), np.concatenate(uniform)[order]
-    index = table.pop("index").to_numpy()
+    uniform = [_random([seed, EMOTIONS_8.index(name), 0], count) for name, count in counts.items()]
+    index = np.concatenate([np.arange(count) for count in counts.values()])
+    order = np.argsort(index, kind="stable")
+    emotions = np.repeat(list(counts), list(counts.values()))[order]
+    index, uniform = index[order], np.concatenate(uniform)[order]
     if people is None:
-        faces = zip(table["emotion"], index, strict=True)
-        table["person"] = [f"{seed}-{emotion}-{i}" for emotion, i in faces]
-        return table, uniform
-    identity = _random([seed, len(EMOTIONS_8), 0], people)[index % people]
-    uniform[:, : len(IDENTITY)] = identity[:, : len(IDENTITY)]
-    table["person"] = [f"{seed}-{i}" for i in index % people]
-    return table, uniform
+        persons = [f"{seed}-{name}-{i}" for name, i in zip(emotions, index, strict=True)]
+    else:
+        identity = _random([seed, len(EMOTIONS_8), 0], people)[index % people]
+        uniform[:, : len(IDENTITY)] = identity[:, : len(IDENTITY)]
+        persons = [f"{seed}-{i}" for i in index % people]
+    return pd.DataFrame({"emotion": emotions, "person": persons}), uniform
 
 
 def _random(seed: list[int], rows: int) -> np.ndarray:
@@ -99,13 +96,13 @@ def _natural_colors(values: dict[str, np.ndarray], overrides: Mapping[str, Any])
 
 
 def _action_units(
-    emotions: np.ndarray, intensity: np.ndarray, uniform: np.ndarray
+    emotions: np.ndarray, intensity: np.ndarray, columns: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Returns the strength of each unit: the prototype's, varied, or a slight stray movement."""
     units = {}
     for i, name in enumerate(ACTION_UNITS):
-        varied = uniform[:, _STRENGTH_COLUMN + i]
-        stray = np.maximum(uniform[:, _STRAY_COLUMN + i] - 0.7, 0) * 0.3
+        varied = columns[_STRENGTH_COLUMN + i]
+        stray = np.maximum(columns[_STRAY_COLUMN + i] - 0.7, 0) * 0.3
         weight = np.array([EMOTION_ACTION_UNITS[emotion].get(name, 0.0) for emotion in emotions])
         strength = weight * intensity * (0.75 + 0.35 * varied)
         if name == "AU25":
@@ -116,25 +113,11 @@ def _action_units(
     return units
 
 
-def _apply(
-    values: dict[str, np.ndarray],
-    overrides: Mapping[str, Any],
-    columns: Mapping[str, int],
-    table: pd.DataFrame,
-    uniform: np.ndarray,
-) -> None:
-    """Replaces the values that an argument overrules."""
-    emotions = table["emotion"].to_numpy()
-    for name in columns.keys() & overrides.keys():
-        column = uniform[:, columns[name]]
-        values[name] = _override(name, overrides[name], emotions, column, values[name])
-
-
 def _override(
     name: str, value: Any, emotions: np.ndarray, uniform: np.ndarray, natural: np.ndarray
 ) -> np.ndarray:
     """Returns the values that an argument asks for; see `make_faces` for the forms."""
-    factor = factor_of(name)
+    factor = factors.factor_of(name)
     if isinstance(value, Mapping):
         result = natural.astype(object)
         for emotion, part in value.items():
