@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fer_lib.datasets import FaceDataset, concatenate
-from fer_lib.datasets.display import contact_sheet
+from fer_lib.datasets.contact_sheet import contact_sheet
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
 
@@ -65,7 +65,7 @@ def test_grey_pictures_get_a_channel_and_defaults():
         ({"labels": [-1, 0]}, "Received: -1 at index 0"),
         ({"split": ["Training"]}, "Expected `split` with one entry per image, 2"),
         ({"subjects": ["a", "b", "c"]}, "Expected `subjects`"),
-        ({"metadata": pd.DataFrame({"row": [1]})}, "Expected `metadata` with one row per image"),
+        ({"metadata": pd.DataFrame({"row": [1]})}, "Expected `metadata` with one entry per image"),
         ({"class_names": ("happy", "happy")}, "Expected different `class_names`"),
     ],
 )
@@ -309,40 +309,6 @@ def test_load_refuses_other_files_and_pickles(tmp_path):
         FaceDataset.load(tmp_path / "other.npz")
     with pytest.raises(FileNotFoundError):
         FaceDataset.load(tmp_path / "missing.npz")
-
-
-@pytest.mark.backends
-def test_batches_shuffle_by_seed_and_epoch():
-    dataset = make_dataset(10, labels=np.arange(10) % 7)
-    batches = dataset.batches(4)
-    assert [len(labels) for _, labels in batches] == [4, 4, 2]
-    np.testing.assert_array_equal(np.concatenate([x for x, _ in batches]), dataset.images)
-
-    def order(batches):
-        return np.concatenate([images[:, 0, 0, 0] for images, _ in batches]).tolist()
-
-    shuffled, again = (dataset.batches(4, shuffle=True, seed=3) for _ in range(2))
-    first = order(shuffled)
-    assert first == order(again)
-    assert sorted(first) == sorted(dataset.images[:, 0, 0, 0].tolist())
-    shuffled.on_epoch_begin()
-    assert order(shuffled) != first
-    with pytest.raises(ValueError, match="Expected `batch_size` of at least 1"):
-        dataset.batches(0)
-
-
-@pytest.mark.backends
-def test_keras_fits_evaluates_and_predicts_on_batches():
-    import keras
-
-    dataset = make_dataset(20)
-    model = keras.Sequential(
-        [keras.Input((12, 12, 1)), keras.layers.Flatten(), keras.layers.Dense(7, "softmax")]
-    )
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(dataset.batches(8, shuffle=True), epochs=2, verbose=0)
-    model.evaluate(dataset.batches(8), verbose=0)
-    assert model.predict(dataset.batches(8), verbose=0).shape == (20, 7)
 
 
 def test_contact_sheet_and_html():

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.audit.finding import Finding, listing, plural
-from fer_lib.datasets.display import data_uri
+from fer_lib.datasets.contact_sheet import data_uri
 from fer_lib.datasets.face_dataset import FaceDataset
 
 _WIDTH = 80

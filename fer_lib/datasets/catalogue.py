@@ -1,8 +1,8 @@
 """The catalogue: what each public data set holds, who made it, on what terms, and its faults.
 
 The facts are in `catalogue.toml`. A fact that could not be looked up is marked, never guessed: its
-section says `verified = False` and why in its `note`. Here the facts become Markdown: a table, one
-entry, and the whole `datasets/README.md`.
+section says `verified = False` and why in its `note`. `catalogue.md.jinja` makes Markdown of them:
+one entry, or the whole `datasets/README.md`.
 """
 
 from __future__ import annotations
@@ -27,27 +27,6 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "download": {"url": "", "kaggle": "", "contents": {}},
 }
 _ACCESS = {"open": "fetch", "request": "on request", "none": "nothing to fetch"}
-_HEAD = """# Data sets
-
-<!-- Written by `python -m fer_lib datasets list --markdown`: change fer_lib/datasets/catalogue.toml
-instead, and write it again. -->
-
-Nothing here belongs to others: images of published data sets are never committed.
-
-Put your copy of FER2013 into `datasets/fer2013/` (git ignores it), in any published layout, and it
-is found there; or let `python -m fer_lib datasets fetch fer2013` put one into the cache. Without a
-copy, the notebooks use synthetic faces: `FER_LIB_DATASET` decides which data a notebook uses,
-`auto` (FER2013 where there is a copy, else synthetic faces), `synthetic` or `fer2013`.
-
-```console
-python -m fer_lib datasets list          # this table; with a name, all about one set
-python -m fer_lib datasets fetch NAME    # downloads an open set, explains how to get another
-python -m fer_lib datasets check PATH    # is your copy whole, clean and free of leakage?
-```
-
-"Not verified" marks what could not be looked up, and says why. The small figures are the addresses
-that were read; facts known only from programs that use a set are second-hand, and say so.
-"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,38 +69,25 @@ class DatasetInfo:
     def _repr_markdown_(self) -> str:
         return self.to_markdown()
 
+    @property
+    def access(self) -> str:
+        """How a copy is obtained, in words."""
+        return _ACCESS[self.terms.access]
+
+    def codes(self) -> list[tuple[str, str]]:
+        """Returns the name of each class and its code in the files."""
+        return list(zip(self.labels.names, self.labels.codes, strict=True))
+
+    def counts_table(self) -> str:
+        """Returns the images of each class (column) in each split (row) as a Markdown table."""
+        rows = [["", *self.labels.names, "sum"]]
+        for split, counts in self.counts.splits.items():
+            rows.append([split, *(f"{n:,}" for n in (*counts, sum(counts)))])
+        return _table(rows)
+
     def to_markdown(self) -> str:
         """Returns all facts under a heading of the second level."""
-        images, origin, terms = self.images, self.origin, self.terms
-        number = "as many as you like" if images.number is None else f"{images.number:,}"
-        people = [] if images.people is None else [f"{images.people} people"]
-        paper = [origin.paper] if origin.paper else []
-        paper += [f"https://doi.org/{origin.doi}"] if origin.doi else []
-        paper += [f"https://arxiv.org/abs/{origin.arxiv}"] if origin.arxiv else []
-        coded = zip(self.labels.names, self.labels.codes, strict=True)
-        names = [name if name == code else f"{name} ({code})" for name, code in coded]
-        access = [_ACCESS[terms.access], terms.how, terms.page]
-        paragraphs = [
-            ("Images", [number, images.size, images.color, images.kind, *people], images),
-            ("Labels", [", ".join(names)], self.labels),
-            ("Counts", ["in the table below" if self.counts.splits else "any"], self.counts),
-            ("Made by", [origin.made_by, *paper], origin),
-            ("Terms", [terms.license], terms),
-            ("Access", [text for text in access if text], None),
-            ("Faults", self.faults.known, self.faults),
-        ]
-        lines = [f"## {self.title}", "", self.summary, ""]
-        for title, facts, section in paragraphs:
-            text = f"- **{title}**: {'; '.join(facts)}{_tail(section)}"
-            lines.append(_wrap(text, subsequent_indent="  "))
-        text = f"Files that `{self.layout.loader}` reads{_tail(self.layout)}:"
-        lines += ["", _wrap(text), "", "```text", *self.layout.text.strip("\n").split("\n"), "```"]
-        if self.counts.splits:
-            rows = [["", *names, "sum"]]
-            for split, counts in self.counts.splits.items():
-                rows.append([split, *(f"{n:,}" for n in counts), f"{sum(counts):,}"])
-            lines += ["", _table(rows)]
-        return "\n".join(lines) + "\n"
+        return _render(info=self)
 
 
 @functools.cache
@@ -166,43 +132,31 @@ def to_table(entries: Iterable[DatasetInfo], *, links: bool = False) -> str:
     """Returns one line per entry, as a Markdown table."""
     rows = [["name", "set", "images", "classes", "kind", "access"]]
     for info in entries:
-        number = "any" if info.images.number is None else f"{info.images.number:,}"
-        rows.append(
-            [
-                f"`{info.key}`" if links else info.key,
-                f"[{info.title}](#{info.key})" if links else info.title,
-                number,
-                str(len(info.labels.names)),
-                info.images.kind,
-                _ACCESS[info.terms.access],
-            ]
-        )
+        number = f"{info.images.number:,}" if info.images.number else "any"
+        key, title = info.key, info.title
+        if links:
+            key, title = f"`{key}`", f"[{title}](#{key})"
+        rows.append([key, title, number, str(len(info.codes())), info.images.kind, info.access])
     return _table(rows)
 
 
 def to_readme(entries: Iterable[DatasetInfo]) -> str:
     """Returns the whole catalogue in Markdown."""
     entries = list(entries)
-    parts = [_HEAD, to_table(entries, links=True) + "\n"]
-    parts += [f'<a id="{info.key}"></a>\n\n{info.to_markdown()}' for info in entries]
-    return "\n".join(parts)
+    return _render(entries=entries, table=to_table(entries, links=True))
 
 
-def _tail(section: SimpleNamespace | None) -> str:
-    """Returns remark and sources for the end of a line."""
-    if section is None:
-        return ""
-    prefix = "" if section.verified else "Not verified: "
-    remark = f" ({prefix}{section.note})" if section.note else ""
-    links = [
-        f"[{n}]({source})" if source.startswith("http") else source
-        for n, source in enumerate(section.sources, start=1)
-    ]
-    return remark + (f" <sub>{', '.join(links)}</sub>" if links else "")
+def _render(**facts: Any) -> str:
+    import jinja2  # takes a tenth of a second to import
 
+    def wrap(text: str, indent: str = "") -> str:
+        options = {"break_long_words": False, "break_on_hyphens": False}
+        return textwrap.fill(text, 100, subsequent_indent=indent, **options)
 
-def _wrap(text: str, **options: Any) -> str:
-    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False, **options)
+    environment = jinja2.Environment(keep_trailing_newline=True, autoescape=False)
+    environment.filters["wrap"] = wrap
+    template = importlib.resources.files("fer_lib.datasets") / "catalogue.md.jinja"
+    return environment.from_string(template.read_text(encoding="utf-8")).render(**facts)
 
 
 def _table(rows: list[list[str]]) -> str:

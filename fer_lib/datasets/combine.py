@@ -23,31 +23,29 @@ def concatenate(datasets: Sequence[FaceDataset], name: str | None = None) -> Fac
     """
     if not datasets:
         raise ValueError("Expected at least one data set. Received: an empty list")
-    first = datasets[0]
-    for other in datasets[1:]:
-        if other.class_names != first.class_names:
-            raise ValueError(
-                "Expected the same classes everywhere; `with_classes` makes them alike. "
-                f"Received: {first.class_names} and {other.class_names}"
-            )
-        if other.images.shape[1:] != first.images.shape[1:]:
-            raise ValueError(
-                "Expected images of one shape. "
-                f"Received: {first.images.shape[1:]} and {other.images.shape[1:]}"
-            )
+    classes = {dataset.class_names for dataset in datasets}
+    if len(classes) > 1:
+        raise ValueError(
+            "Expected the same classes everywhere; `with_classes` makes them alike. "
+            f"Received: {' and '.join(map(str, classes))}"
+        )
+    shapes = {dataset.images.shape[1:] for dataset in datasets}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"Expected images of one shape. Received: {' and '.join(map(str, shapes))}"
+        )
     names = list(dict.fromkeys(dataset.name for dataset in datasets))
     subjects = None
     if all(dataset.subjects is not None for dataset in datasets):
-        prefixes = ["" if len(names) == 1 else f"{dataset.name}/" for dataset in datasets]
-        subjects = np.concatenate(
-            [np.char.add(prefix, d.subjects) for prefix, d in zip(prefixes, datasets, strict=True)]
-        )
+        prefixed = [
+            np.char.add(f"{d.name}/" if len(names) > 1 else "", d.subjects) for d in datasets
+        ]
+        subjects = np.concatenate(prefixed)
     left_out = pd.concat([dataset.left_out for dataset in datasets]).drop_duplicates()
+    arrays = ("images", "labels", "split")
     return FaceDataset(
-        images=np.concatenate([dataset.images for dataset in datasets]),
-        labels=np.concatenate([dataset.labels for dataset in datasets]),
-        class_names=first.class_names,
-        split=np.concatenate([dataset.split for dataset in datasets]),
+        **{field: np.concatenate([getattr(d, field) for d in datasets]) for field in arrays},
+        class_names=classes.pop(),
         subjects=subjects,
         metadata=pd.concat([dataset.metadata for dataset in datasets], ignore_index=True),
         name=name or "+".join(names),

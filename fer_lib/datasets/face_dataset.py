@@ -7,18 +7,15 @@ import functools
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets import splits, storage
+from fer_lib.datasets import storage
 from fer_lib.datasets.fields import check_fields, check_key
 from fer_lib.files import read_npz
 from fer_lib.labels import EMOTIONS, canonical_emotion
-
-if TYPE_CHECKING:
-    from fer_lib.datasets.face_batches import FaceBatches
 
 Halves = tuple["FaceDataset", "FaceDataset"]
 
@@ -77,7 +74,7 @@ class FaceDataset:
         )
 
     def _repr_html_(self) -> str:
-        from fer_lib.datasets.display import to_html
+        from fer_lib.datasets.contact_sheet import to_html
 
         return to_html(self)
 
@@ -181,9 +178,15 @@ class FaceDataset:
         """Splits into `(rest, part)`, where `part` has this fraction, `(0, 1)`, of every class.
 
         The fraction is rounded to whole images, and one person may be on both sides. The same seed
-        gives the same sides, in the order of the data set.
+        gives the same sides, in the order of the data set. For cross-validation use
+        `sklearn.model_selection.StratifiedGroupKFold`.
         """
-        chosen = splits.choose_stratified(self.labels, fraction, seed)
+        _check_fraction(fraction)
+        generator = np.random.default_rng(seed)
+        chosen = np.zeros(len(self), bool)
+        for label in range(len(self.class_names)):
+            members = generator.permutation(np.flatnonzero(self.labels == label))
+            chosen[members[: round(fraction * len(members))]] = True
         return self[~chosen], self[chosen]
 
     def split_by_subject(self, fraction: float = 0.2, seed: int = 0) -> Halves:
@@ -200,17 +203,17 @@ class FaceDataset:
                 f"Expected a data set with `subjects`; {self.name!r} does not say who is on its "
                 "images. `split_stratified` splits it by class."
             )
-        chosen = splits.choose_subjects(self.subjects, fraction, seed)
+        from sklearn.model_selection import GroupShuffleSplit  # takes a second to import
+
+        _check_fraction(fraction)
+        count = len(np.unique(self.subjects))
+        if count < 2:
+            raise ValueError(f"Expected at least two subjects to split by. Received: {count}")
+        size = min(max(round(fraction * count), 1), count - 1)
+        splitter = GroupShuffleSplit(n_splits=1, test_size=size, random_state=seed)
+        chosen = np.zeros(len(self), bool)
+        chosen[next(splitter.split(self.labels, groups=self.subjects))[1]] = True
         return self[~chosen], self[chosen]
-
-    def batches(self, batch_size: int = 32, *, shuffle: bool = False, seed: int = 0) -> FaceBatches:
-        """Returns batches that `model.fit`, `evaluate` and `predict` take, on every backend.
-
-        Images come as `uint8 (batch, height, width, channels)`, labels as `int64 (batch,)`.
-        """
-        from fer_lib.datasets.face_batches import FaceBatches
-
-        return FaceBatches(self.images, self.labels, batch_size, shuffle=shuffle, seed=seed)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes everything into one `.npz` file, without pickle. See `storage`."""
@@ -231,3 +234,8 @@ class FaceDataset:
         if name not in self.class_names:
             raise ValueError(f"Expected one of the classes {self.class_names}. Received: {name!r}")
         return self.class_names.index(name)
+
+
+def _check_fraction(fraction: float) -> None:
+    if not 0 < fraction < 1:
+        raise ValueError(f"Expected `fraction` between 0 and 1. Received: {fraction}")

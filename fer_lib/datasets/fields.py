@@ -28,24 +28,28 @@ def check_fields(dataset: FaceDataset) -> dict[str, Any]:
     count, class_names = len(images), tuple(str(name) for name in dataset.class_names)
     if len(set(class_names)) != len(class_names):
         raise ValueError(f"Expected different `class_names`. Received: {class_names}")
-    split, subjects = dataset.split, dataset.subjects
-    metadata = pd.DataFrame(index=range(count)) if dataset.metadata is None else dataset.metadata
-    if len(metadata) != count:
-        raise ValueError(
-            f"Expected `metadata` with one row per image, {count}. Received: {len(metadata)} rows"
-        )
-    left_out = dataset.left_out
-    if left_out is None:
-        left_out = pd.DataFrame({"file": [], "problem": []}, dtype=str)
-    return {
+    split, subjects, metadata = dataset.split, dataset.subjects, dataset.metadata
+    fields = {
         "images": images,
         "labels": _check_labels(dataset.labels, count, class_names),
         "class_names": class_names,
-        "split": _check_texts("split", [split] * count if isinstance(split, str) else split, count),
-        "subjects": None if subjects is None else _check_texts("subjects", subjects, count),
-        "metadata": metadata.reset_index(drop=True),
-        "left_out": left_out,
+        "split": np.full(count, split) if isinstance(split, str) else np.asarray(split),
+        "subjects": None if subjects is None else np.asarray(subjects),
+        "metadata": pd.DataFrame(index=range(count)) if metadata is None else metadata,
+        "left_out": dataset.left_out,
     }
+    for name in ("split", "subjects", "metadata"):
+        shape = (count,) if fields[name] is None else fields[name].shape
+        if shape[0] != count or (name != "metadata" and len(shape) > 1):
+            raise ValueError(
+                f"Expected `{name}` with one entry per image, {count}. Received: shape {shape}"
+            )
+        if isinstance(fields[name], np.ndarray):
+            fields[name] = fields[name].astype(str)
+    fields["metadata"] = fields["metadata"].reset_index(drop=True)
+    if dataset.left_out is None:
+        fields["left_out"] = pd.DataFrame({"file": [], "problem": []}, dtype=str)
+    return fields
 
 
 def check_key(key: Any, count: int) -> np.ndarray:
@@ -78,12 +82,3 @@ def _check_labels(labels: Any, count: int, class_names: tuple[str, ...]) -> np.n
             f"Received: {labels[wrong[0]]} at index {wrong[0]}"
         )
     return labels
-
-
-def _check_texts(field: str, values: Any, count: int) -> np.ndarray:
-    values = np.asarray(values, dtype=None if count else str)
-    if values.shape != (count,):
-        raise ValueError(
-            f"Expected `{field}` with one entry per image, {count}. Received: shape {values.shape}"
-        )
-    return values if values.dtype.kind == "U" else values.astype(str)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.files import read_npz, write_atomically
-from fer_lib.paths import cache_dir
+from fer_lib.files import write_atomically
 
 if TYPE_CHECKING:
     from fer_lib.datasets.face_dataset import FaceDataset
 
 _COLUMN, _MISSING = "metadata/", "missing/"
 _FIELDS = {"images", "labels", "class_names", "split", "name", "left_out"}
-_CACHE_VERSION = 3  # raised whenever a reader gives other arrays for the same files
 
 
 def write_dataset(dataset: FaceDataset, path: str | os.PathLike[str], source: str = "") -> None:
@@ -83,27 +77,3 @@ def read_fields(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) -> 
 def is_saved_dataset(arrays: dict[str, np.ndarray]) -> bool:
     """Tells whether the arrays of a file are those that `write_dataset` writes."""
     return set(arrays) >= _FIELDS
-
-
-def cached(source: Path, read: Callable[[Path], FaceDataset]) -> FaceDataset:
-    """Returns the cached copy of a file or folder, or reads it and leaves a copy in the cache.
-
-    The copy counts only while the size and time of every file of the source are those that it was
-    made from. A cache that cannot be read or written costs time, never an error.
-    """
-    from fer_lib.datasets.face_dataset import FaceDataset
-
-    files = [source] if source.is_file() else sorted(source.rglob("*"))
-    states = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    fingerprint = hashlib.sha256(repr((_CACHE_VERSION, states)).encode()).hexdigest()
-    place = hashlib.sha256(str(source.resolve()).encode()).hexdigest()[:16]
-    copy = cache_dir() / "parsed" / f"fer2013-{place}.npz"
-    # A missing or damaged copy is as good as none: the source is read again.
-    with contextlib.suppress(OSError, ValueError):
-        arrays = read_npz(copy, "a cached copy")
-        if str(arrays.get("source")) == fingerprint:
-            return FaceDataset(**read_fields(arrays, copy))
-    dataset = read(source)
-    with contextlib.suppress(OSError):
-        write_dataset(dataset, copy, fingerprint)
-    return dataset

@@ -14,11 +14,10 @@ from PIL import Image
 if TYPE_CHECKING:
     from fer_lib.datasets.face_dataset import FaceDataset
 
-_PER_CLASS = 8
 _CELL = 48  # pixels per image on the sheet
 
 
-def contact_sheet(dataset: FaceDataset, per_class: int = _PER_CLASS, seed: int = 0) -> np.ndarray:
+def contact_sheet(dataset: FaceDataset, per_class: int = 8, seed: int = 0) -> np.ndarray:
     """Returns random images of every class side by side, one class per row.
 
     The pixels are the data set's own: do not publish the sheet where others own them.
@@ -32,27 +31,24 @@ def contact_sheet(dataset: FaceDataset, per_class: int = _PER_CLASS, seed: int =
         `uint8 (classes * 48, per_class * 48, 3)`.
     """
     generator = np.random.default_rng(seed)
-    sheet = np.full((len(dataset.class_names) * _CELL, per_class * _CELL, 3), 255, np.uint8)
+    sheet = np.full((len(dataset.class_names), _CELL, per_class, _CELL, 3), 255, np.uint8)
     for label in range(len(dataset.class_names)):
         members = np.flatnonzero(dataset.labels == label)
         chosen = generator.choice(members, min(per_class, len(members)), replace=False)
         for column, index in enumerate(np.sort(chosen)):
             image = Image.fromarray(np.squeeze(dataset.images[index])).convert("RGB")
-            top, left = label * _CELL, column * _CELL
-            sheet[top : top + _CELL, left : left + _CELL] = image.resize((_CELL, _CELL))
-    return sheet
+            sheet[label, :, column] = image.resize((_CELL, _CELL))
+    return sheet.reshape(len(sheet) * _CELL, per_class * _CELL, 3)
 
 
 def to_html(dataset: FaceDataset) -> str:
     """Returns the sheet, with the class names and counts beside its rows, as one piece of HTML."""
-    sheet = contact_sheet(dataset)
-    table = dataset.counts()
+    table = dataset.counts().rename(index=html.escape, columns=html.escape)
+    strips = np.split(contact_sheet(dataset), len(table))
     table[""] = [
-        f'<img alt="{html.escape(name)}" src="{data_uri(strip)}">'
-        for name, strip in zip(dataset.class_names, np.split(sheet, len(table)), strict=True)
+        f'<img alt="{name}" src="{data_uri(strip)}">'
+        for name, strip in zip(table.index, strips, strict=True)
     ]
-    table.index = table.index.map(html.escape)
-    table.columns = table.columns.map(html.escape)
     with pd.option_context("display.max_colwidth", None):  # pandas would cut the images
         return f"<p>{html.escape(repr(dataset))}</p>{table.to_html(escape=False, border=0)}"
 
