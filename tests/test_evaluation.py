@@ -7,15 +7,16 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import special
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
 from fer_lib import evaluation
 from fer_lib.datasets import FaceDataset
-from fer_lib.evaluation import bootstrap, calibration, evaluate
+from fer_lib.evaluation import evaluate, stats
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
 
@@ -83,23 +84,14 @@ def test_reliability_equals_scikit_learns_and_a_hand_made_case():
         evaluation.reliability(correct, confidence, strategy="uniform")
 
 
-def test_brier_equals_scikit_learns_where_it_has_many_classes():
-    labels, probabilities = draw(300)
-    try:
-        expected = sk.brier_score_loss(labels, probabilities)
-    except ValueError:
-        pytest.skip("this scikit-learn has the Brier score for two classes only")
-    assert evaluate(labels, probabilities).brier == pytest.approx(expected)
-
-
 def test_the_error_by_chance_is_what_a_calibrated_model_shows():
     _, probabilities = draw(1500)
     generator = np.random.default_rng(1)
     labels = (generator.random((1500, 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
     report = evaluate(np.minimum(labels, 6), probabilities)
     assert report.ece == pytest.approx(report.ece_if_calibrated, rel=0.6)
-    over_confident = special.softmax(3 * np.log(probabilities), axis=1)
-    report = evaluate(np.minimum(labels, 6), over_confident)
+    overconfident = special.softmax(3 * np.log(probabilities), axis=1)
+    report = evaluate(np.minimum(labels, 6), overconfident)
     assert report.ece > 5 * report.ece_if_calibrated
 
 
@@ -116,24 +108,26 @@ def test_intervals_equal_scipys_stratified_bootstrap():
 
     report = evaluate(labels, probabilities, ["a", "b", "c"], num_resamples=5000)
     for name, statistic in (("accuracy", accuracy), ("balanced_accuracy", balanced)):
-        theirs = stats.bootstrap(
+        theirs = scipy.stats.bootstrap(
             by_class, statistic, n_resamples=5000, method="percentile", rng=np.random.default_rng(0)
         ).confidence_interval
         np.testing.assert_allclose(report.intervals[name], theirs, atol=0.004)
 
 
-def test_resamples_keep_the_size_of_each_class():
-    labels = np.repeat([0, 1, 2], [5, 1, 9])
-    sums = bootstrap.resample_sums(np.eye(3)[labels], labels, 50)
-    np.testing.assert_array_equal(sums, np.tile([5, 1, 9], (50, 1)))
-
-
-def test_a_resample_does_not_depend_on_the_blocks(monkeypatch):
+def test_resamples_keep_the_size_of_each_class_and_do_not_depend_on_the_blocks(monkeypatch):
     labels, probabilities = draw(40, 3)
-    whole = bootstrap.resample_sums(probabilities, labels, 60)
-    monkeypatch.setattr(bootstrap, "_BLOCK_ENTRIES", 100)
-    blocks = bootstrap.resample_sums(probabilities, labels, 60)
-    np.testing.assert_allclose(whole, blocks)
+    features = np.column_stack([np.eye(3)[labels], probabilities])
+    whole = stats.resample_sums(features, labels, 60)
+    np.testing.assert_array_equal(whole[:, :3], np.tile(np.bincount(labels), (60, 1)))
+    monkeypatch.setattr(stats, "_BLOCK_ENTRIES", 100)
+    np.testing.assert_allclose(whole, stats.resample_sums(features, labels, 60))
+
+
+def test_wilson_equals_scipys():
+    for successes, total in ((0, 5), (3, 3), (7, 20), (1, 1)):
+        theirs = scipy.stats.binomtest(successes, total).proportion_ci(method="wilson")
+        np.testing.assert_allclose(stats.wilson(successes, total), theirs, atol=1e-12)
+    assert np.isnan(stats.wilson([0], [0])).all()
 
 
 def test_intervals_cover_the_truth():
@@ -146,14 +140,7 @@ def test_intervals_cover_the_truth():
     assert covered >= 43
 
 
-def test_same_seed_same_report():
-    labels, probabilities = draw(100)
-    assert evaluate(labels, probabilities).to_json() == evaluate(labels, probabilities).to_json()
-    other = evaluate(labels, probabilities, seed=1)
-    assert other.intervals != evaluate(labels, probabilities).intervals
-
-
-def test_json_holds_plain_values_and_comes_back(tmp_path):
+def test_json_is_the_same_for_a_seed_holds_plain_values_and_comes_back(tmp_path):
     labels, probabilities = draw(150)
     report = evaluate(labels, probabilities.astype(np.float32))
     values = report.to_dict()
@@ -164,64 +151,52 @@ def test_json_holds_plain_values_and_comes_back(tmp_path):
     assert set(wanted.split()) <= set(values)
     file = tmp_path / "report.json"
     assert json.loads(report.to_json(file)) == values == json.loads(file.read_text())
-    assert values["n"] == 150
+    assert values["n"] == np.sum(values["confusion_matrix"]) == 150
     low, high = values["selective"]["accuracy_at_80_coverage_ci95"]
     assert low < values["selective"]["accuracy_at_80_coverage"] < high
     assert list(values["per_class"]) == list(EMOTIONS)
     assert values["per_class"]["happy"]["support"] == int((labels == 3).sum())
-    assert np.sum(values["confusion_matrix"]) == 150
+    assert evaluate(labels, probabilities.astype(np.float32)).to_json() == report.to_json()
+    assert evaluate(labels, probabilities, seed=1).intervals != report.intervals
 
 
-def test_a_class_that_is_absent_has_no_recall_and_a_note():
-    labels, probabilities = draw(60, 3)
-    keep = labels != 1
-    report = evaluate(labels[keep], probabilities[keep], ["a", "b", "c"])
+def test_a_class_that_is_absent_or_never_predicted_has_no_value_and_a_note():
+    labels = np.repeat([0, 2], 10)
+    report = evaluate(labels, np.tile([0.5, 0.3, 0.2], (20, 1)), ["a", "b", "c"])
     values = report.to_dict()
-    assert values["per_class"]["b"]["recall"] is None
-    assert values["per_class"]["b"]["recall_ci95"] is None
-    assert values["per_class"]["b"]["support"] == 0
-    recalls = [values["per_class"][name]["recall"] for name in "ac"]
-    assert values["balanced_accuracy"] == pytest.approx(np.mean(recalls))
-    assert any("No sample of b" in note for note in report.notes)
-    assert "nan" not in str(report).lower()
-    assert "nan" not in report._repr_html_().lower()
-
-
-def test_a_class_never_predicted_has_no_precision_and_a_note():
-    probabilities = np.tile([0.6, 0.4], (20, 1))
-    report = evaluate(np.repeat([0, 1], 10), probabilities, ["a", "b"])
-    of_class = report.to_dict()["per_class"]["b"]
-    assert of_class["precision"] is None
-    assert of_class["recall"] == of_class["f1"] == 0.0
-    assert any("Never predicted: b" in note for note in report.notes)
+    absent, unseen = (values["per_class"][name] for name in "bc")
+    assert absent["recall"] is absent["recall_ci95"] is unseen["precision"] is None
+    assert absent["support"] == unseen["recall"] == unseen["f1"] == 0
+    assert values["balanced_accuracy"] == 0.5  # the mean of a and c
+    notes = " ".join(report.notes)
+    assert "No sample of b" in notes and "Never predicted: c" in notes
+    assert "nan" not in (str(report) + report._repr_html_()).lower()
 
 
 def test_one_sample():
     report = evaluate(np.array([0]), np.array([[0.9, 0.1]]), ["a", "b"])
     values = report.to_dict()
     assert values["accuracy"] == 1.0
-    assert values["kappa"] is None
-    assert values["loss_ci95"] is None
+    assert values["kappa"] is values["loss_ci95"] is None
     low, high = values["accuracy_ci95"]
     assert low < 0.3 and high == 1.0
-    assert any("Kappa is undefined" in note for note in report.notes)
-    assert any("No interval of" in note for note in report.notes)
+    notes = " ".join(report.notes)
+    assert "Kappa is undefined" in notes and "No interval of" in notes
 
 
-def test_all_right_still_has_an_interval():
+def test_all_correct_still_has_an_interval():
     report = evaluate(np.arange(70) % 7, np.eye(7)[np.arange(70) % 7])
-    wilson = stats.binomtest(70, 70).proportion_ci(method="wilson")
-    assert report.accuracy == 1.0
-    assert report.accuracy_ci95 == pytest.approx((wilson.low, wilson.high))
-    assert report.most_confused().empty
-    assert report.loss == pytest.approx(0.0)
-    assert "Most confused" not in str(report)
+    assert report.accuracy == 1.0 and report.loss == pytest.approx(0.0)
+    assert report.accuracy_ci95 == pytest.approx(stats.wilson(70, 70))
+    assert report.most_confused().empty and "Most confused" not in str(report)
 
 
-def test_certain_and_wrong_is_a_finite_loss():
+def test_the_loss_is_finite_and_follows_the_precision_of_the_probabilities():
     report = evaluate(np.array([0, 1]), np.array([[0.0, 1.0], [1.0, 0.0]], np.float32), ["a", "b"])
-    assert report.accuracy == 0.0
-    assert 10 < report.loss < 20
+    assert report.accuracy == 0.0 and 10 < report.loss < 20
+    for kind in (np.float16, np.float32, np.float64):
+        exact = np.array([[0.25, 0.75]], kind)
+        assert evaluate(np.array([0]), exact, ["a", "b"]).loss == pytest.approx(np.log(4))
 
 
 GOOD = np.array([[0.9, 0.1], [0.2, 0.8]])
@@ -253,12 +228,9 @@ def test_bad_input_is_refused_in_one_line(probabilities, labels, message):
 
 
 def test_class_names_must_fit():
-    with pytest.raises(ValueError, match="`class_names` for 2 classes"):
-        evaluate(np.array([0, 1]), GOOD)
-    with pytest.raises(ValueError, match="2 different class names"):
-        evaluate(np.array([0, 1]), GOOD, ["a", "b", "c"])
-    with pytest.raises(ValueError, match="2 different class names"):
-        evaluate(np.array([0, 1]), GOOD, ["a", "a"])
+    for names in (None, ["a", "b", "c"], ["a", "a"]):
+        with pytest.raises(ValueError, match="`class_names` with 2 different names"):
+            evaluate(np.array([0, 1]), GOOD, names)
     assert evaluate(*draw(20, 7)).class_names == EMOTIONS
     assert evaluate(*draw(20, 8)).class_names == EMOTIONS_8
 
@@ -273,21 +245,20 @@ class Brightness:
         return np.column_stack([1 - share, share])
 
 
-def pictures(class_names=("dark", "bright")) -> FaceDataset:
+def squares(class_names=("dark", "bright")) -> FaceDataset:
     images = np.zeros((6, 4, 4, 1), np.uint8)
     images[3:] = 200
     return FaceDataset(images, np.array([0, 0, 0, 1, 1, 0]), class_names, name="squares")
 
 
-def test_a_model_is_run_on_the_pictures():
-    dataset = pictures()
+def test_a_model_is_run_on_the_images():
+    dataset = squares()
     report = evaluate(dataset, Brightness())
     assert report.confusion_matrix.tolist() == [[3, 1], [0, 2]]
-    assert report.to_dict()["dataset"] == "squares"
+    assert report.dataset == "squares"
     assert report.to_dict()["data_hash"] == dataset.content_hash
     pair = evaluate((dataset.images, dataset.labels), Brightness())
-    assert pair.accuracy == report.accuracy
-    assert pair.class_names == ("dark", "bright")
+    assert (pair.accuracy, pair.class_names) == (report.accuracy, ("dark", "bright"))
     alone = evaluate(dataset, Brightness().predict(dataset.images))
     assert alone.to_json() == report.to_json()
 
@@ -296,9 +267,9 @@ def test_a_model_that_does_not_fit_the_data_is_refused():
     with pytest.raises(ValueError, match="labels only"):
         evaluate(np.array([0, 1]), Brightness())
     with pytest.raises(ValueError, match="with_classes"):
-        evaluate(pictures(("night", "day")), Brightness())
+        evaluate(squares(("night", "day")), Brightness())
     with pytest.raises(ValueError, match="at least one image"):
-        evaluate(pictures()[[]], Brightness())
+        evaluate(squares()[[]], Brightness())
 
 
 def test_a_keras_model(capsys):
@@ -310,12 +281,12 @@ def test_a_keras_model(capsys):
             keras.layers.Dense(2, activation="softmax", kernel_initializer="zeros"),
         ]
     )
-    report = evaluate(pictures(), model)
+    report = evaluate(squares(), model)
     assert report.loss == pytest.approx(np.log(2), abs=1e-6)
     assert report.class_names == ("dark", "bright")
     assert capsys.readouterr().out == ""  # no progress bar
-    grey = pictures().images[..., 0]
-    assert evaluate((grey, pictures().labels), model, ["a", "b"]).n == 6
+    gray = squares().images[..., 0]
+    assert evaluate((gray, squares().labels), model, ["a", "b"]).n == 6
     with pytest.raises(ValueError, match=r"shape \(4, 4, 1\). Received: \(5, 5, 1\)"):
         evaluate((np.zeros((2, 5, 5, 1), np.uint8), np.array([0, 1])), model, ["a", "b"])
 
@@ -335,7 +306,9 @@ def test_the_table_and_the_html_show_the_values():
         assert f"{report.accuracy:.3f}" in shown
         assert f"{report.accuracy_ci95[0]:.3f} to {report.accuracy_ci95[1]:.3f}" in shown
         assert all(name in shown for name in EMOTIONS)
-    assert repr(report) == f"EvaluationReport(n=400, accuracy={report.accuracy:.4f})"
+    scores = report.to_frame()
+    assert scores.loc["loss", "value"] == report.loss
+    assert tuple(scores.loc["accuracy", ["low", "high"]]) == report.accuracy_ci95
     html = evaluate(*draw(20, 2), ["<b>", "&"])._repr_html_()
     assert "<th>&lt;b&gt;</th>" in html
 
@@ -344,11 +317,10 @@ def test_most_confused_pairs():
     labels = np.array([0, 0, 0, 0, 1, 1, 2])
     predicted = np.array([0, 1, 1, 2, 1, 0, 0])
     pairs = evaluate(labels, np.eye(3)[predicted], ["a", "b", "c"]).most_confused(2)
-    first = pairs.to_dict("records")[0]
-    low, high = stats.binomtest(2, 4).proportion_ci(method="wilson")
-    assert (first.pop("share_low"), first.pop("share_high")) == pytest.approx((low, high))
-    assert first == {"true": "a", "predicted": "b", "count": 2, "share": 0.5}
     assert len(pairs) == 2
+    first = pairs.loc[0].tolist()
+    assert first[:4] == ["a", "b", 2, 0.5]
+    assert first[4:] == pytest.approx(stats.wilson(2, 4))
 
 
 @pytest.mark.parametrize("true_temperature", [0.5, 1.0, 2.5])
@@ -380,10 +352,40 @@ def test_the_temperature_of_odd_cases_is_bounded():
         evaluation.fit_temperature(np.zeros(0, int), np.zeros((0, 7)), from_logits=True)
 
 
-def test_losses_follow_the_precision_of_the_probabilities():
-    exact = np.array([[0.25, 0.75]])
-    for kind in (np.float32, np.float64):
-        assert calibration.log_losses(np.array([0]), exact.astype(kind))[0] == pytest.approx(
-            np.log(4)
-        )
-    assert evaluate(np.array([1]), exact.astype(np.float16), ["a", "b"]).accuracy == 1.0
+NAMES = ("happy", "sad", "fear")
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+DATASET = FaceDataset(np.zeros((6, 48, 48), np.uint8), LABELS, NAMES, name="faces")
+
+
+def certain(names):
+    """Correct predictions for `DATASET`, with columns in the order of `names`."""
+    return np.array([[float(NAMES[k] == name) for name in names] for k in LABELS])
+
+
+def test_classes_in_another_order_are_remapped_by_name():
+    names = ("fear", "happy", "sad")
+    report = evaluate(DATASET, certain(names), names)
+    assert report.accuracy == 1 and report.class_names == NAMES
+    assert (
+        evaluation.compare(evaluate(DATASET, certain(NAMES)), report, names="ab")
+        .differences[0]
+        .accuracy
+        == 0
+    )
+
+
+def test_classes_that_are_not_shared_are_left_out_and_said():
+    names = ("sad", "happy", "anger")
+    probabilities = np.where(certain(names) == 1, 0.8, 0.1)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    report = evaluate(DATASET, probabilities, names)
+    assert report.accuracy == 1 and report.n == 4 and report.class_names == ("happy", "sad")
+    assert any("fear (2)" in note for note in report.notes)
+    assert any("anger" in note for note in report.notes)
+    with pytest.raises(ValueError, match="fear"):
+        evaluation.compare(evaluate(DATASET, certain(NAMES)), report)
+
+
+def test_no_shared_classes_are_refused():
+    with pytest.raises(ValueError, match="share"):
+        evaluate(DATASET, certain(NAMES), ("x", "y", "z"))

@@ -19,7 +19,6 @@ from fer_lib.evaluation.conformal import (
 )
 from fer_lib.evaluation.corruptions import CORRUPTIONS, Corruption, corrupt
 from fer_lib.evaluation.duplicates import find_duplicates
-from fer_lib.evaluation.group_report import SliceReport
 from fer_lib.evaluation.report import EvaluationReport
 from fer_lib.evaluation.robustness import RobustnessReport, robustness_suite
 from fer_lib.evaluation.scoring import evaluate
@@ -30,7 +29,7 @@ from fer_lib.evaluation.selective import (
     at_error,
     risk_coverage,
 )
-from fer_lib.evaluation.slices import slice_report
+from fer_lib.evaluation.slices import SliceReport, slice_report
 
 __all__ = [
     "CORRUPTIONS",

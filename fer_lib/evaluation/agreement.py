@@ -1,7 +1,7 @@
-"""Is the model wrong, or were people split? Answers against the votes of several people.
+"""Is the model wrong, or were people split? Predictions against the votes of several people.
 
-FER+ (Barsoum et al., arXiv 1608.01041) asked ten people about each picture of FER2013. One label
-hides that they often disagree; the votes show how good an answer can be at all.
+FER+ (Barsoum et al., arXiv 1608.01041) asked ten people about each image of FER2013. One label
+hides that they often disagree; the votes show how good a prediction can be at all.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from fer_lib.evaluation.base import Report
 from fer_lib.evaluation.inputs import check_pair
 
 VERDICTS = (
@@ -23,21 +24,21 @@ VERDICTS = (
 """What most people say about a sample that the model got wrong."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class VoteAgreement:
-    """A model's answers beside the votes of several people.
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class VoteAgreement(Report):
+    """A model's predictions beside the votes of several people.
 
     Shares are means over the samples that anybody voted on.
 
     Attributes:
         n: Number of samples with at least one vote.
-        model: Mean share of the people who gave the model's answer.
-        ceiling: Mean share who gave the most frequent answer: no single answer can do better.
+        model: Mean share of the people who voted for the predicted class.
+        ceiling: Mean share of the most frequent vote: no single class can agree with more.
         person: Chance that two people who looked at the same sample agree; None where nobody
             shared a sample.
-        label: Mean share who gave the label of the data set.
-        accuracy_majority: Share of the samples with one most frequent answer where the model
-            gives it; None where there is no such sample.
+        label: Mean share of the people who voted for the label of the data set.
+        accuracy_majority: Share of the samples with one most frequent vote where the model
+            predicts it; None where there is no such sample.
         kl: Mean Kullback-Leibler divergence of the model's probabilities from the votes, in
             nats: 0 is a model that is as undecided as people are, in the same way.
         errors: Of the samples that the model got wrong by the label, how many are each of
@@ -56,15 +57,23 @@ class VoteAgreement:
     errors: dict[str, int]
     verdicts: np.ndarray
 
+    def title(self) -> str:
+        """Returns the agreement in words."""
+        excused = self.errors[VERDICTS[1]] + self.errors[VERDICTS[3]]
+        return (
+            f"On average {self.model:.1%} of the voters agree with the model and "
+            f"{self.label:.1%} with the label; no single class could agree with more than "
+            f"{self.ceiling:.1%}. Of {sum(self.errors.values()):,} errors, people were split or "
+            f"agree with the model on {excused:,}."
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, ready for JSON, without the verdict on each sample."""
-        values = dataclasses.asdict(self)
-        del values["verdicts"]
-        return values
+        return {name: value for name, value in super().to_dict().items() if name != "verdicts"}
 
 
 def agree_with_votes(votes: np.ndarray, y_prob: np.ndarray, labels: np.ndarray) -> VoteAgreement:
-    """Compares a model's answers with people's votes.
+    """Compares a model's predictions with people's votes.
 
     Args:
         votes: `(n, num_classes)` numbers of votes for the same classes; votes for anything
@@ -82,35 +91,27 @@ def agree_with_votes(votes: np.ndarray, y_prob: np.ndarray, labels: np.ndarray) 
             f"Expected `votes` of shape {probabilities.shape}, 0 or more each and some above. "
             f"Received: shape {votes.shape}, sum {votes.sum():g}"
         )
-    voted = votes.sum(axis=1) > 0
-    rows = np.arange(int(voted.sum()))
-    counts, answers, truth = votes[voted], probabilities[voted].argmax(axis=1), labels[voted]
-    totals = counts.sum(axis=1)
-    shares = counts / totals[:, np.newaxis]
-    ranked = np.sort(counts, axis=1)
-    unique = ranked[:, -1] > ranked[:, -2]
-    top = counts.argmax(axis=1)
+    voted = votes.any(axis=1)
+    votes, probabilities, truth = votes[voted], probabilities[voted], labels[voted]
+    rows, predicted, top = np.arange(len(votes)), probabilities.argmax(axis=1), votes.argmax(axis=1)
+    totals = votes.sum(axis=1)
+    shares = votes / totals[:, np.newaxis]
+    unique = (votes == votes.max(axis=1, keepdims=True)).sum(axis=1) == 1
     pairs = totals * (totals - 1)
-    agreeing = (counts * (counts - 1)).sum(axis=1)
+    agreeing = (votes * (votes - 1)).sum(axis=1)[pairs > 0] / pairs[pairs > 0]
     tiny = np.finfo(np.float32).tiny
-    divergence = special.rel_entr(shares, np.maximum(probabilities[voted], tiny)).sum(axis=1)
-
-    verdict = np.select(
-        [shares.max(axis=1) <= 0.5, top == truth, top == answers],
-        [VERDICTS[3], VERDICTS[0], VERDICTS[1]],
-        VERDICTS[2],
-    )
-    verdict[answers == truth] = ""
+    cases = [predicted == truth, shares.max(axis=1) <= 0.5, top == truth, top == predicted]
+    verdict = np.select(cases, ["", VERDICTS[3], *VERDICTS[:2]], VERDICTS[2])
     verdicts = np.full(len(labels), "", dtype=verdict.dtype)
     verdicts[voted] = verdict
     return VoteAgreement(
         n=len(rows),
-        model=float(shares[rows, answers].mean()),
+        model=float(shares[rows, predicted].mean()),
         ceiling=float(shares.max(axis=1).mean()),
-        person=float((agreeing[pairs > 0] / pairs[pairs > 0]).mean()) if pairs.any() else None,
+        person=float(agreeing.mean()) if len(agreeing) else None,
         label=float(shares[rows, truth].mean()),
-        accuracy_majority=(float((answers == top)[unique].mean()) if unique.any() else None),
-        kl=float(divergence.mean()),
+        accuracy_majority=float((predicted == top)[unique].mean()) if unique.any() else None,
+        kl=float(special.rel_entr(shares, np.maximum(probabilities, tiny)).sum(axis=1).mean()),
         errors={name: int((verdict == name).sum()) for name in VERDICTS},
         verdicts=verdicts,
     )

@@ -1,7 +1,7 @@
-"""Do confidences mean what they say? Calibration error, Brier score, log-loss, temperature.
+"""Do confidences mean what they say? Calibration error, log-loss, temperature, priors.
 
-Top-label calibration as in Guo et al. (arXiv 1706.04599): among the answers given with 80 %
-confidence, 80 % should be right.
+Top-label calibration as in Guo et al. (arXiv 1706.04599): of the predictions with a confidence of
+80%, 80% should be correct.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special
 
-from fer_lib.evaluation.inputs import check_labels, check_probabilities
+from fer_lib.evaluation.inputs import check_pair, check_probabilities
 
 NUM_BINS = 15
 
@@ -20,13 +20,6 @@ def log_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     tiny = np.finfo(probabilities.dtype).eps
     of_label = probabilities[np.arange(len(labels)), labels]
     return -np.log(np.clip(of_label, tiny, 1 - tiny).astype(np.float64))
-
-
-def brier_scores(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Returns the squared distance from the true class of each sample, `float64 (n,)`, 0 to 2."""
-    distance = probabilities.astype(np.float64)
-    distance[np.arange(len(labels)), labels] -= 1.0
-    return np.square(distance).sum(axis=1)
 
 
 def reliability(
@@ -51,30 +44,20 @@ def reliability(
         ValueError: Unknown strategy.
     """
     confidence = np.asarray(confidence, np.float64)
-    if strategy == "equal_width":
-        edges = np.linspace(0, 1, num_bins + 1)
-    elif strategy == "equal_count":
-        edges = np.quantile(confidence, np.linspace(0, 1, num_bins + 1))
-    else:
+    edges = np.linspace(0, 1, num_bins + 1)
+    if strategy == "equal_count":
+        edges = np.quantile(confidence, edges)
+    elif strategy != "equal_width":
         raise ValueError(
             f"Expected `strategy` 'equal_width' or 'equal_count'. Received: {strategy!r}"
         )
     index = np.searchsorted(edges[1:-1], confidence)
-    count = np.bincount(index, minlength=num_bins)
-    filled = count > 0
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.bincount(index, values, minlength=num_bins)[filled] / count[filled]
-
-    return pd.DataFrame(
-        {
-            "low": edges[:-1][filled],
-            "high": edges[1:][filled],
-            "confidence": mean(confidence),
-            "accuracy": mean(np.asarray(correct, np.float64)),
-            "count": count[filled],
-        }
-    )
+    values = {"confidence": confidence, "accuracy": np.asarray(correct, np.float64)}
+    by_bin = pd.DataFrame(values).groupby(index)
+    bins = by_bin.mean().assign(count=by_bin.size())
+    bins.insert(0, "low", edges[bins.index])
+    bins.insert(1, "high", edges[bins.index + 1])
+    return bins.reset_index(drop=True)
 
 
 def calibration_error(bins: pd.DataFrame) -> float:
@@ -88,8 +71,8 @@ def error_if_calibrated(
 ) -> float:
     """Expected calibration error that chance alone gives a perfectly calibrated model.
 
-    A finite sample never matches its confidences exactly, so no model reaches zero. Answers are
-    drawn as right with their confidence as the probability (Broecker and Smith, 2007,
+    A finite sample never matches its confidences exactly, so no model reaches zero. Predictions are
+    drawn as correct with their confidence as the probability (Broecker and Smith, 2007,
     doi:10.1175/WAF993.1), and scored as the model is.
 
     Args:
@@ -112,10 +95,10 @@ def error_if_calibrated(
 
 
 def fit_temperature(y_true: np.ndarray, scores: np.ndarray, from_logits: bool = False) -> float:
-    """Finds the temperature that makes confidences honest without changing an answer.
+    """Finds the temperature that calibrates confidences without changing a prediction.
 
     Logits are divided by it before the softmax (`pretrained.apply_temperature` does that to
-    probabilities); it minimises the log-loss, the only parameter of the method. Fit it on
+    probabilities); it minimizes the log-loss, the only parameter of the method. Fit it on
     samples that the model was not trained on, and report scores on others.
 
     Args:
@@ -124,31 +107,28 @@ def fit_temperature(y_true: np.ndarray, scores: np.ndarray, from_logits: bool = 
         from_logits: Whether `scores` are logits.
 
     Returns:
-        The temperature: above 1 the model was over-confident, below 1 under-confident. It is
-        kept between 0.05 and 20, where a model that is always right or knows nothing ends.
+        The temperature: above 1 the model was overconfident, below 1 underconfident. It is kept
+        between 0.05 and 20, where a model that is always right or knows nothing ends.
 
     Raises:
         ValueError: Scores or labels that cannot be scored.
 
     Example:
-        >>> confident = np.tile([0.9, 0.1], (10, 1))  # right in six cases of ten
+        >>> confident = np.tile([0.9, 0.1], (10, 1))  # correct in six cases of ten
         >>> round(fit_temperature(np.array([0] * 6 + [1] * 4), confident), 1)
         5.4
     """
     scores = np.asarray(scores)
-    if from_logits:
-        if scores.ndim != 2 or not np.isfinite(scores).all():
-            raise ValueError(
-                "Expected finite logits of shape (n, num_classes). "
-                f"Received: {scores.dtype} {scores.shape}"
-            )
-        logits = scores.astype(np.float64)
-        # An empty or a one-column array is refused by the same check as probabilities.
-        check_probabilities(special.softmax(logits, axis=1) if logits.size else logits)
-    else:
-        scores = check_probabilities(scores)
-        logits = np.log(np.maximum(scores, np.finfo(np.float32).tiny).astype(np.float64))
-    labels = check_labels(y_true, logits.shape[1], len(logits))
+    if from_logits and (scores.ndim != 2 or not np.isfinite(scores).all()):
+        raise ValueError(
+            "Expected finite logits of shape (n, num_classes). "
+            f"Received: {scores.dtype} {scores.shape}"
+        )
+    probabilities = special.softmax(scores, axis=1) if from_logits and scores.size else scores
+    labels, probabilities = check_pair(y_true, probabilities)
+    logits = np.asarray(scores, np.float64)
+    if not from_logits:
+        logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny), dtype=np.float64)
     of_label = logits[np.arange(len(labels)), labels]
 
     def mean_loss(log_temperature: float) -> float:
@@ -161,18 +141,16 @@ def fit_temperature(y_true: np.ndarray, scores: np.ndarray, from_logits: bool = 
     return float(np.exp(found.x))
 
 
-def adjust_priors(
-    probabilities: np.ndarray, counts: np.ndarray, strength: float = 1.0
-) -> np.ndarray:
+def adjust_priors(y_prob: np.ndarray, counts: np.ndarray, strength: float = 1.0) -> np.ndarray:
     """Adjusts probabilities to a world in which all classes are equally frequent.
 
-    Each is divided by its class' share of the training pictures, which is the same as subtracting
-    the logarithm from the logit (Menon et al., arXiv 2007.07314, equation 9). Rare classes are
-    found more often, at the cost of accuracy on pictures as frequent as the training ones.
+    Each is divided by its class' share of the training images, which is the same as subtracting
+    the logarithm from the logit (Menon et al., arXiv 2007.07314, equation 9). Recall of rare
+    classes rises, at the cost of accuracy on images as frequent as the training ones.
 
     Args:
-        probabilities: `(n, num_classes)`, rows sum to 1.
-        counts: Training pictures of each class, `(num_classes,)`, above 0.
+        y_prob: `(n, num_classes)`, rows sum to 1.
+        counts: Training images of each class, `(num_classes,)`, above 0.
         strength: 0 changes nothing, 1 adjusts in full.
 
     Returns:
@@ -186,12 +164,11 @@ def adjust_priors(
         >>> [round(float(p), 2) for p in adjusted[0]]
         [0.14, 0.86]
     """
-    probabilities = check_probabilities(probabilities)
-    counts = np.asarray(counts, np.float64)
-    if counts.shape != probabilities.shape[1:] or not (counts > 0).all():
+    y_prob, counts = check_probabilities(y_prob), np.asarray(counts, np.float64)
+    if counts.shape != y_prob.shape[1:] or not (counts > 0).all():
         raise ValueError(
-            f"Expected `counts` above 0 for each of {probabilities.shape[1]} classes. "
+            f"Expected `counts` above 0 for each of {y_prob.shape[1]} classes. "
             f"Received: {counts.tolist()}"
         )
-    weighed = probabilities / (counts / counts.sum()) ** strength
+    weighed = y_prob / (counts / counts.sum()) ** strength
     return (weighed / weighed.sum(axis=1, keepdims=True)).astype(np.float32)

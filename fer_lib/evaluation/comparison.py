@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.stats import binomtest
 
-from fer_lib.evaluation import bootstrap, calibration, tables
+from fer_lib.evaluation import stats
+from fer_lib.evaluation.base import Report, p_text, plain
+from fer_lib.evaluation.calibration import log_losses
 from fer_lib.evaluation.report import EvaluationReport
 
 _LEVEL = 0.05
@@ -26,10 +27,10 @@ class Difference:
         first: Name of one model.
         second: Name of the other.
         n: Number of samples.
-        only_first: Samples that only the first gets right.
-        only_second: Samples that only the second gets right.
+        only_first: Samples that only the first classifies correctly.
+        only_second: Samples that only the second classifies correctly.
         accuracy: Difference of the accuracies, and so on for the other scores.
-        accuracy_ci95: Its 95 % interval, paired bootstrap, and so on; None where the samples are
+        accuracy_ci95: Its 95% interval, paired bootstrap, and so on; None where the samples are
             too few for one.
         balanced_accuracy: See `accuracy`.
         balanced_accuracy_ci95: See `accuracy_ci95`.
@@ -55,7 +56,7 @@ class Difference:
 
     @property
     def real(self) -> bool:
-        """Whether chance is an unlikely explanation, at 5 % over all pairs together."""
+        """Whether chance is an unlikely explanation, at 5% over all pairs together."""
         return self.p_adjusted < _LEVEL
 
     def sentence(self) -> str:
@@ -63,18 +64,19 @@ class Difference:
         samples = "1 sample" if self.n == 1 else f"{self.n:,} samples"
         if self.only_first == self.only_second == 0:
             return (
-                f"{self.first} and {self.second} get the same of {samples} right and wrong: "
-                "there is no difference in accuracy."
+                f"{self.first} and {self.second} are correct on the same of {samples}: there is no "
+                "difference in accuracy."
             )
-        ahead, behind, sign = self.first, self.second, 1
-        if self.accuracy < 0:
-            ahead, behind, sign = self.second, self.first, -1
+        sign = -1 if self.accuracy < 0 else 1
+        ahead, behind = (self.first, self.second)[::sign]
         ends = "no interval"
         if self.accuracy_ci95 is not None:
             low, high = sorted(100 * sign * end for end in self.accuracy_ci95)
-            ends = f"95 % interval {low:.1f} to {high:.1f}"
-        ends += f", McNemar p {tables.p_text(self.p_adjusted)}"
-        gap = f"{100 * abs(self.accuracy):.1f} points of accuracy ({ends})"
+            ends = f"95% interval {low:.1f} to {high:.1f}"
+        gap = (
+            f"{100 * abs(self.accuracy):.1f} points of accuracy ({ends}, McNemar p "
+            f"{p_text(self.p_adjusted)})"
+        )
         if self.real:
             return f"{ahead} is better than {behind} by {gap}."
         return (
@@ -83,13 +85,13 @@ class Difference:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Comparison:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Comparison(Report):
     """Every pair of the compared models. `compare` makes it; printing it shows the sentences."""
 
     differences: tuple[Difference, ...]
 
-    def sentence(self) -> str:
+    def title(self) -> str:
         """Says in plain words whether a model is really ahead of the others."""
         if len(self.differences) == 1:
             return self.differences[0].sentence()
@@ -100,50 +102,40 @@ class Comparison:
         if not any(pair.real for pair in self.differences):
             return f"Chance is enough to explain every difference between the {len(leads)} models."
         best = max(leads, key=leads.__getitem__)
-        beaten, open_ = [], []
+        others: dict[bool, list[str]] = {True: [], False: []}
         for pair in self.differences:
             if best in (pair.first, pair.second):
-                other = pair.second if pair.first == best else pair.first
-                (beaten if pair.real else open_).append(other)
-        says = [f"it is better than {_list(beaten)}"] if beaten else []
-        says += [f"chance is enough to explain its lead over {_list(open_)}"] if open_ else []
-        return f"Of {len(leads)} models none is more accurate than {best}: {'; '.join(says)}."
+                others[pair.real].append(pair.second if pair.first == best else pair.first)
+        texts = {True: "it is better than", False: "chance is enough to explain its lead over"}
+        parts = [f"{texts[real]} {_join(names)}" for real, names in others.items() if names]
+        return f"Of {len(leads)} models none is more accurate than {best}: {'; '.join(parts)}."
+
+    def sentences(self) -> list[str]:
+        """Returns the sentence of each pair, where there are several."""
+        pairs = [pair.sentence() for pair in self.differences]
+        return pairs if len(pairs) > 1 else []
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, ready for JSON."""
-        pairs = []
-        for difference in self.differences:
-            values = dataclasses.asdict(difference)
-            values = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
-            pairs.append({**values, "real": difference.real, "sentence": difference.sentence()})
-        return {"sentence": self.sentence(), "differences": pairs}
+        pairs = [
+            {**dataclasses.asdict(pair), "real": pair.real, "sentence": pair.sentence()}
+            for pair in self.differences
+        ]
+        return plain({"sentence": self.title(), "differences": pairs})
 
     def to_frame(self) -> pd.DataFrame:
-        """Returns one row a pair: `first, second, n, only_first, only_second`, the differences.
+        """Returns one row a pair: the attributes of `Difference`, and whether it is `real`.
 
-        Each difference has the ends of its 95 % interval beside it, such as `accuracy`,
-        `accuracy_low`, `accuracy_high`; then `p_value, p_adjusted, real`.
+        The ends of the 95% intervals are columns such as `accuracy_low`, `accuracy_high`.
         """
-        rows = []
-        for difference in self.differences:
-            row: dict[str, Any] = {}
-            for name, value in dataclasses.asdict(difference).items():
-                if name.endswith("_ci95"):
-                    score = name.removesuffix("_ci95")
-                    # Too few samples have no interval.
-                    row[f"{score}_low"], row[f"{score}_high"] = value or (np.nan, np.nan)
-                else:
-                    row[name] = value
-            rows.append({**row, "real": difference.real})
-        return pd.DataFrame(rows)
-
-    def __str__(self) -> str:
-        pairs = [pair.sentence() for pair in self.differences]
-        return "\n".join(pairs if len(pairs) == 1 else [self.sentence(), *pairs])
-
-    def _repr_html_(self) -> str:
-        items = "".join(f"<li>{html.escape(line)}</li>" for line in str(self).splitlines())
-        return f"<ul>{items}</ul>"
+        table = pd.DataFrame(map(dataclasses.asdict, self.differences))
+        for name in ("accuracy", "balanced_accuracy", "loss"):
+            # Too few samples have no interval.
+            ends = [found or (np.nan, np.nan) for found in table.pop(f"{name}_ci95")]
+            where = table.columns.get_loc(name) + 1
+            for offset, end in enumerate(("low", "high")):
+                table.insert(where + offset, f"{name}_{end}", [pair[offset] for pair in ends])
+        return table.assign(real=[pair.real for pair in self.differences])
 
 
 def compare(
@@ -154,9 +146,9 @@ def compare(
 ) -> Comparison:
     """Compares models pair by pair on the samples that all of them were scored on.
 
-    The exact McNemar test looks only at the samples that one of the two gets right and the other
-    wrong. The intervals are of a bootstrap that draws the samples of both models together and
-    keeps the number of each class.
+    The exact McNemar test looks only at the samples that one of the two classifies correctly and
+    the other does not. The intervals are of a bootstrap that draws the samples of both models
+    together and keeps the number of each class.
 
     Args:
         *reports: Two or more reports of `evaluate` on the same data set, in the same order.
@@ -172,91 +164,68 @@ def compare(
     """
     if len(reports) < 2:
         raise ValueError(f"Expected at least two reports to compare. Received: {len(reports)}")
-    names = _model_names(reports) if names is None else [str(name) for name in names]
+    own = [report.model for report in reports]
+    # Numbered where two have one name or one has none.
+    names = names or [
+        name if name and own.count(name) == 1 else f"{name or 'model'} {index + 1}"
+        for index, name in enumerate(own)
+    ]
     if len(names) != len(reports) or len(set(names)) != len(names):
-        raise ValueError(f"Expected {len(reports)} different `names`. Received: {names}")
+        raise ValueError(f"Expected {len(reports)} different `names`. Received: {list(names)}")
     for name, report in zip(names, reports, strict=True):
         _check_same_samples(names[0], reports[0], name, report)
     pairs = [
-        _compare_pair(
-            (names[i], reports[i]), (names[j], reports[j]), num_resamples=num_resamples, seed=seed
+        Difference(
+            first=str(first),
+            second=str(second),
+            **_differ(report, other, num_resamples=num_resamples, seed=seed),
         )
-        for i, j in itertools.combinations(range(len(reports)), 2)
+        for (first, report), (second, other) in itertools.combinations(
+            zip(names, reports, strict=True), 2
+        )
     ]
-    adjusted = holm([pair.p_value for pair in pairs])
+    adjusted = stats.holm([pair.p_value for pair in pairs])
     return Comparison(
         tuple(
-            dataclasses.replace(pair, p_adjusted=value)
+            dataclasses.replace(pair, p_adjusted=float(value))
             for pair, value in zip(pairs, adjusted, strict=True)
         )
     )
 
 
-def _compare_pair(
-    first: tuple[str, EvaluationReport],
-    second: tuple[str, EvaluationReport],
-    num_resamples: int,
-    seed: int,
-) -> Difference:
-    labels = first[1].predictions.labels
-    right, losses = [], []
-    for _, report in (first, second):
-        probabilities = report.predictions.probabilities
-        right.append(probabilities.argmax(axis=1) == labels)
-        losses.append(calibration.log_losses(labels, probabilities))
-    ahead = right[0].astype(np.float64) - right[1]
-    by_class = np.eye(len(first[1].class_names))[labels] * ahead[:, np.newaxis]
-    features = np.column_stack([by_class, losses[0] - losses[1]])
-    drawn = bootstrap.resample_sums(features, labels, num_resamples, seed)
-    support = first[1].confusion_matrix.sum(axis=1)
-    present = support > 0
-
-    def scores(sums: np.ndarray) -> dict[str, np.ndarray]:
-        by_class = sums[..., :-1]
-        return {
-            "accuracy": by_class.sum(axis=-1) / len(labels),
-            "balanced_accuracy": (by_class[..., present] / support[present]).mean(axis=-1),
-            "loss": sums[..., -1] / len(labels),
-        }
-
-    values: dict[str, Any] = {k: float(v) for k, v in scores(features.sum(axis=0)).items()}
-    differ = {"accuracy": ahead.any(), "balanced_accuracy": ahead.any()}
-    differ["loss"] = features[:, -1].any()
-    for name, replicates in scores(drawn).items():
-        # Models that differ on no sample have an interval of no width. Where they do, resamples
-        # that are all alike mean that the samples are too few.
-        found = bootstrap.interval(replicates)
-        values[f"{name}_ci95"] = (0.0, 0.0) if found is None and not differ[name] else found
+def _differ(
+    first: EvaluationReport, second: EvaluationReport, num_resamples: int, seed: int
+) -> dict[str, Any]:
+    """Returns the fields of a `Difference`, but the names."""
+    labels, support = first.predictions.labels, first.confusion_matrix.sum(axis=1)
+    probabilities = [report.predictions.probabilities for report in (first, second)]
+    correct = [each.argmax(axis=1) == labels for each in probabilities]
+    ahead = correct[0].astype(np.float64) - correct[1]
+    losses = np.subtract(*(log_losses(labels, each) for each in probabilities))
+    # What a sample adds to the differences of accuracy, balanced accuracy and loss.
+    recall = ahead / support[labels] / (support > 0).sum()
+    features = np.column_stack([ahead / len(labels), recall, losses / len(labels)])
+    drawn = stats.resample_sums(features, labels, num_resamples, seed)
+    values: dict[str, Any] = {}
+    for column, name in enumerate(("accuracy", "balanced_accuracy", "loss")):
+        found = stats.interval(drawn[:, column])
+        if found is None and not features[:, column].any():
+            # Models that differ on no sample have an interval of no width. Where they do, resamples
+            # that are all alike mean that the samples are too few.
+            found = 0.0, 0.0
+        values |= {name: float(features[:, column].sum()), f"{name}_ci95": found}
     only_first, only_second = int((ahead > 0).sum()), int((ahead < 0).sum())
     discordant = only_first + only_second
-    return Difference(
-        first=first[0],
-        second=second[0],
-        n=len(labels),
-        only_first=only_first,
-        only_second=only_second,
-        p_value=float(stats.binomtest(only_first, discordant).pvalue) if discordant else 1.0,
-        **values,
-    )
+    return values | {
+        "n": len(labels),
+        "only_first": only_first,
+        "only_second": only_second,
+        "p_value": float(binomtest(only_first, discordant).pvalue) if discordant else 1.0,
+    }
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Corrects for the number of tests (Holm, 1979); one test stays as it is."""
-    adjusted = [1.0] * len(p_values)
-    highest = 0.0
-    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted
-
-
-def _model_names(reports: Sequence[EvaluationReport]) -> list[str]:
-    """The models' own names, numbered where two are called alike or one has none."""
-    own = [report.predictions.model for report in reports]
-    return [
-        name if name and own.count(name) == 1 else f"{name or 'model'} {index + 1}"
-        for index, name in enumerate(own)
-    ]
+def _join(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _check_same_samples(
@@ -273,7 +242,3 @@ def _check_same_samples(
             "Expected reports on the same samples in the same order. "
             f"Received: {first_name} on {first.n:,} samples and {name} on {other.n:,}"
         )
-
-
-def _list(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -1,4 +1,4 @@
-"""Several answers instead of one, as few as hold the true one in nine cases of ten.
+"""Several classes instead of one, as few as hold the true one in nine cases of ten.
 
 Split-conformal prediction sets as in Angelopoulos and Bates (arXiv 2107.07511, section 1): a class
 is in the set if its probability reaches a threshold that was found on other samples. The promise
@@ -8,27 +8,27 @@ holds on average over samples like those, whatever the model; not for every clas
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from fer_lib.evaluation.base import Report
 from fer_lib.evaluation.inputs import check_pair, check_probabilities
+from fer_lib.evaluation.stats import wilson
 
 
-@dataclasses.dataclass(frozen=True)
-class ConformalResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ConformalResult(Report):
     """How prediction sets turned out on samples that the threshold was not found on.
 
     Attributes:
         wanted: The promised share of sets that hold the true class.
         measured: The share that did.
-        measured_ci95: Its 95 % interval (Wilson).
+        measured_ci95: Its 95% interval (Wilson).
         mean_size: Mean number of classes in a set.
         single: Share of sets with exactly one class.
         empty: Share of sets with none, where no class is likely enough.
         per_class: True class to the share of its samples whose set holds it; None if absent.
-        threshold: The probability from which on a class is in the set.
+        threshold: The lowest probability of a class in the set.
         n: Number of samples measured on.
     """
 
@@ -42,10 +42,12 @@ class ConformalResult:
     threshold: float
     n: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain values, ready for JSON."""
-        values = dataclasses.asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    def title(self) -> str:
+        """Returns one line on the sets."""
+        return (
+            f"Prediction sets for a coverage of {self.wanted:.0%} hold the true class in "
+            f"{self.measured:.1%} of the cases, with {self.mean_size:.1f} classes on average."
+        )
 
 
 def fit_conformal(y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9) -> float:
@@ -54,7 +56,7 @@ def fit_conformal(y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9)
     Args:
         y_true: `int (n,)` true classes of samples that the model was not trained on.
         y_prob: `(n, num_classes)`, rows sum to 1.
-        coverage: Share of sets that shall hold the true class, in `(0, 1)`.
+        coverage: Share of sets that are to hold the true class, in `(0, 1)`.
 
     Returns:
         The threshold; 0, which lets every class in, where `n` is too small for the promise.
@@ -72,9 +74,9 @@ def fit_conformal(y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9)
     return float(of_label[below - 1]) if below else 0.0
 
 
-def prediction_sets(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+def prediction_sets(y_prob: np.ndarray, threshold: float) -> np.ndarray:
     """Returns which classes are in the set of each sample, `bool (n, num_classes)`."""
-    return check_probabilities(probabilities) >= threshold
+    return check_probabilities(y_prob) >= threshold
 
 
 def measure_conformal(
@@ -85,7 +87,7 @@ def measure_conformal(
     Args:
         y_true: `int (n,)` true classes, at least two.
         y_prob: `(n, num_classes)`, rows sum to 1.
-        coverage: Share of sets that shall hold the true class, in `(0, 1)`.
+        coverage: Share of sets that are to hold the true class, in `(0, 1)`.
         seed: Of the halves.
 
     Raises:
@@ -98,14 +100,12 @@ def measure_conformal(
     fit, test = np.array_split(order, 2)
     threshold = fit_conformal(labels[fit], probabilities[fit], coverage)
     sets = prediction_sets(probabilities[test], threshold)
-    hit = sets[np.arange(len(test)), labels[test]]
-    wilson = stats.binomtest(int(hit.sum()), len(hit)).proportion_ci(method="wilson")
-    sizes = sets.sum(axis=1)
+    hit, sizes = sets[np.arange(len(test)), labels[test]], sets.sum(axis=1)
     by_class = [hit[labels[test] == k] for k in range(probabilities.shape[1])]
     return ConformalResult(
         wanted=coverage,
         measured=float(hit.mean()),
-        measured_ci95=(float(wilson.low), float(wilson.high)),
+        measured_ci95=tuple(map(float, wilson(hit.sum(), len(hit)))),
         mean_size=float(sizes.mean()),
         single=float((sizes == 1).mean()),
         empty=float((sizes == 0).mean()),

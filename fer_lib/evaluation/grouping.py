@@ -28,36 +28,33 @@ def group_samples(
             f"Expected `metadata` with one row a sample of the report, {num_samples:,}. "
             f"Received: {len(table):,} rows"
         )
-    known = [str(name) for name in table.columns]
-    table.columns = known
+    table.columns = known = [str(name) for name in table.columns]
     names = [columns] if isinstance(columns, str) else columns
-    if names is None and len(known) == 1:
-        names = known
-    bins = dict(bins or {})
-    if names is None or not len(names) or not set(names) <= set(known):
+    names = known if names is None and len(known) == 1 else list(names or [])
+    if not names or not set(names) <= set(known):
         raise ValueError(
             f"Expected `columns` among {', '.join(known) or 'those of `metadata`'}. "
             f"Received: {columns!r}"
         )
+    bins = dict(bins or {})
     if unused := sorted(set(bins) - set(names)):
-        raise ValueError(f"Expected `bins` of the columns {list(names)}. Received: {unused}")
-    return {name: _group(name, table[name], bins.get(name)) for name in dict.fromkeys(names)}
+        raise ValueError(f"Expected `bins` of the columns {names}. Received: {unused}")
+    return {name: _group(name, table[name], bins.get(name)) for name in names}
 
 
 def _as_table(metadata: Any) -> pd.DataFrame:
-    if isinstance(metadata, pd.Series):
-        return metadata.rename(metadata.name or "group").to_frame()
-    if isinstance(metadata, (pd.DataFrame, Mapping)):
-        return pd.DataFrame(metadata)
     if hasattr(metadata, "metadata"):
         return metadata.metadata.copy()
-    values = np.asarray(metadata)
-    if values.ndim != 1:
-        raise ValueError(
-            "Expected `metadata` as a table, a dictionary of columns, one column or a "
-            f"FaceDataset. Received: {type(metadata).__name__} of shape {values.shape}"
-        )
-    return pd.DataFrame({"group": metadata})
+    if isinstance(metadata, pd.Series):
+        return metadata.rename(metadata.name or "group").to_frame()
+    if not isinstance(metadata, (pd.DataFrame, Mapping)):
+        if np.ndim(metadata) != 1:
+            raise ValueError(
+                "Expected `metadata` as a table, a dictionary of columns, one column or a "
+                f"FaceDataset. Received: {type(metadata).__name__} of shape {np.shape(metadata)}"
+            )
+        metadata = {"group": metadata}
+    return pd.DataFrame(metadata)
 
 
 def _group(name: str, values: pd.Series, bins: int | Sequence[float] | None) -> pd.Categorical:
@@ -74,13 +71,10 @@ def _group(name: str, values: pd.Series, bins: int | Sequence[float] | None) -> 
             f"Expected at most {_MAX_GROUPS} groups; {remedy}. "
             f"Received: {count:,} different values of {name!r}"
         )
-    return groups.rename_categories([_text(value) for value in groups.categories])
-
-
-def _text(value: Any) -> str:
     # A column of whole numbers in which some are missing comes as floats.
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if whole else str(value)
+    whole = [isinstance(v, float) and v.is_integer() for v in groups.categories]
+    pairs = zip(groups.categories, whole, strict=True)
+    return groups.rename_categories([str(int(v) if integer else v) for v, integer in pairs])
 
 
 def _bin(name: str, values: pd.Series, bins: int | Sequence[float]) -> pd.Categorical:
@@ -88,16 +82,16 @@ def _bin(name: str, values: pd.Series, bins: int | Sequence[float]) -> pd.Catego
     finite = numbers[np.isfinite(numbers)]
     if pd.api.types.is_bool_dtype(values) or len(finite) < values.notna().sum():
         raise ValueError(f"Expected numbers in {name!r}, to bin them. Received: {values.dtype}")
+    edges = np.asarray(bins, np.float64)
     if isinstance(bins, int):
         edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1))) if len(finite) else []
-    else:
-        edges = np.asarray(bins, np.float64)
     if len(edges) < 3 or not (np.diff(edges) > 0).all():
         raise ValueError(
             "Expected `bins` as a number of groups from 2 on, or as at least three rising edges, "
             f"of a column with different values. Received: {bins!r} for {name!r}"
         )
-    texts = [f"{low:.3g} to {high:.3g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    pairs = list(zip(edges[:-1], edges[1:], strict=True))
+    texts = [f"{low:.3g} to {high:.3g}" for low, high in pairs]
     if len(set(texts)) < len(texts):
-        texts = [f"{low} to {high}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        texts = [f"{low} to {high}" for low, high in pairs]
     return pd.Categorical(pd.cut(numbers, edges, include_lowest=True, labels=texts))

@@ -1,8 +1,4 @@
-"""What the evaluation takes, checked once: probabilities, labels and the names of the classes.
-
-Everything behind this door may rely on finite probabilities that sum to one and on labels that are
-classes.
-"""
+"""What the evaluation takes, checked once: probabilities, labels and the names of the classes."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from fer_lib.evaluation.class_alignment import align_classes
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
 # Half-precision files and sums of many float32 terms stay well within this.
@@ -48,13 +43,10 @@ class Predictions:
 
     def select(self, keep: np.ndarray) -> Predictions:
         """Returns the samples of a mask."""
-        return dataclasses.replace(
-            self,
-            probabilities=self.probabilities[keep],
-            labels=self.labels[keep],
-            images=None if self.images is None else self.images[keep],
-            votes=None if self.votes is None else self.votes[keep],
-        )
+        parts = {name: getattr(self, name) for name in ("probabilities", "labels", "images")}
+        parts["votes"] = self.votes
+        kept = {name: part[keep] for name, part in parts.items() if part is not None}
+        return dataclasses.replace(self, **kept)
 
 
 def predict(
@@ -74,45 +66,33 @@ def predict(
     Raises:
         ValueError: The two do not fit together; the message says how they should.
     """
-    dataset, model = y_true, y_prob
-    images, labels = _images_and_labels(dataset)
-    if hasattr(model, "predict"):
-        if images is None:
-            raise ValueError(
-                "Expected `y_true` with images, a FaceDataset or (images, labels), since "
-                "a model was given. Received: labels only"
-            )
-        probabilities = _run(model, images)
-    else:
-        probabilities = model
+    images, labels = None, getattr(y_true, "labels", y_true)
+    if hasattr(y_true, "labels"):
+        images = getattr(y_true, "images", None)
+    elif isinstance(y_true, tuple) and len(y_true) == 2 and np.ndim(y_true[0]) >= 3:
+        images, labels = np.asarray(y_true[0]), y_true[1]
+    probabilities = _run(y_prob, images) if hasattr(y_prob, "predict") else y_prob
     probabilities = check_probabilities(probabilities)
-    num_classes = probabilities.shape[1]
-    of_model = getattr(model, "class_names", None)
-    if of_model is not None and class_names is not None and tuple(of_model) != tuple(class_names):
-        raise ValueError(
-            f"Expected the model's own classes {tuple(of_model)} or no `class_names`. "
-            f"Received: {tuple(class_names)}"
-        )
-    names = _name_classes(num_classes, class_names, dataset, model)
-    of_dataset = tuple(getattr(dataset, "class_names", None) or names)
+    names = _name_classes(probabilities.shape[1], class_names, y_true, y_prob)
+    of_dataset = tuple(getattr(y_true, "class_names", None) or names)
     labels = check_labels(labels, len(of_dataset), len(probabilities))
-    notes: tuple[str, ...] = ()
-    keep = np.ones(len(labels), bool)
-    if names != of_dataset:
-        probabilities, labels, keep, notes = align_classes(probabilities, labels, names, of_dataset)
-        names = tuple(name for name in of_dataset if name in names)
-    votes = _votes(dataset, names)
-    return Predictions(
+    made = Predictions(
         probabilities=probabilities,
         labels=labels,
         class_names=names,
-        images=images if images is None or keep.all() else images[keep],
-        dataset=getattr(dataset, "name", ""),
-        data_hash=getattr(dataset, "content_hash", None),
-        model=str(getattr(model, "name", "") if model_name is None else model_name),
-        votes=None if votes is None else votes[keep],
-        notes=notes,
+        images=images,
+        dataset=getattr(y_true, "name", ""),
+        data_hash=getattr(y_true, "content_hash", None),
+        model=str(getattr(y_prob, "name", "") if model_name is None else model_name),
     )
+    made = made if names == of_dataset else _align_classes(made, of_dataset)
+    # `load_ferplus` adds the votes to a data set's metadata.
+    columns = [f"votes_{name}" for name in made.class_names]
+    metadata = getattr(y_true, "metadata", None)
+    if metadata is None or not set(columns) <= set(metadata.columns):
+        return made
+    votes = metadata[columns].to_numpy(np.float64)[np.isin(labels, _shared(of_dataset, names))]
+    return dataclasses.replace(made, votes=votes if votes.any() else None)
 
 
 def check_probabilities(probabilities: Any) -> np.ndarray:
@@ -123,7 +103,7 @@ def check_probabilities(probabilities: Any) -> np.ndarray:
             not sum to 1.
     """
     probabilities = np.asarray(probabilities)
-    if probabilities.ndim != 2 or probabilities.shape[1] < 2 or probabilities.dtype.kind not in "f":
+    if probabilities.ndim != 2 or probabilities.shape[1] < 2 or probabilities.dtype.kind != "f":
         raise ValueError(
             "Expected a model with a `predict` method, or float probabilities of shape "
             f"(n, num_classes). Received: {probabilities.dtype} {probabilities.shape}"
@@ -132,21 +112,16 @@ def check_probabilities(probabilities: Any) -> np.ndarray:
         raise ValueError("Expected at least one sample to score. Received: none")
     if probabilities.dtype == np.float16:
         probabilities = probabilities.astype(np.float32)
-    finite = np.isfinite(probabilities).all(axis=1)
-    if not finite.all():
-        row = int(np.argmin(finite))
+    low, high = probabilities.min(axis=1), probabilities.max(axis=1)
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    # Comparisons with NaN are false.
+    good = (low >= 0) & (high <= 1 + _SUM_TOLERANCE) & (np.abs(sums - 1) <= _SUM_TOLERANCE)
+    if not good.all():
+        row = int(np.argmin(good))
         raise ValueError(
-            f"Expected finite probabilities. Received: {probabilities[row]} in row {row} and "
-            f"{int((~finite).sum()) - 1} more such rows"
-        )
-    low, high = float(probabilities.min()), float(probabilities.max())
-    error = np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1.0)
-    if low < 0 or high > 1 + _SUM_TOLERANCE or error.max() > _SUM_TOLERANCE:
-        row = int(error.argmax())
-        raise ValueError(
-            "Expected probabilities in [0, 1] whose rows sum to 1; a model that returns logits "
-            f"lacks its softmax. Received: values from {low:.3g} to {high:.3g}, row {row} sums to "
-            f"{float(probabilities[row].sum()):.6g}"
+            "Expected finite probabilities in [0, 1] whose rows sum to 1; a model that returns "
+            f"logits lacks its softmax. Received: {probabilities[row]} in row {row}, and "
+            f"{int((~good).sum()) - 1} more such rows"
         )
     return probabilities
 
@@ -164,14 +139,13 @@ def check_labels(labels: Any, num_classes: int, num_samples: int) -> np.ndarray:
             f"Expected integer labels of shape ({num_samples},), one a row of the probabilities. "
             f"Received: {labels.dtype} {labels.shape}"
         )
-    labels = labels.astype(np.int64)
     wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if len(wrong):
         raise ValueError(
             f"Expected labels from 0 to {num_classes - 1}, for {num_classes} classes. "
             f"Received: {labels[wrong[0]]} at index {wrong[0]} and {len(wrong) - 1} more such"
         )
-    return labels
+    return labels.astype(np.int64)
 
 
 def check_pair(y_true: Any, y_prob: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -180,15 +154,12 @@ def check_pair(y_true: Any, y_prob: Any) -> tuple[np.ndarray, np.ndarray]:
     return check_labels(y_true, probabilities.shape[1], len(probabilities)), probabilities
 
 
-def _images_and_labels(dataset: Any) -> tuple[np.ndarray | None, Any]:
-    if hasattr(dataset, "labels"):
-        return getattr(dataset, "images", None), dataset.labels
-    if isinstance(dataset, tuple) and len(dataset) == 2 and np.ndim(dataset[0]) >= 3:
-        return np.asarray(dataset[0]), dataset[1]
-    return None, dataset
-
-
-def _run(model: Any, images: np.ndarray) -> Any:
+def _run(model: Any, images: np.ndarray | None) -> Any:
+    if images is None:
+        raise ValueError(
+            "Expected `y_true` with images, a FaceDataset or (images, labels), since "
+            "a model was given. Received: labels only"
+        )
     if len(images) == 0:
         raise ValueError("Expected at least one image to score. Received: none")
     # Only a plain Keras model draws a progress bar; whoever made one has keras loaded already.
@@ -210,28 +181,56 @@ def _run(model: Any, images: np.ndarray) -> Any:
 def _name_classes(
     num_classes: int, class_names: Sequence[str] | None, dataset: Any, model: Any
 ) -> tuple[str, ...]:
-    if class_names is None:
-        class_names = getattr(model, "class_names", None) or getattr(dataset, "class_names", None)
-    if class_names is None:
-        class_names = {len(EMOTIONS): EMOTIONS, len(EMOTIONS_8): EMOTIONS_8}.get(num_classes)
-    if class_names is None:
+    of_model = getattr(model, "class_names", None)
+    if of_model is not None and class_names is not None and tuple(of_model) != tuple(class_names):
         raise ValueError(
-            f"Expected `class_names` for {num_classes} classes, since the data set names none"
+            f"Expected the model's own classes {tuple(of_model)} or no `class_names`. "
+            f"Received: {tuple(class_names)}"
         )
+    if class_names is None:
+        class_names = of_model or getattr(dataset, "class_names", None)
+    if class_names is None:
+        class_names = {len(EMOTIONS): EMOTIONS, len(EMOTIONS_8): EMOTIONS_8}.get(num_classes, ())
     names = tuple(str(name) for name in class_names)
     if len(names) != num_classes or len(set(names)) != num_classes:
         raise ValueError(
-            f"Expected {num_classes} different class names, one a column of the probabilities. "
-            f"Received: {names}"
+            f"Expected `class_names` with {num_classes} different names, one a column of the "
+            f"probabilities. Received: {names or None}"
         )
     return names
 
 
-def _votes(dataset: Any, class_names: tuple[str, ...]) -> np.ndarray | None:
-    """The votes that `load_ferplus` adds to a data set's metadata, in the order of the classes."""
-    columns = [f"votes_{name}" for name in class_names]
-    metadata = getattr(dataset, "metadata", None)
-    if metadata is None or not set(columns) <= set(metadata.columns):
-        return None
-    votes = metadata[columns].to_numpy(np.float64)
-    return votes if votes.any() else None
+def _shared(wanted: tuple[str, ...], names: tuple[str, ...]) -> list[int]:
+    """Returns which of the data set's classes the model has, too."""
+    return [index for index, name in enumerate(wanted) if name in names]
+
+
+def _align_classes(made: Predictions, wanted: tuple[str, ...]) -> Predictions:
+    """Brings columns into the data set's order, on the classes that both have, by name."""
+    names, shared = made.class_names, _shared(wanted, made.class_names)
+    keep = np.isin(made.labels, shared)
+    if len(shared) < 2 or not keep.any():
+        raise ValueError(
+            f"Expected samples of at least two classes that predictions and data set share, "
+            f"{wanted}; `dataset.with_classes` makes them alike. Received: {names}"
+        )
+    notes, kept_names = [], tuple(wanted[index] for index in shared)
+    probabilities = made.probabilities[keep][:, [names.index(name) for name in kept_names]]
+    if lost := [index for index in range(len(wanted)) if index not in shared]:
+        counts = np.bincount(made.labels, minlength=len(wanted))
+        notes.append(
+            f"{int((~keep).sum()):,} samples of classes that the model lacks are left out: "
+            f"{', '.join(f'{wanted[index]} ({counts[index]:,})' for index in lost)}."
+        )
+    if lost_names := [name for name in names if name not in wanted]:
+        total = probabilities.sum(axis=1, keepdims=True)
+        notes.append(
+            f"The data set lacks the model's {', '.join(lost_names)}: their probability is shared "
+            f"out over the other classes; in {int((total < 0.5).sum()):,} samples it is more than "
+            "half."
+        )
+        uniform = np.full_like(probabilities, 1 / len(shared))
+        probabilities = np.where(total > 0, probabilities / np.where(total > 0, total, 1), uniform)
+    made = dataclasses.replace(made.select(keep), class_names=kept_names, notes=tuple(notes))
+    labels = np.searchsorted(shared, made.labels)
+    return dataclasses.replace(made, probabilities=probabilities, labels=labels)

@@ -1,9 +1,8 @@
 """Scores from a confusion matrix, or from thousands of them at once.
 
-scikit-learn gives the same numbers (the tests compare them), one matrix at a time. Here the
-functions work over leading axes, so that a bootstrap of 2,000 resamples is one call.
-In all of them `counts` is `(..., num_classes, num_classes)`: rows are true classes, columns
-predicted ones. What is undefined is NaN here; reports turn it into "no value" and say why.
+scikit-learn gives the same numbers, one matrix at a time. Here `counts` is
+`(..., num_classes, num_classes)`, true classes in rows, so that a bootstrap of 2,000 resamples is
+one call. What is undefined is NaN.
 """
 
 from __future__ import annotations
@@ -11,77 +10,46 @@ from __future__ import annotations
 import numpy as np
 
 
-def count_confusions(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
+def count_confusions(y_true: np.ndarray, y_pred: np.ndarray, num_classes: int) -> np.ndarray:
     """Returns the confusion matrix, `int64 (num_classes, num_classes)`, true classes in rows."""
-    flat = np.bincount(labels * num_classes + predicted, minlength=num_classes**2)
+    flat = np.bincount(y_true * num_classes + y_pred, minlength=num_classes**2)
     return flat.reshape(num_classes, num_classes)
 
 
-def accuracy(counts: np.ndarray) -> np.ndarray:
-    """Share of samples that are classified correctly."""
-    return _divide(_correct(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
+def class_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns `precision, recall, f1` of each class, `(..., num_classes)`.
 
-
-def recall(counts: np.ndarray) -> np.ndarray:
-    """Share of each class that is recognised, `(..., num_classes)`; NaN for an absent class."""
-    return _divide(_correct(counts), counts.sum(axis=-1))
-
-
-def precision(counts: np.ndarray) -> np.ndarray:
-    """Share of the answers of each class that are right; NaN for a class never predicted."""
-    return _divide(_correct(counts), counts.sum(axis=-2))
-
-
-def f1(counts: np.ndarray) -> np.ndarray:
-    """Harmonic mean of precision and recall; NaN for a class neither present nor predicted."""
-    return _divide(2 * _correct(counts), counts.sum(axis=-1) + counts.sum(axis=-2))
-
-
-def balanced_accuracy(counts: np.ndarray) -> np.ndarray:
-    """Mean recall of the classes that are present."""
-    return _mean_present(recall(counts), counts)
-
-
-def macro_f1(counts: np.ndarray) -> np.ndarray:
-    """Mean F1 of the classes that are present."""
-    return _mean_present(f1(counts), counts)
-
-
-def kappa(counts: np.ndarray) -> np.ndarray:
-    """Cohen's kappa: agreement beyond what the class frequencies alone would give.
-
-    NaN where chance agreement is certain: one class only, and nothing else predicted.
+    Precision is undefined for a class that is never predicted, recall for one that is absent, F1
+    for one that is both.
     """
-    total = counts.sum(axis=(-2, -1))
-    by_chance = _divide((counts.sum(axis=-1) * counts.sum(axis=-2)).sum(axis=-1), total**2)
-    return _divide(accuracy(counts) - by_chance, 1 - by_chance)
+    correct = np.diagonal(counts, axis1=-2, axis2=-1)
+    support, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+    with np.errstate(invalid="ignore"):
+        return {
+            "precision": correct / predicted,
+            "recall": correct / support,
+            "f1": 2 * correct / (support + predicted),
+        }
 
 
-def most_confused(counts: np.ndarray, how_many: int = 5) -> list[tuple[int, int, int]]:
-    """Lists the most frequent confusions as `(true class, predicted class, count)`.
+def overall_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns `accuracy, balanced_accuracy, macro_f1, kappa`, each `(...)`.
 
-    The most frequent comes first; classes stay in their order where counts are equal.
+    Balanced accuracy is the mean recall, macro F1 the mean F1 of the classes that are present.
+    Cohen's kappa is the agreement beyond what the class frequencies alone would give; it is
+    undefined where there is one class only, and nothing else is predicted.
     """
-    wrong = counts.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:how_many]
-    pairs = zip(*np.unravel_index(order, counts.shape), strict=True)
-    return [(int(t), int(p), int(wrong[t, p])) for t, p in pairs if wrong[t, p]]
-
-
-def _correct(counts: np.ndarray) -> np.ndarray:
-    return np.diagonal(counts, axis1=-2, axis2=-1)
-
-
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    numerator, denominator = np.broadcast_arrays(
-        np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
-    )
-    result = np.full(numerator.shape, np.nan)
-    # Without `[()]` a single number would come back as a zero-dimensional array.
-    return np.divide(numerator, denominator, out=result, where=denominator != 0)[()]
-
-
-def _mean_present(of_classes: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    present = counts.sum(axis=-1) > 0
-    return _divide(np.where(present, of_classes, 0.0).sum(axis=-1), present.sum(axis=-1))
+    scores = class_scores(counts)
+    support, total = counts.sum(axis=-1), counts.sum(axis=(-2, -1))
+    accuracy = np.trace(counts, axis1=-2, axis2=-1) / total
+    by_chance = (support * counts.sum(axis=-2)).sum(axis=-1) / total**2
+    present = support > 0
+    means = {k: np.where(present, v, 0).sum(axis=-1) / present.sum(-1) for k, v in scores.items()}
+    with np.errstate(invalid="ignore"):
+        kappa = (accuracy - by_chance) / (1 - by_chance)
+    return {
+        "accuracy": accuracy,
+        "balanced_accuracy": means["recall"],
+        "macro_f1": means["f1"],
+        "kappa": kappa,
+    }

@@ -1,38 +1,37 @@
-"""What `evaluate` returns: scores with their intervals, as values, as JSON, as a table."""
+"""What `evaluate` returns: scores with their intervals, as values, as JSON, as tables."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.evaluation import display, inputs, metrics, selective
+from fer_lib.evaluation import selective
 from fer_lib.evaluation.agreement import VoteAgreement
-from fer_lib.evaluation.bootstrap import wilson
+from fer_lib.evaluation.base import Report, interval_texts, plain, text_of
 from fer_lib.evaluation.conformal import ConformalResult
-from fer_lib.files import write_text
+from fer_lib.evaluation.inputs import Predictions
+from fer_lib.evaluation.stats import wilson
 
-SCORES = (
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "kappa",
-    "top2_accuracy",
-    "loss",
-    "brier",
-)
-"""The fields of a report that are one number with an interval, in the order of the table."""
+SCORES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "kappa": "Cohen's kappa",
+    "top2_accuracy": "top-2 accuracy",
+    "loss": "loss (cross-entropy)",
+    "brier": "Brier score",
+}
+"""The fields of a report that are one number with an interval, and what tables call them."""
 PER_CLASS = ("precision", "recall", "f1")
 """The columns of `per_class` that have an interval."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class EvaluationReport:
-    """How well a model does on a data set. `evaluate` makes it; printing it shows a table.
+class EvaluationReport(Report):
+    """How well a model does on a data set. `evaluate` makes it; printing it shows tables.
 
     Attributes:
         predictions: The probabilities and labels that everything here is computed from.
@@ -43,25 +42,25 @@ class EvaluationReport:
         top2_accuracy: Share of samples whose class is among the two most probable.
         loss: Mean cross-entropy in nats.
         brier: Mean squared distance of the probabilities from the truth, 0 to 2.
-        intervals: The 95 % interval of each of these, `(low, high)` or None.
+        intervals: The 95% interval of each of these, `(low, high)` or None.
         per_class: One row a class: precision, recall, f1, support, predicted, and the ends of
             the intervals as `precision_low`, `precision_high` and so on; NaN where undefined.
         confusion_matrix: `int64 (num_classes, num_classes)`, true classes in rows.
-        ece: Expected calibration error of the answers, bins of equal width.
+        ece: Expected calibration error of the confidences, bins of equal width.
         ece_equal_count: The same with bins of equal count.
         ece_if_calibrated: What chance alone would give a perfectly calibrated model here.
         reliability: Data of the reliability diagram, bins of equal width.
-        risk_coverage: Error among the most confident answers, see `selective.risk_coverage`.
-        conformal: Prediction sets for 90 % coverage, fitted on one half of the samples and
+        risk_coverage: Error among the most confident predictions, see `selective.risk_coverage`.
+        conformal: Prediction sets for 90% coverage, fitted on one half of the samples and
             measured on the other; None for a single sample.
         agreement: Comparison with people's votes, where the data set has them.
-        clean: The report on the samples whose picture is not among the training pictures, where
+        notes: What is undefined or rests on few samples, in plain sentences.
+        clean: The report on the samples whose image is not among the training images, where
             those were given and something is left.
         num_duplicates: Number of samples that `clean` leaves out.
-        notes: What is undefined or rests on few samples, in plain sentences.
     """
 
-    predictions: inputs.Predictions
+    predictions: Predictions
     accuracy: float
     balanced_accuracy: float
     macro_f1: float
@@ -89,8 +88,18 @@ class EvaluationReport:
         return len(self.predictions.labels)
 
     @property
+    def model(self) -> str:
+        """Name of the model, or an empty string."""
+        return self.predictions.model
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set, or an empty string."""
+        return self.predictions.dataset
+
+    @property
     def accuracy_ci95(self) -> tuple[float, float]:
-        """The 95 % interval of the accuracy."""
+        """The 95% interval of the accuracy."""
         return self.intervals["accuracy"]
 
     @property
@@ -101,86 +110,105 @@ class EvaluationReport:
     def most_confused(self, how_many: int = 5) -> pd.DataFrame:
         """Returns the most frequent confusions: `true, predicted, count, share` of the class.
 
-        The ends of the share's 95 % interval (Wilson) are `share_low` and `share_high`.
+        The ends of the share's 95% interval (Wilson) are `share_low` and `share_high`.
         """
-        support = self.confusion_matrix.sum(axis=1)
-        rows = []
-        for true, predicted, count in metrics.most_confused(self.confusion_matrix, how_many):
-            names = self.class_names[true], self.class_names[predicted]
-            ends = wilson(count, support[true])
-            rows.append((*names, count, count / support[true], *ends))
-        columns = ["true", "predicted", "count", "share", "share_low", "share_high"]
-        return pd.DataFrame(rows, columns=columns)
+        wrong = self.confusion_matrix.copy()
+        np.fill_diagonal(wrong, 0)
+        order = np.argsort(-wrong, axis=None, kind="stable")[:how_many]
+        true, predicted = np.unravel_index(order[wrong.flat[order] > 0], wrong.shape)
+        names = np.asarray(self.class_names, object)
+        pairs = pd.DataFrame({"true": names[true], "predicted": names[predicted]})
+        pairs["count"] = wrong[true, predicted]
+        support = self.confusion_matrix.sum(axis=1)[true]
+        pairs["share"] = pairs["count"] / support
+        pairs["share_low"], pairs["share_high"] = wilson(pairs["count"], support)
+        return pairs
+
+    def to_frame(self) -> pd.DataFrame:
+        """Returns one row per score: `value`, and `low` and `high`, the ends of its interval."""
+        rows = [(getattr(self, name), *(self.intervals[name] or (np.nan,) * 2)) for name in SCORES]
+        return pd.DataFrame(rows, pd.Index(SCORES, name="score"), ["value", "low", "high"], float)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all values as plain Python, ready for JSON; what is undefined is None."""
         scores: dict[str, Any] = {}
         for name in SCORES:
-            scores[name] = getattr(self, name)
-            ends = self.intervals[name]
-            scores[f"{name}_ci95"] = None if ends is None else list(ends)
-        return {
+            scores |= {name: getattr(self, name), f"{name}_ci95": self.intervals[name]}
+        values = {
             "n": self.n,
-            "model": self.predictions.model,
-            "dataset": self.predictions.dataset,
+            "model": self.model,
+            "dataset": self.dataset,
             "data_hash": self.predictions.data_hash,
-            "class_names": list(self.class_names),
+            "class_names": self.class_names,
             **scores,
             "ece": self.ece,
             "ece_equal_count": self.ece_equal_count,
             "ece_if_calibrated": self.ece_if_calibrated,
             "per_class": {name: _class_dict(row) for name, row in self.per_class.iterrows()},
-            "confusion_matrix": self.confusion_matrix.tolist(),
-            "most_confused": self.most_confused().to_dict("records"),
-            "reliability": self.reliability.to_dict("records"),
+            "confusion_matrix": self.confusion_matrix,
+            "most_confused": self.most_confused(),
+            "reliability": self.reliability,
             "selective": self._selective_dict(),
-            "conformal": None if self.conformal is None else self.conformal.to_dict(),
-            "agreement": None if self.agreement is None else self.agreement.to_dict(),
-            "num_duplicates": self.num_duplicates,
-            "clean": None if self.clean is None else self.clean.to_dict(),
-            "notes": list(self.notes),
         }
+        names = ("conformal", "agreement", "num_duplicates", "clean", "notes")
+        return plain(values | {name: getattr(self, name) for name in names})
 
-    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Returns `to_dict()` as JSON text, and writes it to `path` where one is given."""
-        text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
-        if path is not None:
-            write_text(path, text + "\n")
-        return text
+    def tables(self) -> list[tuple[str, pd.DataFrame]]:
+        """Returns the scores, the scores of each class and the confusion matrix."""
+        scores = self.to_frame().rename(index=SCORES).rename_axis(None)
+        scores.loc["calibration error ECE", "value"] = self.ece
+        scores["95% interval"] = interval_texts(scores.pop("low"), scores.pop("high"))
+        scores.iloc[-1, -1] = f"{self.ece_if_calibrated:.3f} by chance"
+        classes = self.per_class[[*PER_CLASS, "support"]].rename(columns={"f1": "F1"})
+        ends = self.per_class["recall_low"], self.per_class["recall_high"]
+        classes["95% of recall"] = interval_texts(*ends)
+        matrix = pd.DataFrame(self.confusion_matrix, self.class_names, self.class_names)
+        caption = "Confusion matrix: true classes in rows, predicted ones in columns."
+        return [("", scores), ("", classes), (caption, matrix)]
+
+    def sentences(self) -> list[str]:
+        """Says which classes are confused, what abstaining gains, and what to take with care."""
+        sentences = []
+        if len(pairs := self.most_confused(3)):
+            texts = (
+                f"{pair.true} predicted as {pair.predicted} ({pair.count}, {pair.share:.0%})"
+                for pair in pairs.to_records()
+            )
+            sentences.append(f"Most confused: {'; '.join(texts)}.")
+        point = selective.at_coverage(self.risk_coverage, 0.8)
+        sentences.append(
+            f"Abstaining below a confidence of {point.threshold:.2f} leaves {point.coverage:.0%} "
+            f"of the predictions, with an accuracy of {1 - point.error:.3f}."
+        )
+        sentences += [part.title() for part in (self.conformal, self.agreement) if part]
+        if self.num_duplicates == 0:
+            sentences.append("None of the images is among the training images.")
+        elif self.num_duplicates:
+            found = f"{self.num_duplicates:,} images are among the training images"
+            rest = "nothing is left to score without them."
+            if self.clean is not None:
+                ends = text_of(self.clean.accuracy_ci95)
+                rest = f"without them the accuracy is {self.clean.accuracy:.3f} ({ends})."
+            sentences.append(f"{found}; {rest}")
+        return [*sentences, *self.notes]
 
     def _selective_dict(self) -> dict[str, Any]:
         most = selective.at_coverage(self.risk_coverage, 0.8)
         good = selective.at_error(self.risk_coverage, 0.1)
-        answered = round(most.coverage * self.n)
+        kept = round(most.coverage * self.n)
         return {
             "area_under_risk_coverage": selective.area_under_risk_coverage(self.risk_coverage),
             "accuracy_at_80_coverage": 1 - most.error,
-            "accuracy_at_80_coverage_ci95": list(
-                wilson(round((1 - most.error) * answered), answered)
-            ),
+            "accuracy_at_80_coverage_ci95": wilson(round((1 - most.error) * kept), kept),
             "at_80_coverage": most._asdict(),
-            "at_10_error": None if good is None else good._asdict(),
+            "at_10_error": good and good._asdict(),
         }
-
-    def __repr__(self) -> str:
-        return f"EvaluationReport(n={self.n}, accuracy={self.accuracy:.4f})"
-
-    def __str__(self) -> str:
-        return display.to_text(self)
-
-    def _repr_html_(self) -> str:
-        return display.to_html(self)
-
-
-def plain(value: float) -> float | None:
-    """Returns a Python number, or None for NaN."""
-    return None if np.isnan(value) else float(value)
 
 
 def _class_dict(row: pd.Series) -> dict[str, Any]:
-    values: dict[str, Any] = {name: plain(row[name]) for name in PER_CLASS}
-    values["support"], values["predicted"] = int(row["support"]), int(row["predicted"])
+    values: dict[str, Any] = {name: row[name] for name in PER_CLASS}
+    values |= {"support": int(row["support"]), "predicted": int(row["predicted"])}
     for name in PER_CLASS:
-        ends = [plain(row[f"{name}_low"]), plain(row[f"{name}_high"])]
-        values[f"{name}_ci95"] = None if ends[0] is None else ends
+        ends = row[f"{name}_low"], row[f"{name}_high"]
+        values[f"{name}_ci95"] = None if np.isnan(ends[0]) else ends
     return values

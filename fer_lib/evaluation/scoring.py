@@ -9,17 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib.evaluation import (
-    agreement,
-    bootstrap,
-    calibration,
-    conformal,
-    inputs,
-    metrics,
-    selective,
-)
+from fer_lib.evaluation import calibration, inputs, metrics, selective, stats
+from fer_lib.evaluation.agreement import agree_with_votes
+from fer_lib.evaluation.base import plain
+from fer_lib.evaluation.conformal import measure_conformal
 from fer_lib.evaluation.duplicates import find_duplicates
-from fer_lib.evaluation.report import PER_CLASS, EvaluationReport, plain
+from fer_lib.evaluation.report import PER_CLASS, EvaluationReport
 
 
 def evaluate(
@@ -35,7 +30,7 @@ def evaluate(
     """Scores a model, or probabilities that it gave, against the true labels.
 
     Intervals come from a bootstrap that keeps the number of samples of each class (percentile,
-    95 %). Averages over classes are over those that are present.
+    95%). Averages over classes are over those that are present.
 
     Args:
         y_true: A `FaceDataset`, a pair `(images, labels)`, or integer labels alone where
@@ -46,8 +41,8 @@ def evaluate(
             FER2013 or the eight of FER+, by the number of columns.
         model_name: What reports and comparisons call the model; by default its own name, which
             probabilities have not.
-        training_images: The pictures that the model was trained on, an array or a `FaceDataset`:
-            the report then has a `clean` part without the pictures that are among them.
+        training_images: The images that the model was trained on, an array or a `FaceDataset`:
+            the report then has a `clean` part without the images that are among them.
         num_resamples: Bootstrap resamples.
         seed: Of the bootstrap; the same seed gives the same report.
 
@@ -73,102 +68,79 @@ def evaluate(
             "Expected `y_true` with images, to find those that are among `training_images`. "
             "Received: labels only"
         )
-    twin = find_duplicates(predictions.images, training_images)
-    clean = None if twin.all() else _score(predictions.select(~twin), num_resamples, seed)
-    return dataclasses.replace(report, clean=clean, num_duplicates=int(twin.sum()))
+    found = find_duplicates(predictions.images, training_images)
+    clean = None if found.all() else _score(predictions.select(~found), num_resamples, seed)
+    return dataclasses.replace(report, clean=clean, num_duplicates=int(found.sum()))
 
 
 def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> EvaluationReport:
-    probabilities, labels = predictions.probabilities, predictions.labels
-    num_classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
-    counts = metrics.count_confusions(labels, predicted, num_classes)
-    # Everything in the report is a function of sums over samples of these columns.
-    in_top2 = (np.argsort(-probabilities, axis=1, kind="stable")[:, :2] == labels[:, None]).any(1)
-    losses = calibration.log_losses(labels, probabilities)
-    briers = calibration.brier_scores(labels, probabilities)
-    cells = np.eye(num_classes**2)[labels * num_classes + predicted]
-    sums = bootstrap.resample_sums(
-        np.column_stack([cells, in_top2, losses, briers]), labels, num_resamples, seed
-    )
-    drawn = sums[:, :-3].reshape(-1, num_classes, num_classes)
-    means = sums[:, -3:] / len(labels)
+    y_true, y_prob, names = predictions.labels, predictions.probabilities, predictions.class_names
+    total, num_classes = y_prob.shape
+    y_pred, confidence = y_prob.argmax(axis=1), y_prob.max(axis=1)
+    # Everything with an interval is a function of sums over samples of these columns.
+    cells = np.eye(num_classes**2)[y_true * num_classes + y_pred]
+    in_top2 = (np.argsort(-y_prob, axis=1, kind="stable")[:, :2] == y_true[:, None]).any(axis=1)
+    losses = calibration.log_losses(y_true, y_prob)
+    briers = np.square(y_prob.astype(np.float64) - np.eye(num_classes)[y_true]).sum(axis=1)
+    features = np.column_stack([cells, in_top2, losses, briers])
 
-    scores = {
-        "accuracy": metrics.accuracy(counts),
-        "balanced_accuracy": metrics.balanced_accuracy(counts),
-        "macro_f1": metrics.macro_f1(counts),
-        "kappa": metrics.kappa(counts),
-        "top2_accuracy": in_top2.mean(),
-        "loss": losses.mean(),
-        "brier": briers.mean(),
-    }
-    total = len(labels)
-    share = bootstrap.share_interval
+    def overall(sums: np.ndarray) -> dict[str, np.ndarray]:
+        counts = sums[..., :-3].reshape(*sums.shape[:-1], num_classes, num_classes)
+        means = np.moveaxis(sums[..., -3:], -1, 0) / total
+        others = zip(("top2_accuracy", "loss", "brier"), means, strict=True)
+        return metrics.overall_scores(counts) | dict(others)
+
+    counts = metrics.count_confusions(y_true, y_pred, num_classes)
+    drawn = stats.resample_sums(features, y_true, num_resamples, seed)
+    scores = overall(features.sum(axis=0))
+    # Shares of all samples, which have Wilson's interval if need be.
+    shares = {"accuracy": np.trace(counts), "top2_accuracy": in_top2.sum()}
     intervals = {
-        "accuracy": share(metrics.accuracy(drawn), np.trace(counts), total),
-        "balanced_accuracy": bootstrap.interval(metrics.balanced_accuracy(drawn)),
-        "macro_f1": bootstrap.interval(metrics.macro_f1(drawn)),
-        "kappa": bootstrap.interval(metrics.kappa(drawn)),
-        "top2_accuracy": share(means[:, 0], in_top2.sum(), total),
-        "loss": bootstrap.interval(means[:, 1]),
-        "brier": bootstrap.interval(means[:, 2]),
+        name: stats.interval(replicates, shares.get(name), total)
+        for name, replicates in overall(drawn).items()
     }
-    confidence = probabilities.max(axis=1)
-    correct = predicted == labels
-    bins = calibration.reliability(correct, confidence)
-    equal_count = calibration.reliability(correct, confidence, strategy="equal_count")
+    bins, equal_count = (
+        calibration.reliability(y_pred == y_true, confidence, strategy=strategy)
+        for strategy in ("equal_width", "equal_count")
+    )
+    drawn_counts = drawn[:, :-3].reshape(-1, num_classes, num_classes)
+    votes = predictions.votes
     return EvaluationReport(
         predictions=predictions,
-        **{name: plain(value) for name, value in scores.items()},
+        **plain(scores),
         intervals=intervals,
-        per_class=_score_classes(counts, drawn, predictions.class_names),
+        per_class=_score_classes(counts, drawn_counts, names),
         confusion_matrix=counts,
         ece=calibration.calibration_error(bins),
         ece_equal_count=calibration.calibration_error(equal_count),
         ece_if_calibrated=calibration.error_if_calibrated(confidence, seed=seed),
         reliability=bins,
-        risk_coverage=selective.risk_coverage(labels, probabilities),
-        conformal=(
-            conformal.measure_conformal(labels, probabilities, seed=seed) if total > 1 else None
-        ),
-        agreement=(
-            None
-            if predictions.votes is None
-            else agreement.agree_with_votes(predictions.votes, probabilities, labels)
-        ),
-        notes=predictions.notes + _note(counts, scores, intervals, predictions.class_names),
+        risk_coverage=selective.risk_coverage(y_true, y_prob),
+        conformal=measure_conformal(y_true, y_prob, seed=seed) if total > 1 else None,
+        agreement=None if votes is None else agree_with_votes(votes, y_prob, y_true),
+        notes=predictions.notes + _note(counts, scores, intervals, names),
     )
 
 
-def _score_classes(
-    counts: np.ndarray, drawn: np.ndarray, class_names: Sequence[str]
-) -> pd.DataFrame:
-    table = pd.DataFrame(index=pd.Index(class_names, name="class"))
-    correct, support, predicted = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
-    values = {name: getattr(metrics, name)(counts) for name in PER_CLASS}
-    for name, of_classes in values.items():
-        table[name] = of_classes
-    table["support"], table["predicted"] = support, predicted
+def _score_classes(counts: np.ndarray, drawn: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+    table = pd.DataFrame(metrics.class_scores(counts), pd.Index(names, name="class"))
+    table["support"], table["predicted"] = counts.sum(axis=1), counts.sum(axis=0)
+    # Precision and recall are shares of these samples; F1 is no share.
+    totals = {"precision": table["predicted"], "recall": table["support"]}
+    replicates = metrics.class_scores(drawn)
     for name in PER_CLASS:
-        replicates = getattr(metrics, name)(drawn)
         ends = []
-        for k in range(len(class_names)):
-            if np.isnan(values[name][k]):
-                found = None
-            elif name == "f1":
-                found = bootstrap.interval(replicates[:, k])
-            else:
-                total = support[k] if name == "recall" else predicted[k]
-                found = bootstrap.share_interval(replicates[:, k], correct[k], total)
-            ends.append((np.nan, np.nan) if found is None else found)
+        for k, value in enumerate(table[name]):
+            share = (counts[k, k], totals[name].iloc[k]) if name in totals else ()
+            found = None if np.isnan(value) else stats.interval(replicates[name][:, k], *share)
+            ends.append(found or (np.nan, np.nan))
         table[f"{name}_low"], table[f"{name}_high"] = np.transpose(ends)
     return table
 
 
 def _note(
     counts: np.ndarray,
-    scores: dict[str, float],
+    scores: dict[str, np.ndarray],
     intervals: dict[str, tuple[float, float] | None],
     class_names: Sequence[str],
 ) -> tuple[str, ...]:
@@ -177,7 +149,7 @@ def _note(
     support, predicted = counts.sum(axis=1), counts.sum(axis=0)
 
     def names(which: np.ndarray) -> str:
-        return ", ".join(name for name, take in zip(class_names, which, strict=True) if take)
+        return ", ".join(np.asarray(class_names)[which])
 
     if (support == 0).any():
         notes.append(
@@ -190,9 +162,7 @@ def _note(
         notes.append(f"Never predicted: {names(unseen)}; precision is undefined there, F1 is 0.")
     if np.isnan(scores["kappa"]):
         notes.append("Kappa is undefined: one class only, and nothing else was predicted.")
-    without = [
-        name for name, ends in intervals.items() if ends is None and not np.isnan(scores[name])
-    ]
+    without = [k for k, ends in intervals.items() if ends is None and not np.isnan(scores[k])]
     if without:
         notes.append(
             f"No interval of {', '.join(without)}: all bootstrap resamples are alike, the samples "

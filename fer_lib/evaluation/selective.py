@@ -1,6 +1,6 @@
-"""What a model gains by staying silent when it is unsure: selective prediction.
+"""What a model gains by abstaining when it is unsure: selective prediction.
 
-The answers are ranked by confidence, and only those above a threshold are given (El-Yaniv and
+The predictions are ranked by confidence, and only those above a threshold are given (El-Yaniv and
 Wiener, 2010, JMLR 11). Choose a threshold on one set of samples and report it on another.
 """
 
@@ -15,12 +15,12 @@ from fer_lib.evaluation.inputs import check_pair
 
 
 class OperatingPoint(NamedTuple):
-    """What happens if only answers of at least this confidence are given.
+    """What happens if only predictions of at least this confidence are given.
 
     Attributes:
-        threshold: The least confidence of an answer that is given.
-        coverage: Share of the samples that are answered.
-        error: Share of the answers that are wrong.
+        threshold: The lowest confidence of a prediction that is given.
+        coverage: Share of the samples that get one.
+        error: Share of these predictions that are wrong.
     """
 
     threshold: float
@@ -29,7 +29,7 @@ class OperatingPoint(NamedTuple):
 
 
 def risk_coverage(y_true: np.ndarray, y_prob: np.ndarray) -> pd.DataFrame:
-    """Computes the error among the most confident answers, for every number of answers.
+    """Computes the error among the most confident predictions, for every number of them.
 
     Args:
         y_true: `int (n,)` true classes.
@@ -37,26 +37,19 @@ def risk_coverage(y_true: np.ndarray, y_prob: np.ndarray) -> pd.DataFrame:
 
     Returns:
         `threshold, coverage, risk`, one row for each confidence that occurs, the highest first:
-        answers of equal confidence are given together or not at all.
+        predictions of equal confidence are given together or not at all.
 
     Raises:
         ValueError: Probabilities or labels that cannot be scored.
     """
     labels, probabilities = check_pair(y_true, y_prob)
-    confidence = probabilities.max(axis=1)
+    confidence = probabilities.max(axis=1).astype(np.float64)
     wrong = probabilities.argmax(axis=1) != labels
-    order = np.argsort(-confidence, kind="stable")
-    ranked = confidence[order]
-    answered = np.arange(1, len(labels) + 1)
-    risk = np.cumsum(wrong[order]) / answered
-    last = np.append(ranked[1:] != ranked[:-1], True)
-    return pd.DataFrame(
-        {
-            "threshold": ranked[last].astype(np.float64),
-            "coverage": answered[last] / len(labels),
-            "risk": risk[last],
-        }
-    )
+    curve = pd.DataFrame({"threshold": -np.sort(-confidence)})
+    given = np.arange(1, len(labels) + 1)
+    curve["coverage"] = given / len(labels)
+    curve["risk"] = np.cumsum(wrong[np.argsort(-confidence, kind="stable")]) / given
+    return curve.drop_duplicates("threshold", keep="last", ignore_index=True)
 
 
 def area_under_risk_coverage(curve: pd.DataFrame) -> float:
@@ -66,7 +59,7 @@ def area_under_risk_coverage(curve: pd.DataFrame) -> float:
 
 
 def at_coverage(curve: pd.DataFrame, coverage: float = 0.8) -> OperatingPoint:
-    """Finds the highest threshold at which at least this share of the samples is answered.
+    """Finds the highest threshold at which at least this share of the samples is covered.
 
     Args:
         curve: What `risk_coverage` returns.
@@ -82,15 +75,15 @@ def at_coverage(curve: pd.DataFrame, coverage: float = 0.8) -> OperatingPoint:
 
 
 def at_error(curve: pd.DataFrame, max_error: float = 0.1) -> OperatingPoint | None:
-    """Finds the lowest threshold at which no more than this share of the answers is wrong.
+    """Finds the lowest threshold at which no more than this share of the predictions is wrong.
 
     Args:
         curve: What `risk_coverage` returns.
-        max_error: Wanted share of wrong answers, in `[0, 1]`.
+        max_error: Wanted share of wrong predictions, in `[0, 1]`.
 
     Returns:
-        The operating point with the most answers, or None where even the most confident answers
-        are wrong more often.
+        The operating point with the highest coverage, or None where even the most confident
+        predictions are wrong more often.
 
     Raises:
         ValueError: `max_error` is outside `[0, 1]`.

@@ -1,22 +1,121 @@
 """Does a model serve everybody equally well? Scores by group, and whether gaps are real.
 
-The groups come from whoever describes the pictures: people, or the program that drew them. They are
-never guessed by a model: its errors would be blamed on the groups, and nobody asked to be sorted.
+The groups come from whoever describes the images: people, or the program that drew them. They are
+never predicted by a model: its errors would be blamed on the groups.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.evaluation.bootstrap import wilson
-from fer_lib.evaluation.comparison import holm
-from fer_lib.evaluation.group_report import SliceReport
+from fer_lib.evaluation import stats
+from fer_lib.evaluation.base import Report, interval_texts, p_text
+from fer_lib.evaluation.gaps import measure_gap
 from fer_lib.evaluation.grouping import group_samples
 from fer_lib.evaluation.report import EvaluationReport
+
+_LEVEL = 0.05
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class SliceReport(Report):
+    """How a model does in each group. `slice_report` makes it; printing it shows tables.
+
+    Attributes:
+        model: Name of the model.
+        dataset: Name of the data set.
+        n: Number of samples.
+        accuracy: Share of all samples that are classified correctly.
+        min_size: Samples below which nothing is claimed; values are NaN there.
+        groups: One row a group: `column, group, n, accuracy, accuracy_low, accuracy_high`.
+        recalls: One row a group and class: `column, group, class, n, recall, recall_low,
+            recall_high`.
+        gaps: One row a column and score (`accuracy`, `recall of happy`, ...) that two groups are
+            large enough for: `best` and `worst` group with `best_score` and `worst_score`, their
+            `gap` with `gap_low` and `gap_high`, how much of it the mix of classes explains
+            (`by_classes`), out of how many groups (`num_groups`), `p_value`, `p_adjusted`.
+        notes: Which groups are too small, and what has no value, in plain sentences.
+    """
+
+    model: str
+    dataset: str
+    n: int
+    accuracy: float
+    min_size: int
+    groups: pd.DataFrame
+    recalls: pd.DataFrame
+    gaps: pd.DataFrame
+    notes: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that make the groups."""
+        return list(dict.fromkeys(self.groups["column"]))
+
+    @property
+    def worst_gap(self) -> pd.Series | None:
+        """The row of `gaps` with the widest gap in accuracy; None where none can be claimed."""
+        gaps = self.gaps[self.gaps["score"] == "accuracy"]
+        return None if gaps.empty else gaps.loc[gaps["gap"].idxmax()]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Returns `groups`."""
+        return self.groups.copy()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all values as plain Python, ready for JSON; what is not claimed is None."""
+        return {**super().to_dict(), "sentences": self.sentences()}
+
+    def tables(self) -> list[tuple[str, pd.DataFrame]]:
+        """Returns the accuracy of each group, and its recalls, column by column."""
+        tables = []
+        for name in self.columns:
+            table = self.groups[self.groups["column"] == name].set_index("group")
+            ends = interval_texts(table["accuracy_low"], table["accuracy_high"])
+            table = table[["n", "accuracy"]].rename(columns={"n": "samples"}).rename_axis(name)
+            table["95% interval"] = ends
+            recalls = self.recalls[self.recalls["column"] == name]
+            recalls = recalls.set_index(["group", "class"])["recall"].unstack(sort=False)
+            tables += [("", table), ("Recall of each class:", recalls.rename_axis(name))]
+        return tables
+
+    def sentences(self) -> list[str]:
+        """Says in plain words, column by column, whether groups differ, and in which class most."""
+        return [text for name in self.columns for text in self._compare(name)] + list(self.notes)
+
+    def _compare(self, column: str) -> list[str]:
+        gaps = self.gaps[self.gaps["column"] == column]
+        if "accuracy" not in set(gaps["score"]):
+            return [
+                f"{column}: fewer than two groups have {self.min_size} samples: nothing is claimed."
+            ]
+        # The accuracy comes first; of the recalls, the widest gap that is real.
+        recalls = gaps[(gaps["score"] != "accuracy") & (gaps["p_adjusted"] < _LEVEL)]
+        shown = pd.concat([gaps[:1], recalls.sort_values("gap", kind="stable")[-1:]])
+        return [
+            f"{column}: {gap['score']} is {_describe(gap)}." for gap in shown.to_dict("records")
+        ]
+
+
+def _describe(gap: Mapping[str, Any]) -> str:
+    picked = ""
+    if gap["num_groups"] > 2:
+        picked = f" between the best and the worst of {gap['num_groups']} groups"
+    text = (
+        f"{gap['best_score']:.3f} for {gap['best']} and {gap['worst_score']:.3f} for "
+        f"{gap['worst']}, a gap of {100 * gap['gap']:.1f} points{picked} (95% interval "
+        f"{100 * gap['gap_low']:.1f} to {100 * gap['gap_high']:.1f}, permutation p "
+        f"{p_text(gap['p_adjusted'])})"
+    )
+    if abs(gap["by_classes"]) >= 0.005:
+        text += f"; {100 * gap['by_classes']:.1f} of them come from the mix of expressions"
+    verdict = "does not" if gap["p_adjusted"] < _LEVEL else "is enough to"
+    return f"{text}: chance {verdict} explain it"
 
 
 def slice_report(
@@ -66,8 +165,8 @@ def slice_report(
         >>> from fer_lib.evaluation import evaluate
         >>> labels = np.tile([0, 1], 100)
         >>> glasses = np.repeat(["no", "yes"], 100)
-        >>> answers = np.where(glasses == "yes", 0, labels)  # with glasses always the first class
-        >>> report = evaluate(labels, np.eye(2)[answers], ["happy", "sad"])
+        >>> predicted = np.where(glasses == "yes", 0, labels)  # glasses: always the first class
+        >>> report = evaluate(labels, np.eye(2)[predicted], ["happy", "sad"])
         >>> slice_report(report, {"glasses": glasses}).groups["accuracy"].tolist()
         [1.0, 0.5]
     """
@@ -77,30 +176,45 @@ def slice_report(
             f"Received: {min_size} and {num_permutations}"
         )
     generator = np.random.default_rng(seed)
-    labels = report.predictions.labels
+    labels, names = report.predictions.labels, report.class_names
     correct = report.predictions.probabilities.argmax(axis=1) == labels
     groups, recalls, gaps, notes = [], [], [], []
-    for name, column in group_samples(metadata, columns, bins, report.n).items():
-        known = column.codes >= 0
-        sizes, right = (
-            _count(column.codes[known & taken], labels[known & taken], column, report)
-            for taken in (np.ones(report.n, bool), correct)
-        )
-        new_groups, new_recalls = _score(name, column.categories, report, sizes, right, min_size)
-        groups += new_groups
-        recalls += new_recalls
-        gaps += _compare(
-            name, column.categories, report, sizes, right, min_size, num_permutations, generator
-        )
-        notes += _note(name, column, sizes.sum(axis=1), min_size)
+    for column, found in group_samples(metadata, columns, bins, report.n).items():
+        values = np.asarray(found.categories, object)
+        # Samples, and correct ones, of each group and class.
+        sizes, right = np.zeros((2, len(values), len(names)), int)
+        known = found.codes >= 0
+        np.add.at(sizes, (found.codes[known], labels[known]), 1)
+        np.add.at(right, (found.codes[known], labels[known]), correct[known])
+        totals = sizes.sum(axis=1)
+        start = {"column": column, "group": values}
+        groups.append(start | _shares("accuracy", right.sum(axis=1), totals, min_size))
+        start = {"column": column, "group": values.repeat(len(names)), "class": names * len(values)}
+        recalls.append(start | _shares("recall", right.ravel(), sizes.ravel(), min_size))
+        scores = {"accuracy": slice(None)}
+        scores |= {f"recall of {name}": slice(k, k + 1) for k, name in enumerate(names)}
+        for score, part in scores.items():
+            large = sizes[:, part].sum(axis=1) >= min_size
+            if large.sum() >= 2:
+                counts = sizes[large, part], right[large, part]
+                gap = measure_gap(*counts, num_permutations, generator)
+                gap["best"], gap["worst"] = (values[large][gap[end]] for end in ("best", "worst"))
+                gaps.append({"column": column, "score": score, **gap})
+        if not known.all():
+            notes.append(f"{column}: {(~known).sum():,} samples without a value are left out.")
+        if small := [f"{values[g]} ({totals[g]})" for g in np.flatnonzero(totals < min_size)]:
+            notes.append(
+                f"{column}: fewer than {min_size} samples of {', '.join(small)}: nothing is "
+                "claimed."
+            )
     return SliceReport(
-        model=report.predictions.model,
-        dataset=report.predictions.dataset,
+        model=report.model,
+        dataset=report.dataset,
         n=report.n,
         accuracy=report.accuracy,
         min_size=min_size,
-        groups=pd.DataFrame(groups),
-        recalls=pd.DataFrame(recalls),
+        groups=pd.concat(map(pd.DataFrame, groups), ignore_index=True),
+        recalls=pd.concat(map(pd.DataFrame, recalls), ignore_index=True),
         gaps=_adjust(pd.DataFrame(gaps, columns=_GAP_COLUMNS)),
         notes=tuple(notes),
     )
@@ -110,127 +224,11 @@ _GAP_COLUMNS = ["column", "score", "best", "best_score", "worst", "worst_score",
 _GAP_COLUMNS += ["gap_high", "by_classes", "num_groups", "p_value"]
 
 
-def _count(
-    codes: np.ndarray, labels: np.ndarray, column: pd.Categorical, report: EvaluationReport
-) -> np.ndarray:
-    """Counts the samples of each group and class, `int64 (num_groups, num_classes)`."""
-    shape = len(column.categories), len(report.class_names)
-    return np.bincount(codes * shape[1] + labels, minlength=shape[0] * shape[1]).reshape(shape)
-
-
-def _share(name: str, right: int, total: int, min_size: int) -> dict[str, float]:
-    """Returns a share and the ends of its interval, NaN below the size that allows a claim."""
-    if total < min_size:
-        return {name: np.nan, f"{name}_low": np.nan, f"{name}_high": np.nan}
-    low, high = wilson(right, total)
-    return {name: float(right / total), f"{name}_low": low, f"{name}_high": high}
-
-
-def _score(
-    name: str,
-    values: Sequence[str],
-    report: EvaluationReport,
-    sizes: np.ndarray,
-    right: np.ndarray,
-    min_size: int,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Returns a row for each group, and one for each class of each group."""
-    groups, recalls = [], []
-    for value, of_group, hits in zip(values, sizes, right, strict=True):
-        start = {"column": name, "group": value}
-        total = int(of_group.sum())
-        groups.append({**start, "n": total, **_share("accuracy", hits.sum(), total, min_size)})
-        for k, class_name in enumerate(report.class_names):
-            share = _share("recall", hits[k], of_group[k], min_size)
-            recalls.append({**start, "class": class_name, "n": int(of_group[k]), **share})
-    return groups, recalls
-
-
-def _compare(
-    name: str,
-    values: Sequence[str],
-    report: EvaluationReport,
-    sizes: np.ndarray,
-    right: np.ndarray,
-    min_size: int,
-    num_permutations: int,
-    generator: np.random.Generator,
-) -> list[dict[str, Any]]:
-    """Returns the gap of the accuracy, and of each class's recall, where two groups allow it."""
-    every = range(len(report.class_names))
-    scores = {"accuracy": every} | {f"recall of {report.class_names[k]}": [k] for k in every}
-    rows = []
-    for score, classes in scores.items():
-        large = sizes[:, classes].sum(axis=1) >= min_size
-        if large.sum() < 2:
-            continue
-        size, hits = sizes[large][:, classes], right[large][:, classes]
-        total, names = size.sum(axis=1), np.asarray(values)[large]
-        shares = hits.sum(axis=1) / total
-        # Of equal groups the first and the last, so that two are named.
-        best, worst = int(shares.argmax()), len(shares) - 1 - int(shares[::-1].argmin())
-        low, high = _gap_interval(hits.sum(axis=1), total, best, worst)
-        expected = _expect(size, hits.sum(axis=0)).sum(axis=1) / total
-        rows.append(
-            {
-                "column": name,
-                "score": score,
-                "best": names[best],
-                "best_score": shares[best],
-                "worst": names[worst],
-                "worst_score": shares[worst],
-                "gap": shares[best] - shares[worst],
-                "gap_low": low,
-                "gap_high": high,
-                "by_classes": expected[best] - expected[worst],
-                "num_groups": len(names),
-                "p_value": permute_gap(size, hits, num_permutations, generator),
-            }
-        )
-    return rows
-
-
-def _gap_interval(hits: np.ndarray, total: np.ndarray, best: int, worst: int) -> tuple[float, ...]:
-    """Returns Newcombe's 95 % interval of the difference between two shares."""
-    high_share, low_share = (_share("p", hits[index], total[index], 1) for index in (best, worst))
-    gap = high_share["p"] - low_share["p"]
-    below = np.hypot(high_share["p"] - high_share["p_low"], low_share["p_high"] - low_share["p"])
-    above = np.hypot(high_share["p_high"] - high_share["p"], low_share["p"] - low_share["p_low"])
-    return float(gap - below), float(gap + above)
-
-
-def _expect(sizes: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Returns how many of each cell would be right if a class were as easy in every group."""
-    of_class = sizes.sum(axis=0)
-    return sizes * np.divide(right, of_class, out=np.zeros(len(of_class)), where=of_class > 0)
-
-
-def permute_gap(
-    sizes: np.ndarray, right: np.ndarray, num_permutations: int, generator: np.random.Generator
-) -> float:
-    """Tests by permutation within classes whether groups differ beyond their mix of classes.
-
-    Permuting the groups of a class's samples deals its right answers out among the groups: their
-    numbers are then multivariate hypergeometric, so they are drawn directly, a class at a time.
-
-    Args:
-        sizes: `int (num_groups, num_classes)`, samples.
-        right: The same, how many of them are classified correctly.
-        num_permutations: How many.
-        generator: Draws them.
-
-    Returns:
-        The p-value: the share of permutations, the observed one among them, with a gap as wide.
-    """
-    total, of_class = sizes.sum(axis=1), right.sum(axis=0)
-    expected = _expect(sizes, of_class).sum(axis=1)
-    drawn = sum(
-        generator.multivariate_hypergeometric(sizes[:, k], of_class[k], num_permutations)
-        for k in range(sizes.shape[1])
-    )  # (num_permutations, num_groups)
-    gaps = np.ptp((drawn - expected) / total, axis=1)
-    observed = np.ptp((right.sum(axis=1) - expected) / total)
-    return float((1 + (gaps >= observed - 1e-12).sum()) / (1 + num_permutations))
+def _shares(name: str, right: np.ndarray, sizes: np.ndarray, min_size: int) -> dict[str, Any]:
+    """Returns shares and the ends of their intervals, NaN below the size that allows a claim."""
+    claimed = np.where(sizes >= min_size, sizes, np.nan)
+    low, high = stats.wilson(right, claimed)
+    return {"n": sizes, name: right / claimed, f"{name}_low": low, f"{name}_high": high}
 
 
 def _adjust(gaps: pd.DataFrame) -> pd.DataFrame:
@@ -238,21 +236,5 @@ def _adjust(gaps: pd.DataFrame) -> pd.DataFrame:
     gaps["p_adjusted"] = 1.0
     of_accuracy = gaps["score"] == "accuracy"
     for family in (of_accuracy, ~of_accuracy):
-        gaps.loc[family, "p_adjusted"] = holm(gaps.loc[family, "p_value"].tolist())
+        gaps.loc[family, "p_adjusted"] = stats.holm(gaps.loc[family, "p_value"])
     return gaps
-
-
-def _note(name: str, column: pd.Categorical, sizes: np.ndarray, min_size: int) -> list[str]:
-    notes = []
-    if missing := int((column.codes < 0).sum()):
-        notes.append(f"{name}: {missing:,} samples without a value are left out.")
-    small = [
-        f"{value} ({size})"
-        for value, size in zip(column.categories, sizes, strict=True)
-        if size < min_size
-    ]
-    if small:
-        notes.append(
-            f"{name}: fewer than {min_size} samples of {', '.join(small)}: nothing is claimed."
-        )
-    return notes

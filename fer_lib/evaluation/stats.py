@@ -1,0 +1,96 @@
+"""Intervals and corrections: stratified bootstrap, Wilson's interval, Holm's correction.
+
+`scipy.stats.bootstrap` resamples one statistic; a report has forty, of the same resamples. Here a
+resample is a row of weights (how often each sample was drawn), so that all sums of all resamples
+are one matrix product a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+# Bounds the memory of a block of weights to some 16 MB.
+_BLOCK_ENTRIES = 2_000_000
+
+
+def resample_sums(
+    features: np.ndarray, strata: np.ndarray, num_resamples: int = 2000, seed: int = 0
+) -> np.ndarray:
+    """Sums the features over bootstrap resamples that keep the size of every stratum.
+
+    Args:
+        features: `(n, num_features)`, what to sum for each sample.
+        strata: `int (n,)`, the true class: samples are drawn with replacement within each.
+        num_resamples: How many resamples.
+        seed: Of the drawing; the same seed, `strata` and count give the same resamples.
+
+    Returns:
+        `float64 (num_resamples, num_features)`.
+    """
+    features, strata = np.asarray(features, np.float64), np.asarray(strata)
+    generator = np.random.default_rng(seed)
+    sums = np.zeros((num_resamples, features.shape[1]))
+    for stratum in np.unique(strata):
+        members = features[strata == stratum]
+        size = len(members)
+        block = max(1, _BLOCK_ENTRIES // size)
+        for start in range(0, num_resamples, block):
+            rows = min(block, num_resamples - start)
+            drawn = generator.integers(size, size=(rows, size))
+            drawn += np.arange(rows)[:, np.newaxis] * size
+            weights = np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size)
+            sums[start : start + rows] += weights @ members
+    return sums
+
+
+def interval(
+    replicates: np.ndarray, successes: float | None = None, total: float = 0
+) -> tuple[float, float] | None:
+    """Returns the 95% percentile interval of a statistic's replicates.
+
+    Args:
+        replicates: `(num_resamples,)`; resamples where the statistic is undefined are NaN.
+        successes: For a share of samples, how many have the property: Wilson's interval stands in
+            where all resamples are alike (with 3 correct of 3 it is .44 to 1).
+        total: For a share, of how many samples.
+
+    Returns:
+        Low and high end, or None where all resamples are alike or most are undefined: an interval
+        of no width would claim a certainty that the samples cannot give.
+    """
+    defined = replicates[np.isfinite(replicates)]
+    if len(defined) >= 0.5 * len(replicates) and np.ptp(defined) >= 1e-12:
+        low, high = np.quantile(defined, [0.025, 0.975])
+    elif successes is not None and total:
+        low, high = wilson(round(successes), total)
+    else:
+        return None
+    return float(low), float(high)
+
+
+def wilson(successes: np.ndarray | int, total: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the ends of Wilson's 95% interval of shares; NaN where `total` is 0.
+
+    Args:
+        successes: Numbers of successes, of any shape.
+        total: Out of how many, of the same shape.
+    """
+    successes, total = np.asarray(successes, np.float64), np.asarray(total, np.float64)
+    z = stats.norm.ppf(0.975)
+    known = np.where(total > 0, total, np.nan)
+    middle = (successes + z**2 / 2) / (known + z**2)
+    half = z / (known + z**2) * np.sqrt(successes * (known - successes) / known + z**2 / 4)
+    low = np.where(successes == 0, 0.0, middle - half) + 0 * known
+    return low, np.where(successes == total, 1.0, middle + half) + 0 * known
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Corrects for the number of tests (Holm, 1979); one test stays as it is."""
+    p_values = np.asarray(p_values, np.float64)
+    order = np.argsort(p_values, kind="stable")
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
+    return np.minimum(adjusted, 1.0)
