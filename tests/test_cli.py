@@ -128,23 +128,6 @@ def test_an_unknown_model_lists_the_known_ones(capsys, photographs):
     assert_one_line(err, "predict")
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        *("", "nothing", "predict", "evaluate --tta 3 --data x", "augment x --output y --copies 0"),
-        *("evaluate --data x --robustness-step 0", "augment x --output y --copies 1000000000"),
-        *("video x --csv y --fps 1e-9", "video x --csv y --fps nan", "train --data x --seed -1"),
-        *("predict x --min-face-size 1", "video x --csv y --detect-every 0"),
-    ],
-)
-def test_wrong_usage_exits_with_two(capsys, line):
-    try:
-        status = main(line.split())
-    except SystemExit as stop:
-        status = stop.code
-    assert status == 2
-
-
 def test_evaluate_writes_the_robustness(capsys, fer2013_file, tmp_path):
     file = tmp_path / "robustness.json"
     words = ("evaluate", "--model", "small", "--data", fer2013_file, "--robustness", file)

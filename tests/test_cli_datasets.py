@@ -105,10 +105,3 @@ def test_a_missing_copy_is_one_line(
     assert captured.err.startswith("fer_lib datasets: Expected a data set")
     assert captured.err.count("\n") == 1
     assert checked == []
-
-
-@pytest.mark.parametrize("words", [[], ["fetch"], ["fetch", "imagenet"], ["check"]])
-def test_wrong_usage_is_exit_status_2(words: list[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(["datasets", *words])
-    assert caught.value.code == 2

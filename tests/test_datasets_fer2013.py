@@ -305,9 +305,7 @@ def test_a_truncated_archive(tmp_path, faces):
     whole = path.read_bytes()
     for length in (len(whole) // 2, len(whole) - 6, 100):
         path.write_bytes(whole[:length])
-        with pytest.raises(
-            ValueError, match=r"expected a whole .*archive.*download it again"
-        ):
+        with pytest.raises(ValueError, match=r"expected a whole .*archive.*download it again"):
             load_quietly(path)
 
 

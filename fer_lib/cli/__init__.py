@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NoReturn
 
 import fer_lib
 from fer_lib.cli import streams
@@ -82,9 +83,17 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(f"fer_lib.cli.{file}")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the words in one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        name = self.prog.removeprefix("python -m ")
+        self.exit(2, f"{name}: {message} (see {self.prog} --help)\n")
+
+
 def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
     """Returns the parser; only the chosen subcommand's module is imported, to answer quickly."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m fer_lib", description="Facial expression recognition with Keras."
     )
     parser.add_argument("--version", action="version", version=f"fer_lib {fer_lib.__version__}")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 DATA_HELP = "FER2013 in any layout, a file of FaceDataset.save, or class-named folders of images"
 DETECTORS = ("mtcnn", "yunet", "fast")
-# A copy of FER+ is read with FER2013's images, and synthetic faces have no copy.
-_SETS = [key for key in catalogue.list_datasets() if key not in ("ferplus", "synthetic")]
+# Synthetic faces have no copy.
+_SETS = [key for key in catalogue.list_datasets() if key != "synthetic"]
 
 
 def number(low: float, high: float, kind: type = int) -> Callable[[str], float]:

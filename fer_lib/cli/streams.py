@@ -52,8 +52,8 @@ def report(subcommand: str | None, message: str) -> None:
 
 def one_line(error: BaseException) -> str:
     """Returns what an error says, on one line."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{error.strerror}: {error.filename}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {error.filename}" if error.filename is not None else "")
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -175,8 +175,8 @@ def _check_names(
         hint = "; numbers alone say no class"
         raise ValueError(
             f"{root}: expected folders named after {', '.join(known)}. "
-            f"Received: {', '.join(unknown)}; rename them, or give your own `class_names` "
-            f"(--classes NAME=FOLDER,...){hint if all(n.isdigit() for n in unknown) else ''}"
+            f"Received: {', '.join(unknown)}; rename them, or give your own `class_names`"
+            f"{hint if all(n.isdigit() for n in unknown) else ''}"
         )
 
 
