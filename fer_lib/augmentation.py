@@ -12,6 +12,9 @@ import math
 import keras
 from keras import layers, ops
 
+_LEVELS = (0, 255)
+_OPTIONS = ("flip_rate", "rotation", "zoom", "shift", "shear", "seed")
+
 
 @keras.saving.register_keras_serializable("fer_lib")
 class RandomAffine(keras.layers.Layer):
@@ -51,10 +54,10 @@ class RandomAffine(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         zoom = tuple(float(factor) for factor in zoom)
-        _check_range("flip_rate", flip_rate, 0, 1)
-        _check_range("rotation", rotation, 0, 180)
-        _check_range("shift", shift, 0, 1)
-        _check_range("shear", shear, 0, 60)
+        _check_range("flip_rate", flip_rate, 1)
+        _check_range("rotation", rotation, 180)
+        _check_range("shift", shift, 1)
+        _check_range("shear", shear, 60)
         if len(zoom) != 2 or not 0 < zoom[0] <= zoom[1]:
             raise ValueError(
                 f"Expected `zoom` (smallest, largest) factors above 0. Received: {zoom}"
@@ -107,14 +110,7 @@ class RandomAffine(keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        return super().get_config() | {
-            "flip_rate": self.flip_rate,
-            "rotation": self.rotation,
-            "zoom": self.zoom,
-            "shift": self.shift,
-            "shear": self.shear,
-            "seed": self.seed,
-        }
+        return super().get_config() | {name: getattr(self, name) for name in _OPTIONS}
 
 
 def build_augmenter(
@@ -147,28 +143,24 @@ def build_augmenter(
         in front of a model, where `fit` turns it on and `predict` off, or call it by itself to
         see what it does.
     """
-    _check_range("contrast", contrast, 0, 0.999)
-    _check_range("brightness", brightness, 0, 1)
-    _check_range("erasing_rate", erasing_rate, 0, 1)
+    _check_range("contrast", contrast, 0.999)
+    _check_range("brightness", brightness, 1)
+    _check_range("erasing_rate", erasing_rate, 1)
     seeds = [None if seed is None else seed * 4 + offset for offset in range(4)]
     steps: list[keras.layers.Layer] = [
         RandomAffine(flip_rate, rotation, zoom, shift, shear, seed=seeds[0], name="affine")
     ]
     if contrast:
-        steps.append(layers.RandomContrast(contrast, (0, 255), seed=seeds[1], name="contrast"))
+        steps.append(layers.RandomContrast(contrast, _LEVELS, seed=seeds[1], name="contrast"))
     if brightness:
-        steps.append(
-            layers.RandomBrightness(brightness, (0, 255), seed=seeds[2], name="brightness")
-        )
+        steps.append(layers.RandomBrightness(brightness, _LEVELS, seed=seeds[2], name="brightness"))
     if erasing_rate:
         # Middle gray, not noise: after standardizing, noise would be the strongest edge there is.
-        rate = (erasing_rate, erasing_rate)
-        steps.append(
-            layers.RandomErasing(rate, (0.02, 0.2), fill_value=128, seed=seeds[3], name="erasing")
-        )
+        look = {"fill_value": 128, "seed": seeds[3], "name": "erasing"}
+        steps.append(layers.RandomErasing((erasing_rate, erasing_rate), (0.02, 0.2), **look))
     return keras.Sequential(steps, name="augmenter")
 
 
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"Expected `{name}` in [{low}, {high}]. Received: {value}")
+def _check_range(name: str, value: float, high: float) -> None:
+    if not 0 <= value <= high:
+        raise ValueError(f"Expected `{name}` in [0, {high}]. Received: {value}")
