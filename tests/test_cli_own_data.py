@@ -1,0 +1,162 @@
+"""Classes and splits of a user's own on the command line: what is scored, trained on and said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_lib import models, pretrained
+from fer_lib.cli import main
+from fer_lib.datasets import load_folder
+from fer_lib.pretrained.image_hashes import hash_images, pack_hashes
+
+CLASSES = ("bored", "engaged")
+
+
+def write_faces(folder: Path, count: int = 4, first: int = 0) -> Path:
+    """Writes distinct noise of 48x48 pixels as images of faces, and returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(first, first + count):
+        pixels = np.random.default_rng([number, *folder.name.encode()]).integers(0, 256, (48, 48))
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+def save_model(folder: Path, classes: tuple[str, ...] = CLASSES, trained_on: Path | None = None):
+    """Writes an untrained network of these classes; its card knows the images of a folder."""
+    keras.utils.set_random_seed(0)
+    card: dict = {"class_names": list(classes), "recipe": {"variant": "lesson"}}
+    if trained_on is not None:
+        images = load_folder(trained_on, class_names=classes).images
+        card["data"] = {"training": {"image_hashes": pack_hashes(hash_images(images))}}
+    network = models.build_cnn("lesson", len(classes))
+    return pretrained.save_pretrained(folder, network, card)
+
+
+@pytest.fixture
+def run(capsys) -> Callable[..., tuple[int, str, str]]:
+    """A function that runs a command and returns the status, stdout and stderr."""
+
+    def run_one(*words: object) -> tuple[int, str, str]:
+        status = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run_one
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Own classes in `train` and `val`: 4 and 3 images each, 2 of `val` are copies from `train`."""
+    for name in CLASSES:
+        write_faces(tmp_path / "own" / "train" / name)
+        write_faces(tmp_path / "own" / "val" / name, 3, first=2)
+    return tmp_path / "own"
+
+
+def test_without_a_test_split_validation_is_scored_with_and_without_seen_images(
+    run, own, tmp_path
+) -> None:
+    model = save_model(tmp_path / "model", trained_on=own / "train")
+    words = ["evaluate", "--model", model, "--data", own, "--detector", "none"]
+    status, out, _ = run(*words)
+    assert status == 0
+    assert out.startswith("model on own, val\n")
+    assert "without them the accuracy is" in out
+    status, out, _ = run(*words, "--json")
+    scores = json.loads(out)
+    assert (scores["split"], scores["n"]) == ("val", 6)
+    assert (scores["num_duplicates"], scores["clean"]["n"]) == (4, 2)
+    assert scores["class_names"] == list(CLASSES)
+
+
+def test_images_that_the_model_was_trained_on_are_known_without_a_training_split(
+    run, own, tmp_path
+) -> None:
+    model = save_model(tmp_path / "model", trained_on=own / "train")
+    words = ["evaluate", "--model", model, "--detector", "none", "--json", "--data"]
+    _, out, _ = run(*words, own / "val")
+    scores = json.loads(out)
+    assert (scores["split"], scores["n"], scores["num_duplicates"]) == ("all images", 6, 4)
+    _, out, _ = run(*words, own, "--split", "train")
+    scores = json.loads(out)
+    assert (scores["n"], scores["num_duplicates"], scores["clean"]) == (8, 8, None)
+
+
+def test_a_test_split_comes_before_validation(run, own, tmp_path) -> None:
+    for name in CLASSES:
+        write_faces(own / "Test" / name, 5, first=9)
+    model = save_model(tmp_path / "model")
+    _, out, _ = run("evaluate", "--model", model, "--data", own, "--detector", "none", "--json")
+    scores = json.loads(out)
+    assert (scores["split"], scores["n"], scores["num_duplicates"]) == ("Test", 10, 0)
+
+
+def test_classes_are_given_by_folder_to_evaluate_train_and_check(run, tmp_path) -> None:
+    for name in ("0_langweilig", "engaged"):
+        write_faces(tmp_path / "data" / name, 10)
+    (tmp_path / "data" / "notes.docx").write_text("")
+    data = ["--classes", "bored=0_langweilig,engaged", "--detector", "none"]
+    status, _, error = run("evaluate", "--model", "cnn_tiny", "--data", tmp_path / "data")
+    assert status == 1
+    assert "langweilig" in error and "--classes" in error and "`" not in error
+    model = save_model(tmp_path / "model")
+    status, out, _ = run("evaluate", "--model", model, "--data", tmp_path / "data", *data, "--json")
+    assert status == 0
+    support = {name: row["support"] for name, row in json.loads(out)["per_class"].items()}
+    assert support == {"bored": 10, "engaged": 10}
+    with pytest.warns(UserWarning, match="passed over by their suffix: .docx 1"):
+        status, out, _ = run("datasets", "check", tmp_path / "data", *data)
+    assert status == 0
+    assert "20 images" in out
+    words = ["train", "--from", model, "--data", tmp_path / "data", "--epochs", 1]
+    status, _, error = run(*words, *data, "--output", tmp_path / "tuned")
+    assert status == 0, error
+    tuned = pretrained.load_pretrained(tmp_path / "tuned")
+    assert tuned.class_names == CLASSES
+
+
+def test_training_tries_the_classes_of_the_model_and_names_those_without_images(
+    run, tmp_path
+) -> None:
+    for name in CLASSES:
+        write_faces(tmp_path / "data" / "train" / name, 6)
+        write_faces(tmp_path / "data" / "val" / name, 3, first=6)
+    classes = (*CLASSES, "confused")
+    model = save_model(tmp_path / "model", classes)
+    words = ["train", "--from", model, "--data", tmp_path / "data", "--epochs", 1]
+    status, out, error = run(*words, "--detector", "none", "--output", tmp_path / "tuned")
+    assert status == 0, error
+    assert "no training image of confused" in error
+    assert "Training on 12 images, selecting on 6: val" in out
+    assert pretrained.load_pretrained(tmp_path / "tuned").class_names == classes
+
+
+def test_a_model_of_other_classes_leaves_a_known_layout_to_its_own(run, tmp_path) -> None:
+    for name in ("happy", "sad", "angry"):
+        write_faces(tmp_path / "data" / name, 3)
+    model = save_model(tmp_path / "model", ("happy", "sad"))
+    words = ["evaluate", "--model", model, "--data", tmp_path / "data", "--detector", "none"]
+    status, out, _ = run(*words, "--json")
+    scores = json.loads(out)
+    assert (status, scores["n"], scores["class_names"]) == (0, 6, ["happy", "sad"])
+    assert any("angry (3)" in note for note in scores["notes"])
+
+
+def test_the_name_of_a_set_chooses_its_loader(run, tmp_path) -> None:
+    write_faces(tmp_path / "data", 2)
+    for number, name in enumerate(("KA.AN1.39.png", "KA.HA1.29.png")):
+        (tmp_path / "data" / f"{number}.png").rename(tmp_path / "data" / name)
+    words = ["--set", "jaffe", "--detector", "none"]
+    status, out, _ = run("evaluate", "--data", tmp_path / "data", *words, "--model", "cnn_tiny")
+    assert status == 0
+    assert out.startswith("cnn_tiny on jaffe, all images\n")
+    status, _, error = run("datasets", "check", tmp_path / "data", *words, "--classes", "a,b")
+    assert status == 1
+    assert "--classes" in error and error.count("\n") == 1
