@@ -87,7 +87,7 @@ class DatasetInfo:
 
     def to_markdown(self) -> str:
         """Returns all facts under a heading of the second level."""
-        return _render(info=self)
+        return render(info=self)
 
 
 @functools.cache
@@ -143,10 +143,11 @@ def to_table(entries: Iterable[DatasetInfo], *, links: bool = False) -> str:
 def to_readme(entries: Iterable[DatasetInfo]) -> str:
     """Returns the whole catalogue in Markdown."""
     entries = list(entries)
-    return _render(entries=entries, table=to_table(entries, links=True))
+    return render(entries=entries, table=to_table(entries, links=True))
 
 
-def _render(**facts: Any) -> str:
+def render(**facts: Any) -> str:
+    """Returns what `catalogue.md.jinja` makes of facts: an entry, all of them, or advice."""
     import jinja2  # takes a tenth of a second to import
 
     def wrap(text: str, indent: str = "") -> str:

@@ -11,8 +11,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+import urllib.parse
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -20,18 +20,23 @@ import pooch
 
 from fer_lib import datasets
 from fer_lib.datasets.archives import unpack
-from fer_lib.datasets.catalogue import DatasetInfo, dataset_info
-from fer_lib.datasets.downloads import obtain
+from fer_lib.datasets.catalogue import DatasetInfo, dataset_info, render
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.fer2013_files import find_source, read_file
-from fer_lib.files import write_atomically
+from fer_lib.datasets.fer2013_files import read_file
+from fer_lib.files import expand_user, write_atomically
 from fer_lib.labels import EMOTIONS
 from fer_lib.paths import cache_dir
 
-_OTHER_FILES = {"fer2013": ("icml_face_data.csv", "fer2013.tar.gz", "fer2013.npz")}  # layouts
-
-
 Source = str | os.PathLike[str] | None
+
+_NAME_OF_KIND = {".gz": "fer2013.tar.gz", ".tgz": "fer2013.tar.gz", ".npz": "fer2013.npz"}
+_OTHER_NAMES = ("icml_face_data.csv", "fer2013.tar.gz", "fer2013.npz")
+_REASONS = {
+    "ConnectionError": "no connection",
+    "ConnectTimeout": "no answer in time",
+    "ReadTimeout": "no answer in time",
+    "ChunkedEncodingError": "the connection was cut",
+}
 
 
 class AccessRequiredError(PermissionError):
@@ -82,8 +87,22 @@ def fetch_dataset(
     if checksum is not None and not re.fullmatch(r"(md5|sha1|sha256|sha512):[0-9a-f]+", checksum):
         raise ValueError(f"Expected a checksum such as 'md5:0123abcd'. Received: {checksum!r}")
     place = place_of(info, folder)
-    put_in_place = _unpack_given if info.download is None else _fetch_open
-    path = put_in_place(info, place, source, checksum, max_bytes)
+    path = _find_copy(info, place, checksum)
+    if source is not None and path is not None and info.download is None:
+        raise FileExistsError(
+            f"Expected an empty folder for {info.title}. Received: {place}, which holds files; "
+            "remove them, or name another folder"
+        )
+    if source is None and path is None and info.download is None:
+        raise AccessRequiredError(
+            f"{info.title} is given out on request only. Apply: {info.terms.how} "
+            f"({info.terms.page}). Then put its files into {place}, or give the archive as source."
+        )
+    if source is not None or path is None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        names = {"prefix": f".{place.name}-", "suffix": ".partial", "dir": place.parent}
+        with tempfile.TemporaryDirectory(**names) as work:  # on the same disk, to be renamed
+            path = _fetch(info, place, source, Path(work), checksum, max_bytes)
     if return_path:
         return path
     others = [datasets.load_fer2013()] if name == "ferplus" else []
@@ -112,115 +131,123 @@ def place_of(info: DatasetInfo, folder: Source = None) -> Path:
     """Returns the folder in which `fetch_dataset` puts a data set; it may not exist yet."""
     if folder is None:
         return cache_dir() / "datasets" / info.key
-    return Path(folder).expanduser().absolute()
+    return expand_user(folder).absolute()
 
 
 def how_to_get(info: DatasetInfo, folder: Source = None) -> str:
     """Explains how to apply for a data set, and where to put its files."""
-    place = place_of(info, folder)
-    doubt = "" if info.terms.verified else f"\n     (Not verified: {info.terms.note})"
-    files = "\n".join(f"       {line}" for line in info.layout.text.strip("\n").split("\n"))
-    return (
-        f"{info.title} is given out by its makers, on request.\n"
-        f"Terms: {info.terms.license}.\n"
-        f"  1. Apply: {info.terms.how}.\n     {info.terms.page}{doubt}\n"
-        f"  2. Put the files into {place}:\n{files}\n"
-        f"     or have the archive unpacked there:\n"
-        f"     python -m fer_lib datasets fetch {info.key} --source ARCHIVE\n"
-        f'  3. Read them: fer_lib.datasets.{info.layout.loader}("{place}")'
-    )
+    return render(info=info, place=place_of(info, folder))
 
 
-def _fetch_open(
-    info: DatasetInfo, place: Path, source: Any, checksum: str | None, max_bytes: int | None
-) -> Path:
-    names = (info.download.file, *_OTHER_FILES.get(info.key, ()))
-    for name in names if source is None else ():
-        if (place / name).is_file() and _problem(info, place / name, checksum) is None:
+def _find_copy(info: DatasetInfo, place: Path, checksum: str | None) -> Path | None:
+    """Returns what was fetched before; of an open set only if it is whole."""
+    if info.download is None:
+        return place if place.is_dir() and any(place.iterdir()) else None
+    for name in (info.download.file, *_OTHER_NAMES):
+        with contextlib.suppress(ValueError, FileNotFoundError):  # another one is fetched
+            _check(info, place / name, checksum)
             return place / name
-    with _work_folder(place) as work:
-        file = obtain(info, place, source, work)
-        if file.suffix.lower() == ".zip":
-            unpack(file, work / "unpacked", max_bytes=max_bytes)
-            inside = [path for name in names for path in (work / "unpacked").rglob(name)]
-            if not inside:
-                raise ValueError(f"{file}: expected one of {', '.join(names)} inside. Found none.")
-            file = inside[0]
-        _check(info, file, checksum)
-        name = info.download.file
-        if file.name.lower().endswith((".tar.gz", ".tgz")):
-            name = "fer2013.tar.gz"
-        elif file.suffix.lower() == ".npz":
-            name = "fer2013.npz"
-        with write_atomically(place / name) as partial:  # the user's files and Kaggle's cache stay
-            shutil.copyfile(file, partial)
-    return place / name
+    return None
 
 
-def _unpack_given(
-    info: DatasetInfo, place: Path, source: Any, checksum: str | None, max_bytes: int | None
+def _fetch(
+    info: DatasetInfo,
+    place: Path,
+    source: Source,
+    work: Path,
+    checksum: str | None,
+    max_bytes: int | None,
 ) -> Path:
-    """Unpacks the archive of a set that is given out on request."""
-    filled = place.is_dir() and any(place.iterdir())
-    if source is None and filled:
-        return place
-    if source is None:
-        raise AccessRequiredError(
-            f"{info.title} is given out on request only. Apply: {info.terms.how} "
-            f"({info.terms.page}). Then put its files into {place}, or give the archive as source."
-        )
-    if filled:
-        raise FileExistsError(
-            f"Expected an empty folder for {info.title}. Received: {place}, which holds files; "
-            "remove them, or name another folder"
-        )
-    with _work_folder(place) as work:
-        archive = obtain(info, place, source, work)
+    """Puts the file of an open set, or the archive of another, into its place."""
+    file, unpacked = _obtain(info, place, source, work), work / "unpacked"
+    if info.download is None or file.suffix.lower() == ".zip":
+        unpack(file, unpacked, max_bytes=max_bytes)
+    if info.download is None:
         if checksum is not None:
-            _check(info, archive, checksum)
-        unpack(archive, work / "unpacked", max_bytes=max_bytes)
+            _check(info, file, checksum)
         if place.is_dir():
             place.rmdir()  # Windows renames nothing onto an existing folder.
-        os.replace(work / "unpacked", place)
-    return place
+        os.replace(unpacked, place)
+        return place
+    names = (info.download.file, *_OTHER_NAMES)
+    if unpacked.is_dir():
+        inside = [path for name in names for path in unpacked.rglob(name)]
+        if not inside:
+            raise ValueError(f"{file}: expected one of {', '.join(names)} inside. Found none.")
+        file = inside[0]
+    _check(info, file, checksum)
+    path = place / _NAME_OF_KIND.get(file.suffix.lower(), info.download.file)
+    with write_atomically(path) as partial:  # the user's files and Kaggle's cache stay
+        shutil.copyfile(file, partial)
+    return path
 
 
-@contextlib.contextmanager
-def _work_folder(place: Path) -> Iterator[Path]:
-    """Yields a temporary folder on the same disk as the place, so that renaming is one step."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    options = {"prefix": f".{place.name}-", "suffix": ".partial", "dir": place.parent}
-    with tempfile.TemporaryDirectory(**options) as folder:
-        yield Path(folder)
+def _obtain(info: DatasetInfo, place: Path, source: Source, work: Path) -> Path:
+    """Returns a local file: downloaded into `work`, of kagglehub's cache, or the user's own."""
+    remedy = "Download it by hand and give the file as source."
+    if info.download is not None:
+        page = info.download.url or info.terms.page
+        remedy = f"Download {info.download.file} by hand from {page} and put it into {place}."
+    if source is None and info.download.kaggle:
+        return _from_kaggle(info, remedy)
+    address = str(info.download.url if source is None else source)
+    if address.startswith(("http://", "https://")):
+        name = PurePosixPath(urllib.parse.urlsplit(address).path).name or "download"
+        pooch.get_logger().setLevel("WARNING")
+        try:
+            return Path(pooch.retrieve(address, None, name, work, progressbar=True))
+        except OSError as error:  # the errors of requests are among them
+            raise OSError(f"Cannot fetch {address} ({_reason(error)}). {remedy}") from error
+    file = expand_user(address)
+    if file.is_dir():
+        raise ValueError(
+            f"Expected a file or an address as `source`. Received: the folder {file}; it needs no "
+            f"fetching, {info.layout.loader} reads it"
+        )
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"Expected a file or an http(s) address as `source`. Received: {address}, not found"
+        )
+    return file
+
+
+def _from_kaggle(info: DatasetInfo, remedy: str) -> Path:
+    try:
+        import kagglehub
+    except ImportError:
+        raise ImportError(
+            f"Fetching {info.title} needs kagglehub: pip install kagglehub. Or: {remedy}"
+        ) from None
+    try:
+        found = Path(kagglehub.dataset_download(info.download.kaggle, path=info.download.file))
+    except Exception as error:  # its errors have no class in common
+        message = f"Cannot fetch {info.title} from Kaggle ({_reason(error)}). {remedy}"
+        raise OSError(message) from error
+    return found / info.download.file if found.is_dir() else found
+
+
+def _reason(error: Exception) -> str:
+    name = type(error).__name__
+    return _REASONS.get(name) or str(error).split("\n")[0][:200] or name
 
 
 def _check(info: DatasetInfo, file: Path, checksum: str | None) -> None:
-    problem = _problem(info, file, checksum)
-    if problem is not None:
-        raise ValueError(f"{file.name}: {problem}; nothing was kept")
-
-
-def _problem(info: DatasetInfo, file: Path, checksum: str | None) -> str | None:
-    """Says what is wrong with a file, by its checksum or else by what is in it."""
+    """Refuses a file with another checksum and, where none is given, with other content."""
     checksums = [checksum] if checksum else info.download.checksums
     method = checksums[0].partition(":")[0]
     found = f"{method}:{pooch.file_hash(str(file), method)}"
     if found in checksums:
-        return None
+        return
+    expected = f"{file.name}: nothing was kept; expected {info.title}"
     if checksum or not info.download.contents:
-        return f"expected {info.title} with {' or '.join(checksums)}. Received: {found}"
-    try:
-        dataset = read_file(find_source(file))
-    except ValueError as error:
-        return str(error)
+        raise ValueError(f"{expected} with {' or '.join(checksums)}. Received: {found}")
+    dataset = read_file(file)
     for split, counts in info.counts.splits.items():
         part = dataset[dataset.split == split]
         numbers = np.bincount(part.labels, minlength=len(EMOTIONS))
-        expected = info.download.contents.get(split, part.content_hash)
-        if list(numbers) != list(counts) or part.content_hash != expected:
-            return (
-                f"expected {info.title} as published, {sum(counts)} images in {split}. "
-                f"Received: {numbers.sum()}, or others. Without fetching it, "
-                f"{info.layout.loader} reads it as it is"
+        content = info.download.contents.get(split, part.content_hash)
+        if list(numbers) != list(counts) or part.content_hash != content:
+            raise ValueError(
+                f"{expected} as published, {sum(counts)} images in {split}. Received: "
+                f"{numbers.sum()}, or others. {info.layout.loader} reads it as it is"
             )
-    return None
