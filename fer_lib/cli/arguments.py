@@ -6,20 +6,18 @@ import argparse
 import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from fer_lib.datasets import catalogue
 
 if TYPE_CHECKING:
     from fer_lib.datasets import FaceDataset
-    from fer_lib.detection import FaceDetector
     from fer_lib.pretrained import Pretrained
     from fer_lib.recognition import EmotionRecognizer
 
 DATA_HELP = "FER2013 in any layout, a file of FaceDataset.save, or class-named folders of images"
 DETECTORS = ("mtcnn", "yunet", "fast")
-# Synthetic faces have no copy.
-_SETS = [key for key in catalogue.list_datasets() if key != "synthetic"]
 
 
 def number(low: float, high: float, kind: type = int) -> Callable[[str], float]:
@@ -45,12 +43,8 @@ def add_recognizer(parser: argparse.ArgumentParser, model: str = "cnn") -> None:
     """Adds the arguments of the subcommands that find faces and recognize their expressions."""
     add_model(parser, model)
     parser.add_argument("--detector", default="mtcnn", choices=DETECTORS)
-    parser.add_argument(
-        "--min-face-size",
-        type=number(10, 100_000),
-        metavar="PIXELS",
-        help="longer side of the smallest face to look for",
-    )
+    size = {"type": number(10, 100_000), "metavar": "PIXELS"}
+    parser.add_argument("--min-face-size", **size, help="longer side of the smallest face to find")
 
 
 def make_recognizer(arguments: argparse.Namespace) -> EmotionRecognizer:
@@ -64,23 +58,16 @@ def make_recognizer(arguments: argparse.Namespace) -> EmotionRecognizer:
 
 def add_data(parser: argparse.ArgumentParser, detector: str = "mtcnn") -> None:
     """Adds the options of the subcommands that read a data set from `arguments.data`."""
-    parser.add_argument(
-        "--set", choices=_SETS, metavar="NAME", help=f"the set it is a copy of: {', '.join(_SETS)}"
+    add, sets = (
+        parser.add_argument,
+        [key for key in catalogue.list_datasets() if key != "synthetic"],
     )
-    parser.add_argument(
-        "--classes",
-        type=_parse_classes,
-        metavar="NAME=FOLDER,...",
-        help="your own classes, and the folder of each where it has another name",
-    )
-    parser.add_argument("--votes", metavar="FILE", help="FER+ votes of a copy of FER2013")
-    parser.add_argument(
-        "--detector",
-        default=detector,
-        choices=(*DETECTORS, "none"),
-        help="finds the faces in folders of photographs; none: the images are faces already "
-        f"(default: {detector})",
-    )
+    add("--set", choices=sets, metavar="NAME", help=f"what it is a copy of: {', '.join(sets)}")
+    text = "your own classes, and the folder of each where it has another name"
+    add("--classes", type=_parse_classes, metavar="NAME=FOLDER,...", help=text)
+    add("--votes", metavar="FILE", help="FER+ votes of a copy of FER2013")
+    text = f"finds the faces of photographs; none: they are crops already (default: {detector})"
+    add("--detector", default=detector, choices=(*DETECTORS, "none"), help=text)
 
 
 def _parse_classes(text: str) -> dict[str, str]:
@@ -93,33 +80,20 @@ def _parse_classes(text: str) -> dict[str, str]:
     return folder_of
 
 
-class LazyDetector:
-    """A `FaceDetector` whose networks are loaded when the first photograph is searched."""
-
-    def __init__(self, backend: str) -> None:
-        self.backend = backend
-
-    @functools.cached_property
-    def _detector(self) -> FaceDetector:
-        from fer_lib.detection import FaceDetector
-
-        return FaceDetector(self.backend)
-
-    def detect(self, image) -> list:
-        """Returns the faces of an image, see `FaceDetector.detect`."""
-        return self._detector.detect(image)
-
-
 def load_data(arguments: argparse.Namespace, model: Pretrained | None = None) -> FaceDataset:
     """Reads the data set that the arguments of `add_data` name.
 
-    Folders are first read with the classes of `model`, which may be the user's own.
+    Folders are first read with the classes of `model`, which may be the user's own. A detector's
+    networks are loaded when the first photograph is searched.
     """
     from fer_lib.datasets import load_ferplus, load_path
+    from fer_lib.detection import FaceDetector
     from fer_lib.labels import EMOTIONS
 
-    path = Path(arguments.data)
-    detector = None if arguments.detector == "none" else LazyDetector(arguments.detector)
+    path, detector = Path(arguments.data), None
+    if arguments.detector != "none":
+        build = functools.cache(lambda: FaceDetector(arguments.detector))
+        detector = SimpleNamespace(detect=lambda image: build().detect(image))
     load = functools.partial(load_path, path, name=arguments.set, detector=detector)
     of_model = None if model is None else model.class_names
     if arguments.set or arguments.classes or of_model in (None, EMOTIONS) or not path.is_dir():
@@ -144,15 +118,14 @@ def check_outputs(inputs: Iterable[str | Path], **outputs: Path | None) -> None:
     """
     taken = {Path(path).resolve(): "an input" for path in inputs}
     for option, path in outputs.items():
-        if path is None:
-            continue
-        place = path.expanduser().resolve()
-        problem = "a folder" if place.is_dir() else taken.get(place)
-        if problem is not None:
-            raise ValueError(
-                f"Expected --{option} with a file of its own. Received: {path}, {problem}"
-            )
-        taken[place] = f"the file of --{option}"
+        if path is not None:
+            place = path.expanduser().resolve()
+            problem = "a folder" if place.is_dir() else taken.get(place)
+            if problem is not None:
+                raise ValueError(
+                    f"Expected another file for --{option}. Received: {path}, {problem}"
+                )
+            taken[place] = f"the file of --{option}"
 
 
 def save_figure(figure, target: Path) -> None:

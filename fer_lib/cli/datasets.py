@@ -13,18 +13,17 @@ from fer_lib.datasets import catalogue
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     keys = list(catalogue.list_datasets())
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="print the catalogue, or all about one set")
-    listing.add_argument("name", nargs="?", metavar="NAME", choices=keys)
-    listing.add_argument("--markdown", action="store_true", help="print datasets/README.md")
+    add = actions.add_parser("list", help="print the catalogue, or all about one set").add_argument
+    add("name", nargs="?", metavar="NAME", choices=keys)
+    add("--markdown", action="store_true", help="print datasets/README.md")
 
-    fetching = actions.add_parser("fetch", help="download an open set, explain how to get another")
-    fetching.add_argument("name", metavar="NAME", choices=keys)
-    fetching.add_argument("--source", metavar="FILE", help="a file or http(s) address instead")
-    fetching.add_argument("--folder", type=Path, metavar="DIR", help="other than in the cache")
-    fetching.add_argument("--checksum", metavar="md5:...", help="what the source must have")
-    fetching.add_argument(
-        "--max-bytes", type=int, metavar="N", help="unpacked size of an archive; 4 GB unless given"
-    )
+    text = "download an open set, explain how to get another"
+    add = actions.add_parser("fetch", help=text).add_argument
+    add("name", metavar="NAME", choices=keys)
+    add("--source", metavar="FILE", help="a file or http(s) address instead")
+    add("--folder", type=Path, metavar="DIR", help="other than in the cache")
+    add("--checksum", metavar="md5:...", help="what the source must have")
+    add("--max-bytes", type=int, metavar="N", help="unpacked size of an archive (default: 4 GB)")
 
     checking = actions.add_parser("check", help="is a copy whole, clean and free of leakage?")
     checking.add_argument("data", metavar="PATH", help=DATA_HELP)

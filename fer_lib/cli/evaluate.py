@@ -8,51 +8,24 @@ import json
 import sys
 from pathlib import Path
 
-from fer_lib.cli.arguments import (
-    DATA_HELP,
-    add_data,
-    add_model,
-    check_outputs,
-    load_data,
-    number,
-)
+from fer_lib.cli.arguments import DATA_HELP, add_data, add_model, check_outputs, load_data, number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument("--data", required=True, metavar="PATH", help=DATA_HELP)
+    add = parser.add_argument
+    add("--data", required=True, metavar="PATH", help=DATA_HELP)
     add_data(parser)
-    parser.add_argument(
-        "--split",
-        help="the part to score, such as PublicTest; by default what is for testing, or else for "
-        "validation, or else all",
-    )
-    parser.add_argument("--tta", action="store_true", help="test-time augmentation by ten-crop")
-    parser.add_argument(
-        "--compare",
-        action="append",
-        default=[],
-        metavar="MODEL",
-        help="another model to compare with on the same faces; may be given several times",
-    )
-    parser.add_argument(
-        "--report", type=Path, metavar="FILE.html", help="also write all of it as one web page"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "--robustness",
-        type=Path,
-        metavar="FILE.json",
-        help="also score the model on corrupted images, without TTA, and write that to a file; "
-        "the model predicts each face 72 times",
-    )
-    parser.add_argument(
-        "--robustness-step",
-        type=number(1, 10**6),
-        default=1,
-        metavar="K",
-        help="do so on every K-th face alone, K times as fast",
-    )
+    add("--split", help="what to score; by default what is for testing, or validation, or all")
+    add("--tta", action="store_true", help="test-time augmentation by ten-crop")
+    text = "another model on the same faces; may be given several times"
+    add("--compare", action="append", default=[], metavar="MODEL", help=text)
+    add("--report", type=Path, metavar="FILE.html", help="write all of it as one web page, too")
+    add("--json", action="store_true", help="print JSON")
+    text = "also score on corrupted images, without TTA: the model predicts each face 72 times"
+    add("--robustness", type=Path, metavar="FILE.json", help=text)
+    text = "do so on every K-th face alone, K times as fast"
+    add("--robustness-step", type=number(1, 10**6), default=1, metavar="K", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -17,13 +17,12 @@ _MAX_NAME_BYTES = 200  # of a saved image; file systems take 255, and a number m
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="an image, or a folder of them")
+    add = parser.add_argument
+    add("paths", nargs="+", metavar="PATH", help="an image, or a folder of them")
     add_recognizer(parser)
-    parser.add_argument(
-        "--enhance", action="store_true", help="denoise and equalize dark or noisy images first"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--save", type=Path, metavar="DIR", help="write annotated images there")
+    add("--enhance", action="store_true", help="denoise and equalize dark or noisy images first")
+    add("--json", action="store_true", help="print JSON")
+    add("--save", type=Path, metavar="DIR", help="write annotated images there")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,9 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     targets = {} if arguments.save is None else _choose_targets(items, arguments.save)
     recognizer = make_recognizer(arguments)
     entries = (
-        _predict_file(recognizer, file, targets.get(file), arguments.enhance)
-        if error is None
-        else _entry(file, error)
+        _predict_file(recognizer, file, targets.get(file), arguments.enhance, error)
         for file, _, error in items
     )
     failures = (_print_json if arguments.json else _print_text)(entries)
@@ -52,18 +49,18 @@ def _find_items(paths: Iterable[str]) -> Iterator[tuple[Path, Path, Exception | 
         skipped: list[Path] = []
         try:
             files = find_images(root, skipped)
-            if skipped:
-                streams.report(
-                    "predict", f"{root}: passed over by their suffix: {count_suffixes(skipped)}"
-                )
             if not files:
                 raise FileNotFoundError("Expected images. Received: a folder without any.")
         except OSError as error:
             yield root, Path(root.name), error
             continue
+        finally:
+            if skipped:
+                counts = count_suffixes(skipped)
+                streams.report("predict", f"{root}: passed over by their suffix: {counts}")
+        whole = root.expanduser()
         for file in files:
-            inner = file.relative_to(root.expanduser()) if file != root.expanduser() else file.name
-            yield file, Path(inner), None
+            yield file, Path(file.name if file == whole else file.relative_to(whole)), None
 
 
 def _choose_targets(items: Iterable, save: Path) -> dict[Path, Path]:
@@ -80,7 +77,7 @@ def _choose_targets(items: Iterable, save: Path) -> dict[Path, Path]:
     return targets
 
 
-def _predict_file(recognizer, file: Path, target: Path | None, enhance: bool) -> dict:
+def _predict_file(recognizer, file: Path, target: Path | None, enhance: bool, error) -> dict:
     """Returns the entry of one image; whatever goes wrong with it is its `error`."""
     from fer_lib import enhancement
     from fer_lib.images import read_image
@@ -88,6 +85,8 @@ def _predict_file(recognizer, file: Path, target: Path | None, enhance: bool) ->
 
     faces = []
     try:
+        if error is not None:
+            raise error
         image = read_image(file)
         if enhance:
             image = enhancement.enhance(image)
@@ -95,9 +94,9 @@ def _predict_file(recognizer, file: Path, target: Path | None, enhance: bool) ->
         _report_limit(recognizer, file, image, len(faces))
         if target is not None:
             save_figure(plot_predictions(image, faces).figure, target)
-    except Exception as error:  # a decoder may raise anything, and one image never costs the others
-        return _entry(file, error, faces)
-    return _entry(file, None, faces)
+    except Exception as caught:  # a decoder may raise anything; one image never costs the others
+        error = streams.one_line(caught)
+    return {"path": str(file), "faces": [face.to_dict() for face in faces], "error": error}
 
 
 def _report_limit(recognizer, file: Path, image, count: int) -> None:
@@ -109,16 +108,12 @@ def _report_limit(recognizer, file: Path, image, count: int) -> None:
         return
     limit = round(detector.smallest_face(image))
     if limit > 20:
-        found = "no face" if count == 0 else f"{count} face{'s' * (count > 1)}"
-        streams.report(
-            "predict",
-            f"{file}: {found} of at least {limit} pixels; --min-face-size 20 finds smaller ones",
-        )
+        found = f"{file}: {_count_faces(count)} of at least {limit} pixels"
+        streams.report("predict", f"{found}; --min-face-size 20 finds smaller ones")
 
 
-def _entry(path: Path, error: Exception | None = None, faces: Iterable = ()) -> dict:
-    message = None if error is None else streams.one_line(error)
-    return {"path": str(path), "faces": [face.to_dict() for face in faces], "error": message}
+def _count_faces(count: int) -> str:
+    return f"{count or 'no'} face{'' if count == 1 else 's'}"
 
 
 def _print_json(entries: Iterable[dict]) -> int:
@@ -144,7 +139,7 @@ def _print_text(entries: Iterable[dict]) -> int:
             streams.report("predict", f"{entry['path']}: {entry['error']}")
             failures += 1
         if entry["error"] is None or faces:
-            print(f"{entry['path']}: {len(faces) or 'no'} face{'' if len(faces) == 1 else 's'}")
+            print(f"{entry['path']}: {_count_faces(len(faces))}")
         for face in faces:
             print_face(face)
     return failures

@@ -13,19 +13,18 @@ _NUM_SYNTHETIC = (3000, 200)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", required=True, metavar="PATH", help=f"{DATA_HELP}; or synthetic")
+    add = parser.add_argument
+    add("--data", required=True, metavar="PATH", help=f"{DATA_HELP}; or synthetic")
     add_data(parser)
-    parser.add_argument("--output", required=True, type=Path, help="the model folder to write")
-    parser.add_argument(
-        "--recipe", help="a recipe of the library, or a TOML file (default: by size)"
-    )
-    parser.add_argument("--from", dest="start", metavar="MODEL", help="fine-tune this model")
-    parser.add_argument("--variant", help="another network than the recipe's: lesson, tiny, base")
-    parser.add_argument("--epochs", type=number(1, 100_000), help="other than the recipe's")
-    parser.add_argument("--seed", type=number(0, 2**32 - 1), help="other than the recipe's")
-    parser.add_argument("--teacher", type=Path, metavar="DIR", help="other than the shipped one")
-    parser.add_argument("--resume", action="store_true", help="go on with an interrupted training")
-    parser.add_argument("--overwrite", action="store_true", help="replace the model in --output")
+    add("--output", required=True, type=Path, metavar="DIR", help="the model folder to write")
+    add("--recipe", help="a recipe of the library, or a TOML file (default: by size)")
+    add("--from", dest="start", metavar="MODEL", help="fine-tune this model")
+    add("--variant", help="another network than the recipe's: lesson, tiny, base")
+    add("--epochs", type=number(1, 100_000), help="other than the recipe's")
+    add("--seed", type=number(0, 2**32 - 1), help="other than the recipe's")
+    add("--teacher", type=Path, metavar="DIR", help="other than the shipped one")
+    add("--resume", action="store_true", help="go on with an interrupted training")
+    add("--overwrite", action="store_true", help="replace the model in --output")
 
 
 def run(arguments: argparse.Namespace) -> int:

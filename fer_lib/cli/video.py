@@ -19,30 +19,17 @@ from fer_lib.paths import DEFAULT_STREAM_MODEL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "source",
-        metavar="SOURCE",
-        help="a video file, a folder of frames, an address, or a camera's number",
-    )
-    parser.add_argument("--csv", type=Path, required=True, metavar="OUT", help="the table to write")
-    parser.add_argument(
-        "--annotate", type=Path, metavar="OUT.mp4", help="write the video with boxes and labels"
-    )
-    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="write the timeline")
+    add = parser.add_argument
+    text = "a video file, a folder of frames, an address, or a camera's number"
+    add("source", metavar="SOURCE", help=text)
+    add("--csv", type=Path, required=True, metavar="OUT", help="the table to write")
+    add("--annotate", type=Path, metavar="OUT.mp4", help="write the video with boxes and labels")
+    add("--plot", type=Path, metavar="OUT.png", help="write the timeline")
     add_recognizer(parser, model=DEFAULT_STREAM_MODEL)
-    parser.add_argument(
-        "--detect-every",
-        type=number(1, 10**6),
-        default=10,
-        metavar="N",
-        help="detect faces in every N-th frame and track them in between (default: 10)",
-    )
-    parser.add_argument(
-        "--fps",
-        type=number(0.01, 1000, float),
-        default=30.0,
-        help="frames per second of a folder (default: 30)",
-    )
+    text = "detect faces in every N-th frame and track them in between (default: 10)"
+    add("--detect-every", type=number(1, 10**6), default=10, metavar="N", help=text)
+    text = "frames per second of a folder (default: 30)"
+    add("--fps", type=number(0.01, 1000, float), default=30.0, help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
