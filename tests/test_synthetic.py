@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import write_synthetic_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fer_lib.datasets import load_folder
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 from fer_lib.synthetic import draw_face, draw_faces, make_faces
 from fer_lib.synthetic.factors import ACTION_UNITS, EMOTION_ACTION_UNITS, FACTORS, IDENTITY
@@ -249,6 +252,18 @@ def test_drawing_needs_no_image_library():
     code = "import sys, fer_lib.synthetic as s; s.draw_face(); print('cv2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_stored_folder_holds_what_the_generator_draws():
+    folder = Path(__file__).resolve().parents[1] / "datasets" / "synthetic"
+    stored, drawn = load_folder(folder), write_synthetic_folder.generate()
+    drawn = drawn[drawn.metadata["file"].argsort()]
+    assert stored.metadata["file"].tolist() == drawn.metadata["file"].tolist()
+    assert np.abs(stored.images.astype(int) - drawn.images).max() <= 1  # but for the last rounding
+    assert np.array_equal(stored.labels, drawn.labels)
+    assert np.array_equal(stored.split, drawn.split)
+    assert pd.Series(drawn.split).groupby(drawn.subjects).nunique().eq(1).all()
+    assert sum(file.stat().st_size for file in folder.rglob("*.png")) < 1_000_000
 
 
 def test_a_linear_model_finds_them_neither_trivial_nor_hopeless():
