@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,7 +24,7 @@ PREDICTIONS_FILE = "predictions_public_test.npz"
 
 
 class StoredPredictions(NamedTuple):
-    """What a model answered on FER2013's PublicTest, and the true labels.
+    """A model's predictions on FER2013's PublicTest, and the true labels.
 
     Attributes:
         probabilities: `float32 (3589, 7)`, rows sum to 1, in the order of `EMOTIONS`.
@@ -51,7 +53,7 @@ def load_predictions(model: str | os.PathLike[str] = "cnn") -> StoredPredictions
         >>> probabilities.shape
         (3589, 7)
     """
-    file = _find_file(model, PREDICTIONS_FILE)
+    file = _find_file(PREDICTIONS_FILE, [paths.find_model(model)])
     arrays = files.read_npz(file, "stored predictions")
     if missing := {"probabilities", "labels"} - set(arrays):
         raise ValueError(
@@ -74,7 +76,7 @@ def load_history(model: str | os.PathLike[str] = "cnn") -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.read_csv(_find_file(model, HISTORY_FILE))
+    return pd.read_csv(_find_file(HISTORY_FILE, [paths.find_model(model)]))
 
 
 def load_audit(dataset: str = "fer2013") -> dict[str, Any]:
@@ -93,11 +95,8 @@ def load_audit(dataset: str = "fer2013") -> dict[str, Any]:
         >>> load_audit("fer2013")["counts"]["Training"]["disgust"]
         436
     """
-    found = {path.stem: path for folder in paths.audits_dirs() for path in folder.glob("*.json")}
-    if dataset not in found:
-        known = ", ".join(sorted(found)) or "none"
-        raise FileNotFoundError(f"Expected an audit among: {known}. Received: {dataset!r}.")
-    return json.loads(found[dataset].read_text(encoding="utf-8"))
+    file = _find_file(f"{dataset}.json", paths.audits_dirs())
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def load_experiments(name: str = "recipe") -> dict[str, Any]:
@@ -105,14 +104,14 @@ def load_experiments(name: str = "recipe") -> dict[str, Any]:
 
     Args:
         name: `"recipe"`, what each part of the recipe was worth in short, paired trainings, or
-            `"transfer"`, what a head start was worth with few and many labelled pictures.
+            `"transfer"`, what pretraining was worth with few and many labeled images.
 
     Returns:
         Of the recipe, `reference` with its `accuracy`; `changes`, for each its `group`
         (`"augmentation"` or `"recipe"`), `accuracy`, `difference` to the reference,
         `difference_ci95` and `verdict`; and what was trained: `recipe`, `seeds`, `passes`,
-        `training`, `scored_on`. Of transfer, the `rows` that lesson 06 draws, the same
-        facts, and `resnet50`, one epoch of ResNet50 with a head start and without.
+        `training`, `scored_on`. Of transfer, the `rows` that the lesson on transfer draws, the
+        same facts, and `resnet50`, one epoch of ResNet50 with pretrained weights and without.
 
     Raises:
         ValueError: There is no such experiment.
@@ -124,22 +123,18 @@ def load_experiments(name: str = "recipe") -> dict[str, Any]:
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"Expected `name` among {', '.join(EXPERIMENTS)}. Received: {name!r}")
-    places = [folder / f"{name}_experiments.json" for folder in paths.models_dirs()]
-    file = next((file for file in places if file.is_file()), None)
-    if file is None:
-        folders = ", ".join(str(file.parent) for file in places) or "no folder"
-        raise FileNotFoundError(
-            f"Expected {name}_experiments.json beside the shipped models. Searched: {folders}. "
-            "Install the library again, or take the file from its repository."
-        )
+    file = _find_file(f"{name}_experiments.json", paths.models_dirs())
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def _find_file(model: str | os.PathLike[str], name: str) -> os.PathLike[str]:
-    file = paths.find_model(model) / name
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"Expected {name} in {file.parent}, where a finished training leaves it. "
-            "Received: no such file."
-        )
-    return file
+def _find_file(name: str, folders: Iterable[Path]) -> Path:
+    """Returns the first of the files with this name, or says where none is."""
+    folders = list(folders)
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    looked = ", ".join(map(str, folders)) or "no folder"
+    raise FileNotFoundError(
+        f"Expected {name} in {looked}. Received: no such file; a finished training has it, or the "
+        "installed library: train or install again."
+    )

@@ -123,9 +123,19 @@ def test_another_file_is_not_opened(tmp_path):
         export.open_exported(tmp_path / "model.keras")
 
 
-def test_the_temperature_is_inside_whatever_the_layers_are_called(untrained):
+def test_the_temperature_is_inside_whatever_the_layers_are_called(
+    converted, untrained, tmp_path, monkeypatch
+):
+    exported = []
+    convert = keras.Model.export
+
+    def remember(model, *arguments, **options):
+        exported.append(model)
+        convert(model, *arguments, **options)
+
+    monkeypatch.setattr(keras.Model, "export", remember)
+    export.export_model(untrained, tmp_path / "m.onnx")
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 40, 3)).astype(np.float32)
-    inside = export._with_temperature(untrained)(images)
     expected = untrained.predict(images)
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(inside), expected, atol=1e-6)
+    np.testing.assert_allclose(exported[0].predict(images, verbose=0), expected, atol=1e-6)
     assert np.abs(expected - untrained.model.predict(images, verbose=0)).max() > 1e-4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -42,7 +43,7 @@ def test_experiments_compare_each_change_with_the_reference() -> None:
         assert row["accuracy"] - reference == pytest.approx(row["difference"], abs=2e-4)
 
 
-def test_transfer_has_every_way_to_begin_at_every_number_of_pictures() -> None:
+def test_transfer_has_every_way_to_begin_at_every_number_of_images() -> None:
     transfer = fer_lib.results.load_experiments("transfer")
     cases = {(row["mode"], row["images"]) for row in transfer["rows"]}
     assert len(cases) == len(transfer["rows"]) == 9
@@ -54,22 +55,19 @@ def test_transfer_has_every_way_to_begin_at_every_number_of_pictures() -> None:
     )
 
 
-def test_missing_experiments_are_named(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(paths, "models_dirs", lambda: [tmp_path])
-    with pytest.raises(FileNotFoundError, match="Expected recipe_experiments.json beside"):
-        fer_lib.results.load_experiments()
-    with pytest.raises(ValueError, match="Expected `name` among recipe, transfer"):
-        fer_lib.results.load_experiments("distillation")
-
-
-def test_what_is_not_there_is_named(tmp_path) -> None:
-    with pytest.raises(FileNotFoundError, match="Expected an audit among: fer2013"):
+def test_what_is_not_there_is_named(tmp_path, monkeypatch) -> None:
+    with pytest.raises(FileNotFoundError, match="Expected fer2014.json in "):
         fer_lib.results.load_audit("fer2014")
     with pytest.raises(FileNotFoundError, match="Expected the name of a model"):
         fer_lib.results.load_predictions("no_model")
+    with pytest.raises(ValueError, match="Expected `name` among recipe, transfer"):
+        fer_lib.results.load_experiments("distillation")
     (tmp_path / "card.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(FileNotFoundError, match="where a finished training leaves it"):
+    with pytest.raises(FileNotFoundError, match=f"history.csv in {re.escape(str(tmp_path))}"):
         fer_lib.results.load_history(tmp_path)
+    monkeypatch.setattr(paths, "models_dirs", lambda: [tmp_path])
+    with pytest.raises(FileNotFoundError, match="recipe_experiments.json in "):
+        fer_lib.results.load_experiments()
 
 
 def test_damaged_predictions_name_their_file(tmp_path) -> None:
