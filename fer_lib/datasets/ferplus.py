@@ -12,15 +12,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_lib.datasets.catalogue import dataset_info
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013_files import (
     PUBLISHED_COUNTS,
     SPLITS,
+    check_columns,
     check_values,
     published_rows,
     read_table,
 )
-from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
+from fer_lib.files import expand_user
+from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
 VOTE_COLUMNS: tuple[str, ...] = (
     *(f"votes_{name}" for name in EMOTIONS_8),
@@ -33,8 +36,6 @@ VOTES_IN_FILE: list[str] = [
     f"votes_{name}" for name in ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear")
 ] + ["votes_contempt", "votes_unknown", "votes_not_face"]
 """The same in the order of the published files."""
-
-_NOT_EMOTIONS = {"unknown": "votes_unknown", "nf": "votes_not_face"}
 
 # Where both files line up, FER2013's label is the voters' favorite on 64% of the images
 # (Cohen's kappa .56, at least .49 in any block); in rows shifted by one the kappa is 0.
@@ -66,14 +67,12 @@ def load_ferplus(
     """
     if labels not in ("fer2013", "majority"):
         raise ValueError(f"Expected `labels` to be 'fer2013' or 'majority'. Received: {labels!r}")
-    path = Path(votes_path).expanduser()
-    usage, votes = _read_votes(path)
-    chosen = _match_rows(path, usage, fer2013)
-    table = pd.DataFrame(votes[chosen], columns=list(VOTE_COLUMNS))
-    _check_agreement(path, table, fer2013)
+    path = expand_user(votes_path)
+    votes = _match_rows(path, _read_votes(path), fer2013)
+    _check_agreement(path, votes, fer2013)
     metadata = fer2013.metadata.drop(columns=list(VOTE_COLUMNS), errors="ignore")
     joined = dataclasses.replace(
-        fer2013, metadata=pd.concat([metadata, table], axis=1), name="ferplus"
+        fer2013, metadata=pd.concat([metadata, votes], axis=1), name="ferplus"
     )
     return joined if labels == "fer2013" else majority_labels(joined)
 
@@ -138,44 +137,32 @@ def _votes(dataset: FaceDataset) -> np.ndarray:
     return dataset.metadata[list(VOTE_COLUMNS)].to_numpy(np.int64)
 
 
-def _read_votes(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Reads usage `str (n,)` and votes `int64 (n, 10)` in the order of `VOTE_COLUMNS`."""
-    table = read_table(path, str(path)).rename(columns=_column_of)
-    missing = [name for name in ("usage", *VOTE_COLUMNS) if name not in table]
-    if missing:
-        raise ValueError(
-            f"{path}: expected the columns Usage, Image name, neutral, happiness, ..., NF of "
-            f"fer2013new.csv. Received: {', '.join(table)[:200]} (no {', '.join(missing)})"
-        )
-    if table.empty:
-        raise ValueError(f"{path}: expected rows below the header. Received: none")
-    usage = table["usage"].str.strip()
-    check_values(usage, SPLITS, f"{path}, row {{}}: expected `Usage` among {SPLITS}")
-    votes = table[list(VOTE_COLUMNS)]
-    wrong = ~votes.apply(lambda column: column.str.strip().str.isdecimal() == True)  # noqa: E712
+def _read_votes(path: Path) -> pd.DataFrame:
+    """Reads `usage` and the columns `VOTE_COLUMNS`, a row for each image of FER2013."""
+    names = [*dataset_info("ferplus").labels.names, "unknown", "nf"]
+    columns = dict(zip(names, VOTES_IN_FILE, strict=True))
+    table = read_table(path, str(path)).rename(columns=columns)
+    expected = "the columns Usage, Image name, neutral, happiness, ..., NF of fer2013new.csv"
+    check_columns(table, ("usage", *VOTE_COLUMNS), str(path), expected)
+    table["usage"] = table["usage"].str.strip()
+    check_values(table["usage"], SPLITS, f"{path}, row {{}}: expected `Usage` among {SPLITS}")
+    votes = table[list(VOTE_COLUMNS)].fillna("").apply(lambda column: column.str.strip())
+    wrong = ~votes.apply(lambda column: column.str.isdecimal())
     if wrong.any(axis=None):
         row = int(wrong.any(axis=1).to_numpy().argmax())
         raise ValueError(
             f"{path}, row {row}: expected numbers of votes. Received: {votes.iloc[row].tolist()}"
         )
-    return usage.to_numpy(str), votes.astype(np.int64).to_numpy()
+    return votes.astype(np.int64).assign(usage=table["usage"])
 
 
-def _column_of(name: str) -> str:
-    if name in _NOT_EMOTIONS:
-        return _NOT_EMOTIONS[name]
-    try:
-        return f"votes_{canonical_emotion(name)}"
-    except ValueError:
-        return name
-
-
-def _match_rows(path: Path, usage: np.ndarray, fer2013: FaceDataset) -> np.ndarray:
-    """Returns for each image the index of its row in the vote file, or refuses."""
+def _match_rows(path: Path, table: pd.DataFrame, fer2013: FaceDataset) -> pd.DataFrame:
+    """Returns the votes of each image by its published row, or refuses."""
+    usage = table["usage"].to_numpy(str)
     for split in dict.fromkeys(fer2013.split):
         have, images = int((usage == split).sum()), int((fer2013.split == split).sum())
         published = sum(PUBLISHED_COUNTS.get(split, ()))
-        if have != images and have != published:
+        if have not in (images, published):
             raise ValueError(
                 f"{path}: expected as many {split} rows as images, {images}, or as were "
                 f"published, {published}. Received: {have} rows, which do not line up"
@@ -185,40 +172,32 @@ def _match_rows(path: Path, usage: np.ndarray, fer2013: FaceDataset) -> np.ndarr
             f"Expected FER2013 with its row numbers (metadata column `row`), by which {path} is "
             "joined. Received: a copy in folders whose file names do not tell; use fer2013.csv"
         )
-    index_of_row = pd.Series(np.arange(len(usage)), index=published_rows(usage))
-    chosen = index_of_row.reindex(fer2013.metadata["row"]).to_numpy()
-    lost = np.flatnonzero(np.isnan(chosen))
-    if len(lost):
-        raise ValueError(
-            f"{path}: expected votes for row {fer2013.metadata['row'][lost[0]]} of FER2013. "
-            f"Received: a file of {len(usage)} rows that does not reach it"
-        )
-    chosen = chosen.astype(np.int64)
-    wrong = np.flatnonzero(usage[chosen] != fer2013.split)
+    rows = fer2013.metadata["row"]
+    chosen = table.set_index(published_rows(usage)).reindex(rows)
+    wrong = np.flatnonzero(chosen["usage"].to_numpy(object) != fer2013.split)
     if len(wrong):
         raise ValueError(
-            f"{path}, row {chosen[wrong[0]]}: expected Usage {fer2013.split[wrong[0]]} as in "
-            f"FER2013. Received: {usage[chosen[wrong[0]]]}; the files do not line up"
+            f"{path}, row {rows[wrong[0]]}: expected Usage {fer2013.split[wrong[0]]} as in FER2013."
+            f" Received: {chosen['usage'].iloc[wrong[0]]}; the files do not line up"
         )
-    return chosen
+    return chosen[list(VOTE_COLUMNS)].astype(np.int64).reset_index(drop=True)
 
 
-def _check_agreement(path: Path, table: pd.DataFrame, fer2013: FaceDataset) -> None:
+def _check_agreement(path: Path, votes: pd.DataFrame, fer2013: FaceDataset) -> None:
     """Refuses votes that have nothing to do with the labels, such as those of a re-sorted copy."""
     from sklearn.metrics import cohen_kappa_score  # takes a second to import
 
-    order = np.argsort(fer2013.metadata["row"].to_numpy(), kind="stable")
-    favorite = table.to_numpy()[:, : len(EMOTIONS_8)].argmax(axis=1)[order]
-    labels = fer2013.labels[order]
+    rows = fer2013.metadata["row"].to_numpy()
+    order = np.argsort(rows, kind="stable")
+    favorite = votes.to_numpy()[:, : len(EMOTIONS_8)].argmax(axis=1)
     for start in range(0, len(order) - _BLOCK + 1, _BLOCK):
-        a, b = labels[start : start + _BLOCK], favorite[start : start + _BLOCK]
-        if len(np.unique(a)) < len(EMOTIONS):
+        block = order[start : start + _BLOCK]
+        if len(np.unique(fer2013.labels[block])) < len(EMOTIONS):
             continue  # a part chosen by class, of which nothing can be said
-        kappa = cohen_kappa_score(a, b)
+        kappa = cohen_kappa_score(fer2013.labels[block], favorite[block])
         if kappa < MIN_KAPPA:
-            first = fer2013.metadata["row"].iloc[order[start]]
             raise ValueError(
                 f"{path}: expected votes that agree with FER2013's labels (kappa about 0.5). "
-                f"Received: kappa {kappa:.2f} in the {_BLOCK} rows from row {first} on; one of "
-                "the files is in another order than published"
+                f"Received: kappa {kappa:.2f} in the {_BLOCK} rows from row {rows[order[start]]} "
+                "on; one of the files is in another order than published"
             )

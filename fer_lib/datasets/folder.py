@@ -172,7 +172,8 @@ def _check_names(
                 f"says. Received: {', '.join(found)}"
             )
     elif unknown:
-        hint = "; numbers alone say no class"
+        numbers = all(name.isdigit() for name in unknown)
+        hint = "; numbers alone say no class, unless the set is 'rafdb'" if numbers else ""
         raise ValueError(
             f"{root}: expected folders named after {', '.join(known)}. "
             f"Received: {', '.join(unknown)}; rename them, or give your own `class_names`"

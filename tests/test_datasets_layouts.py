@@ -1,0 +1,429 @@
+"""The sets of others, each on a tiny copy that the test draws: what is read, what is refused."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_lib import datasets
+from fer_lib.datasets import load_path
+from fer_lib.labels import EMOTIONS, EMOTIONS_8
+
+
+def write(root, tree):
+    """Writes files: an image of one gray level for a number, an array, or text."""
+    for name, content in tree.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str):
+            path.write_text(content)
+        elif path.suffix == ".npy":
+            np.save(path, content)
+        else:
+            pixels = content if isinstance(content, np.ndarray) else np.full((50, 50), content)
+            Image.fromarray(pixels.astype(np.uint8)).save(path, quality=100)
+    return root
+
+
+def rows_of(dataset):
+    """Class, split, subject and gray level of each image; `write` gives each its own level."""
+    subjects = [None] * len(dataset) if dataset.subjects is None else dataset.subjects.tolist()
+    names = [dataset.class_names[label] for label in dataset.labels]
+    levels = dataset.images.mean(axis=(1, 2, 3)).round().astype(int).tolist()
+    return list(zip(names, dataset.split.tolist(), subjects, levels, strict=True))
+
+
+def load(function, *args, **options):
+    """Loads where nothing may be left out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return function(*args, **options)
+
+
+CKPLUS = {
+    f"cohn-kanade-images/{s}/{s.replace('/', '_')}_{frame:08d}.png": frame * 10
+    for s in ("S005/001", "S010/002", "S010/003")
+    for frame in range(1, 6)
+} | {
+    "Emotion/S005/001/S005_001_x_emotion.txt": "   3.0000000e+00\n",
+    "Emotion/S010/002/S010_002_x_emotion.txt": "2",
+}
+AFFECTNET = {
+    f"{folder}/annotations/{number}_{kind}.npy": np.array(value)
+    for folder, number, code in (
+        ("train_set", 10, "7"),
+        ("train_set", 2, "1"),
+        ("train_set", 3, "9"),
+        ("val_set", 5, "6"),
+    )
+    for kind, value in (("exp", code), ("val", "-0.25"), ("aro", 0.5))
+} | {"train_set/images/10.jpg": 10, "train_set/images/2.jpg": 2, "val_set/images/5.jpg": 5}
+FACE = np.pad(np.full((30, 30), 200), ((20, 30), (10, 40)), constant_values=100)
+TWO_FACES = np.full((60, 100), 50)
+TWO_FACES[10:30, 5:25], TWO_FACES[20:50, 60:90] = 100, 200
+EXPW = "two.jpg 0 10 5 25 30 90.5 3\ntwo.jpg 1 20 60 90 50 60.1 0\n"
+YOLO = {"data.yaml": "nc: 3\nnames: ['Anger', 'Contempt', 'Happy']\n"} | {
+    f"{split}/{kind}": content
+    for split, code, level in (("train", 2, 20), ("valid", 0, 30), ("test", 1, 40))
+    for kind, content in (
+        ("images/a.jpg", level),
+        ("labels/a.txt", f"{code} 0.5 0.5 1.0 1.0\n"),
+    )
+}
+
+# Key of the set, files, class, split, subject and gray level of each image, number of classes.
+COPIES = {
+    "CK+ in sequences": (
+        "ckplus",
+        CKPLUS,
+        [
+            *(("neutral", "", "S005", 10), *(("disgust", "", "S005", n) for n in (30, 40, 50))),
+            *(("neutral", "", "S010", 10), *(("contempt", "", "S010", n) for n in (30, 40, 50))),
+        ],
+    ),
+    "CK+48": (
+        "ckplus",
+        {
+            "CK+48/anger/S010_004_00000017.png": 1,
+            "CK+48/contempt/S011_002_00000020.png": 2,
+            "CK+48/sadness/S011_003_00000020.png": 3,
+        },
+        [("angry", "", "S010", 1), ("contempt", "", "S011", 2), ("sad", "", "S011", 3)],
+    ),
+    "JAFFE": (
+        "jaffe",
+        {"KA.AN1.39.tiff": 1, "KA.NE2.27.tiff": 2, "UY.FE1.15.tiff": 3, "YM.SU3.60.tiff": 4},
+        [
+            ("angry", "", "KA", 1),
+            ("neutral", "", "KA", 2),
+            ("fear", "", "UY", 3),
+            ("surprise", "", "YM", 4),
+        ],
+    ),
+    "KDEF": (
+        "kdef",
+        {
+            f"KDEF/{name[:4]}/{name}.JPG": level
+            for level, name in enumerate(["AF01AFS", "AF01NES", "BM01HAS", "AM01SUFL"], 1)
+        },
+        [("fear", "", "F01", 1), ("neutral", "", "F01", 2), ("happy", "", "M01", 3)],
+    ),
+    "RAF-DB as published": (
+        "rafdb",
+        {
+            "basic/EmoLabel/list_patition_label.txt": "train_00001.jpg 1\ntest_0001.jpg 6\n\n",
+            "basic/Image/aligned/train_00001_aligned.jpg": 1,
+            "basic/Image/aligned/test_0001_aligned.jpg": 2,
+        },
+        [("surprise", "Training", None, 1), ("angry", "Test", None, 2)],
+    ),
+    "RAF-DB of Kaggle": (
+        "rafdb",
+        {
+            "train_labels.csv": "image,label\ntrain_1_aligned.jpg,5\ntrain_2_aligned.jpg,7\n",
+            "test_labels.csv": "image,label\ntest_1_aligned.jpg,2\n",
+            "DATASET/train/5/train_1_aligned.jpg": 1,
+            "DATASET/train/7/train_2_aligned.jpg": 2,
+            "DATASET/test/2/test_1_aligned.jpg": 3,
+        },
+        [
+            ("fear", "Test", None, 3),
+            ("sad", "Training", None, 1),
+            ("neutral", "Training", None, 2),
+        ],
+    ),
+    "AffectNet": (
+        "affectnet",
+        AFFECTNET,
+        [
+            ("contempt", "Training", None, 10),
+            ("happy", "Training", None, 2),
+            ("angry", "Validation", None, 5),
+        ],
+    ),
+    "AffectNet in lists": (
+        "affectnet",
+        {
+            "Manually_Annotated_Images/689/a.jpg": FACE,
+            "Manually_Annotated_Images/344/b.jpg": 40,
+            "Manually_Annotated_file_lists/training.csv": "subDirectory_filePath,face_x,face_y,"
+            "face_width,face_height,facial_landmarks,expression,valence,arousal\n"
+            "689/a.jpg,10,20,30,30,1;2;3,7,-0.1,0.5\n344/b.jpg,-5,0,60,40,1;2;3,3,0.3,0.7\n"
+            "344/none.jpg,0,0,9,9,1;2,10,-2,-2\n",
+            "Manually_Annotated_file_lists/validation.csv": "689/a.jpg,10,20,30,30,1,0,-0.1,0.5",
+        },
+        [
+            ("contempt", "Training", None, 200),
+            ("surprise", "Training", None, 40),
+            ("neutral", "Validation", None, 200),
+        ],
+    ),
+    "AffectNet in YOLO's folders": (
+        "affectnet",
+        {f"YOLO_format/{name}": content for name, content in YOLO.items()},
+        [
+            ("contempt", "Test", None, 40),
+            ("happy", "Training", None, 20),
+            ("angry", "Validation", None, 30),
+        ],
+    ),
+    "ExpW": (
+        "expw",
+        {"label/label.lst": EXPW, "image/origin/two.jpg": TWO_FACES},
+        [("happy", "", None, 100), ("angry", "", None, 200)],
+    ),
+    "ExpW without folders above": (
+        "expw",
+        {"label.lst": EXPW, "origin/two.jpg": TWO_FACES},
+        [("happy", "", None, 100), ("angry", "", None, 200)],
+    ),
+    "FER+ in folders": (
+        "ferplus",
+        {
+            "FER2013Train/fer1.png": 1,
+            "FER2013Train/fer2.png": 2,
+            "FER2013Valid/fer3.png": 3,
+            "FER2013Train/label.csv": 'fer1.png,"(0, 0, 50, 50)",1,8,1,0,0,0,0,0,0,0\n'
+            'fer2.png,"(0, 0, 50, 50)",0,0,0,0,0,0,0,0,1,9\n',
+            "FER2013Valid/label.csv": 'fer3.png,"(0, 0, 50, 50)",0,0,0,0,2,0,0,7,0,0\n',
+        },
+        [("happy", "Training", None, 1), ("contempt", "Validation", None, 3)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_copy_is_recognized_and_read(tmp_path, name):
+    key, tree, rows = COPIES[name]
+    write(tmp_path / "mine", tree)
+    for options in ({"name": key}, {}):
+        dataset = load(load_path, tmp_path / "mine", **options)
+        found = rows_of(dataset)
+        assert [row[:3] for row in found] == [row[:3] for row in rows]
+        np.testing.assert_allclose([row[3] for row in found], [row[3] for row in rows], atol=2)
+        assert dataset.name == key
+        has_contempt = key in ("ckplus", "affectnet", "ferplus")
+        assert dataset.class_names == (EMOTIONS_8 if has_contempt else EMOTIONS)
+
+
+def test_metadata_of_each_set(tmp_path):
+    def metadata(name, columns, function, **options):
+        copy = write(tmp_path / name, COPIES[name][1])
+        return load(function, copy, **options).metadata[columns].to_numpy().tolist()
+
+    frames = metadata("CK+ in sequences", ["sequence", "frame"], datasets.load_ckplus)
+    assert frames[:4] == [["001", 1], ["001", 3], ["001", 4], ["001", 5]]
+    assert (
+        len(metadata("CK+ in sequences", ["frame"], datasets.load_ckplus, num_peak_frames=1)) == 4
+    )
+    assert metadata("JAFFE", ["take"], datasets.load_jaffe) == [["1"], ["2"], ["1"], ["3"]]
+    angles = metadata("KDEF", ["session", "sex", "angle"], datasets.load_kdef, angles="FL S")
+    assert angles[2:] == [["A", "male", "full left"], ["B", "male", "straight"]]
+    emotions = metadata("AffectNet", ["valence", "arousal"], datasets.load_affectnet)
+    assert emotions == [[-0.25, 0.5]] * 3
+    assert metadata("ExpW", ["face_id", "confidence"], datasets.load_expw) == [
+        ["0", 90.5],
+        ["1", 60.1],
+    ]
+    votes = metadata("FER+ in folders", ["votes_happy", "votes_neutral"], load_path)
+    assert votes == [[8, 1], [0, 0]]
+
+
+EMOTION_FILE = "Emotion/S005/001/S005_001_x_emotion.txt"
+LABELS = "basic/EmoLabel/list_patition_label.txt"
+ROW = "689/a.jpg,10,20,30,30,1;2;3,{},-0.1,0.5"
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content", "message"),
+    [
+        (
+            "CK+ in sequences",
+            EMOTION_FILE,
+            "9",
+            "emotion.txt: expected one number from 0 to 7.* 9'",
+        ),
+        *(
+            ("RAF-DB as published", LABELS, f"train_00001.jpg 1\n{line}", "line 2: expected an im")
+            for line in ("train_00009.jpg 8", "train_00009.jpg", "other.jpg 3", "x")
+        ),
+        *(
+            (
+                "AffectNet",
+                "val_set/annotations/5_exp.npy",
+                np.array(code),
+                "5_exp.npy: expected a n",
+            )
+            for code in ("angry", 11)
+        ),
+        *(
+            (
+                "AffectNet in lists",
+                "Manually_Annotated_file_lists/training.csv",
+                line,
+                "line 1: exp",
+            )
+            for line in (ROW.format("x"), ROW.format(11), ROW.format(1).replace("20", "x"))
+        ),
+        *(
+            ("ExpW", "label/label.lst", EXPW + line, r"label.lst, line 3: expected name, face, top")
+            for line in ("a.jpg 0 1 2 3", "a.jpg 0 1 5 25 30 90.5 7", "a.jpg 0 a 5 25 30 9 1")
+        ),
+        ("AffectNet in YOLO's folders", "YOLO_format/data.yaml", "nc: 3", "class in data.yaml"),
+    ],
+)
+def test_a_label_that_breaks_the_format_names_its_place(tmp_path, name, file, content, message):
+    key, tree, _ = COPIES[name]
+    write(tmp_path, tree | {file: content})
+    with pytest.raises(ValueError, match=message) as error:
+        load_path(tmp_path, key)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "left_out"),
+    [
+        (
+            "CK+ in sequences",
+            {"Emotion/S005/009/S005_009_emotion.txt": "1"},
+            "cohn-kanade-images/S005/009/S005_009_0",
+        ),
+        ("JAFFE", {"KA.XX1.39.tiff": 1}, "KA.XX1.39.tiff"),
+        ("KDEF", {"KDEF/AF31/AF31V.JPG": 1}, "KDEF/AF31/AF31V.JPG"),
+        (
+            "RAF-DB as published",
+            {LABELS: "train_00001.jpg 1\ntest_0001.jpg 6\ntrain_00002.jpg 2"},
+            "Image/aligned/train_00002_aligned.jpg",
+        ),
+        (
+            "ExpW",
+            {"label/label.lst": EXPW + "two.jpg 2 80 60 90 99 60.1 6"},
+            "image/origin/two.jpg",
+        ),
+    ],
+)
+def test_one_image_that_cannot_be_used_does_not_stop_the_rest(tmp_path, name, changes, left_out):
+    key, tree, rows = COPIES[name]
+    write(tmp_path, tree | changes)
+    with pytest.warns(UserWarning, match=f"1 of {len(rows) + 1} files were left out"):
+        dataset = load_path(tmp_path, key)
+    assert len(dataset) == len(rows)
+    assert dataset.left_out["file"].tolist() == [left_out]
+
+
+@pytest.mark.parametrize("key", ["ckplus", "jaffe", "kdef", "rafdb", "affectnet", "expw"])
+def test_missing_and_empty_folders(tmp_path, key):
+    function = getattr(datasets, f"load_{key}")
+    with pytest.raises(FileNotFoundError, match="Expected the folder of .*, no folder"):
+        function(tmp_path / "missing")
+    with pytest.raises((FileNotFoundError, ValueError), match=r"[Ee]xpected .* Received"):
+        function(tmp_path)
+
+
+def test_wrong_options(tmp_path):
+    with pytest.raises(ValueError, match="Expected `angles` out of FL HL S HR FR"):
+        datasets.load_kdef(tmp_path, angles="front")
+    with pytest.raises(ValueError, match="Expected `num_peak_frames` of at least 1"):
+        datasets.load_ckplus(tmp_path, num_peak_frames=0)
+
+
+# Relatives of FER2013, and paths of any kind
+
+HEAD, P = "emotion,pixels,Usage\n", " ".join(["7"] * 2304)
+TABLES = {
+    "contempt": ("ckextended.csv", f"{HEAD}0,{P},Training\n7,{P},PublicTest\n", EMOTIONS_8),
+    "semicolons": ("f.csv", f"emotion;pixels;Usage\n0;{P};Training\n3;{P};PublicTest\n", EMOTIONS),
+    "float labels": ("f.csv", f"{HEAD}0.0,{P},Training\n3.0,{P},PublicTest\n", EMOTIONS),
+    "an index": ("f.csv", f",{HEAD}0,0,{P},Training\n1,3,{P},PublicTest\n", EMOTIONS),
+    "no file ending": ("fer2013", f"{HEAD}0,{P},Training\n3,{P},PublicTest\n", EMOTIONS),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*published are")
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_like_fer2013(tmp_path, kind):
+    file, text, class_names = TABLES[kind]
+    dataset = load_path(write(tmp_path, {file: text}) / file)
+    last = "contempt" if kind == "contempt" else "happy"
+    assert rows_of(dataset) == [("angry", "Training", None, 7), (last, "PublicTest", None, 7)]
+    assert (dataset.name, dataset.class_names) == (file.removesuffix(".csv"), class_names)
+
+
+def test_train_and_test_tables_in_one_folder(tmp_path):
+    train = {"train.csv": f"emotion,pixels\n3,{P}\n"}
+    write(tmp_path, train | {"test.csv": f"emotion,pixels\n0,{P}\n"})
+    dataset = load(load_path, tmp_path)
+    assert rows_of(dataset) == [("angry", "Test", None, 7), ("happy", "Training", None, 7)]
+    write(tmp_path, {"test.csv": f"pixels\n{P}\n"})
+    with pytest.warns(UserWarning, match="left out test.csv: no column emotion"):
+        dataset = load_path(tmp_path)
+    assert rows_of(dataset) == [("happy", "Training", None, 7)]
+    assert dataset.left_out["file"].tolist() == ["test.csv"]
+
+
+FOLDERS = {
+    "person above": {"alice/happy/1.png": 1, "bob/happy/1.png": 2, "bob/sad/1.png": 3},
+    "person below": {"happy/alice/1.png": 1, "happy/bob/1.png": 2, "sad/bob/1.png": 3},
+}
+
+
+@pytest.mark.parametrize("kind", FOLDERS)
+def test_folders_of_people(tmp_path, kind):
+    rows = [("happy", "", "alice", 1), ("happy", "", "bob", 2), ("sad", "", "bob", 3)]
+    assert rows_of(load(load_path, write(tmp_path, FOLDERS[kind]))) == rows
+    split = write(tmp_path / "split", {f"train/{k}": v for k, v in FOLDERS[kind].items()})
+    found = rows_of(load(load_path, split))
+    assert found == [(emotion, "train", who, level) for emotion, _, who, level in rows]
+
+
+@pytest.mark.parametrize("name", ["0 angry", "0_angry", "0-Angry", "01. anger"])
+def test_numbers_in_front_of_a_class(tmp_path, name):
+    assert rows_of(load(load_path, write(tmp_path, {f"{name}/1.png": 5})))[0][0] == "angry"
+
+
+def test_a_folder_beside_the_splits_is_said(tmp_path):
+    write(tmp_path, {"train/happy/1.png": 1, "test/sad/1.png": 2, "extra/happy/1.png": 3})
+    with pytest.warns(UserWarning, match="1 of 3 files.*extra/happy/1.png: in no class folder"):
+        dataset = load_path(tmp_path)
+    assert rows_of(dataset) == [("sad", "test", None, 2), ("happy", "train", None, 1)]
+
+
+def test_numbers_alone_are_no_classes(tmp_path):
+    write(tmp_path, {f"train/{n}/a.png": n for n in range(1, 8)})
+    with pytest.raises(ValueError, match="Received: 1, 2, .*numbers alone say no class.*'rafdb'"):
+        load_path(tmp_path)
+    assert len(load(load_path, tmp_path, "rafdb")) == 7
+    dataset = load(load_path, tmp_path, classes={str(n): str(n) for n in range(1, 8)})
+    assert rows_of(dataset)[6] == ("7", "train", None, 7)
+
+
+def test_own_classes_of_a_path(tmp_path):
+    write(tmp_path, {"smile/1.png": 1, "grin/1.png": 2, "none/1.png": 3, "other/1.png": 4})
+    with pytest.warns(UserWarning, match="1 of 4 files were left out.*other/1.png"):
+        dataset = load_path(tmp_path, classes={"happy": "smile|Grin", "neutral": "none"})
+    assert dataset.class_names == ("happy", "neutral")
+    assert rows_of(dataset) == [
+        ("happy", "", None, 2),
+        ("neutral", "", None, 3),
+        ("happy", "", None, 1),
+    ]
+    with pytest.raises(ValueError, match="expected the folders of sad.*Received: grin, none"):
+        load_path(tmp_path, classes={"happy": "smile", "sad": "tears"})
+    with pytest.raises(ValueError, match="Expected `classes` of class-named folders.*jaffe"):
+        load_path(tmp_path, "jaffe", classes=["smile"])
+    copy = write(tmp_path / "ck", COPIES["CK+48"][1])
+    assert load_path(copy, classes=EMOTIONS_8[::-1]).class_names == EMOTIONS_8[::-1]
+    with pytest.raises(ValueError, match="Received: contempt, too"):
+        load_path(copy, classes=EMOTIONS)
+
+
+@pytest.mark.parametrize("file", ["faces.zip", "faces.txt", "labels.csv"])
+def test_other_files_are_refused_in_one_line(tmp_path, file):
+    with pytest.raises(ValueError, match=r"[Ee]xpected .* Received: .*") as error:
+        load_path(write(tmp_path, {file: "image,label\n1.png,3\n"}) / file)
+    assert "\n" not in str(error.value)
+    with pytest.raises(FileNotFoundError, match="Expected a data set.*which does not exist"):
+        load_path(tmp_path / "missing")
