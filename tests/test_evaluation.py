@@ -71,17 +71,14 @@ def test_reliability_equals_scikit_learns_and_a_hand_made_case():
     labels, probabilities = draw(2000)
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
-    for ours, theirs in (("equal_width", "uniform"), ("equal_count", "quantile")):
-        bins = evaluation.reliability(correct, confidence, 15, ours)
-        accuracy, mean = calibration_curve(correct, confidence, n_bins=15, strategy=theirs)
-        np.testing.assert_allclose(bins["accuracy"], accuracy)
-        np.testing.assert_allclose(bins["confidence"], mean)
-        assert bins["count"].sum() == 2000
-    # Bins of width .5: confidences .4 and .3 with one right, .8 and 1 with both right.
+    bins = evaluation.reliability(correct, confidence)
+    accuracy, mean = calibration_curve(correct, confidence, n_bins=15)
+    np.testing.assert_allclose(bins["accuracy"], accuracy)
+    np.testing.assert_allclose(bins["confidence"], mean)
+    assert bins["count"].sum() == 2000
+    # Bins of width .5: confidences .4 and .3 with one correct, .8 and 1 with both correct.
     bins = evaluation.reliability([True, False, True, True], [0.4, 0.3, 0.8, 1.0], 2)
     assert evaluation.calibration_error(bins) == pytest.approx(0.5 * 0.15 + 0.5 * 0.1)
-    with pytest.raises(ValueError, match="'equal_width' or 'equal_count'"):
-        evaluation.reliability(correct, confidence, strategy="uniform")
 
 
 def test_the_error_by_chance_is_what_a_calibrated_model_shows():

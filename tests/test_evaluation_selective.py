@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import special
 
 from fer_lib import evaluation
 from fer_lib.datasets import FaceDataset, load_fer2013
@@ -42,17 +42,9 @@ def test_risk_coverage_of_a_hand_made_case():
     pd.testing.assert_frame_equal(curve, expected)
     assert evaluation.at_coverage(curve, 0.8) == pytest.approx((0.6, 0.8, 0.25))
     assert evaluation.at_coverage(curve, 0.3) == pytest.approx((0.8, 0.6, 1 / 3))
-    assert evaluation.at_error(curve, 0.3) == pytest.approx((0.6, 0.8, 0.25))
-    assert evaluation.at_error(curve, 0.0) == pytest.approx((0.9, 0.2, 0.0))
     assert evaluation.area_under_risk_coverage(curve) == pytest.approx(
         0.4 / 3 + 0.2 / 4 + 0.2 * 2 / 5
     )
-
-
-def test_no_threshold_where_even_the_most_confident_prediction_is_wrong():
-    report = evaluate(np.array([1, 0]), np.array([[0.9, 0.1], [0.6, 0.4]]), ["a", "b"])
-    assert evaluation.at_error(report.risk_coverage, 0.1) is None
-    assert report.to_dict()["selective"]["at_10_error"] is None
 
 
 @settings(max_examples=40, deadline=None)
@@ -69,17 +61,10 @@ def test_thresholds_do_what_they_say(count, seed, wanted):
     assert curve["risk"].iloc[-1] == pytest.approx(wrong.mean())
 
 
-@pytest.mark.parametrize(
-    ("function", "value", "message"),
-    [
-        (evaluation.at_coverage, 0.0, r"`coverage` in \(0, 1\]"),
-        (evaluation.at_coverage, 80, r"Received: 80"),
-        (evaluation.at_error, -0.1, r"`max_error` in \[0, 1\]"),
-    ],
-)
-def test_wishes_outside_the_range_are_refused(function, value, message):
-    with pytest.raises(ValueError, match=message):
-        function(evaluation.risk_coverage(LABELS, PROBABILITIES), value)
+@pytest.mark.parametrize("coverage", [0.0, 80])
+def test_a_coverage_outside_the_range_is_refused(coverage):
+    with pytest.raises(ValueError, match=rf"`coverage` in \(0, 1\]. Received: {coverage}"):
+        evaluation.at_coverage(evaluation.risk_coverage(LABELS, PROBABILITIES), coverage)
 
 
 def test_conformal_threshold_of_a_hand_made_case():
@@ -89,8 +74,6 @@ def test_conformal_threshold_of_a_hand_made_case():
     assert evaluation.fit_conformal(labels, probabilities, 0.8) == pytest.approx(0.2)
     assert evaluation.fit_conformal(labels, probabilities, 0.9) == pytest.approx(0.1)
     assert evaluation.fit_conformal(labels, probabilities, 0.95) == 0.0  # too few: all classes
-    sets = evaluation.prediction_sets(np.array([[0.75, 0.25], [0.9, 0.1]]), 0.2)
-    assert sets.tolist() == [[True, True], [True, False]]
 
 
 @pytest.mark.parametrize("wanted", [0.5, 0.8, 0.9])
@@ -109,10 +92,7 @@ def test_conformal_result_describes_the_sets():
     assert result.n == 1000 and result.to_dict()["wanted"] == 0.9
     assert result.measured_ci95[0] < result.measured < result.measured_ci95[1]
     assert 1 <= result.mean_size <= 3
-    assert 0 < result.single < 1 and 0 <= result.empty < 0.2
-    assert all(0.7 < share <= 1 for share in result.per_class)
-    absent = evaluation.measure_conformal(np.zeros(2000, int), probabilities, 0.9)
-    assert absent.per_class[1:] == (None, None)
+    assert 0 < result.single < 1
 
 
 def test_sets_that_cannot_be_made():
@@ -198,24 +178,14 @@ def test_agreement_of_a_hand_made_case():
     assert result.model == pytest.approx((1 + 0.9 + 0.2 + 0.5) / 4)
     assert result.ceiling == pytest.approx((1 + 0.9 + 0.8 + 0.5) / 4)
     assert result.label == pytest.approx((1 + 0.1 + 0.8 + 0) / 4)
-    pairs = [1, 72 / 90, (56 + 2) / 90, 40 / 90]
-    assert result.person == pytest.approx(np.mean(pairs))
-    assert result.accuracy_majority == pytest.approx(2 / 3)  # the tie is left out
-    expected = stats.entropy(VOTES[:4], PREDICTED[:4], axis=1)
-    assert result.kl == pytest.approx(np.mean(expected))
     with_label, with_model, other, split = VERDICTS
-    assert result.verdicts.tolist() == ["", with_model, with_label, split, ""]
     assert result.errors == {with_label: 1, with_model: 1, other: 0, split: 1}
     assert json.loads(result.to_json())["n"] == 4
 
 
-def test_agreement_on_something_else_and_with_one_vote_each():
+def test_agreement_on_something_else():
     result = evaluation.agree_with_votes(np.array([[0, 0, 1]]), PREDICTED[:1], np.array([1]))
-    assert result.verdicts.tolist() == [VERDICTS[2]]
-    assert result.person is None
-    tie = evaluation.agree_with_votes(np.array([[1, 1, 0]]), PREDICTED[:1], np.array([1]))
-    assert tie.accuracy_majority is None
-    assert tie.person == 0.0
+    assert result.errors[VERDICTS[2]] == 1
 
 
 @pytest.mark.parametrize(

@@ -181,16 +181,12 @@ def test_missing_values_are_left_out_and_told():
     assert "glasses: 20 samples without a value are left out." in found.notes
 
 
-def test_numbers_are_binned():
+def test_numbers_are_grouped():
     report, _ = draw(300)
-    age = np.linspace(18, 80, 300)
-    halves = slice_report(report, {"age": age}, bins={"age": 2})
-    assert halves.groups["n"].tolist() == [150, 150]
-    assert halves.groups["group"].tolist() == ["18 to 49", "49 to 80"]
-    given = slice_report(report, {"age": age}, bins={"age": [18, 30, 80]})
-    assert given.groups["n"].tolist() == [(age <= 30).sum(), (age > 30).sum()]
-    part = slice_report(report, {"age": age}, bins={"age": [20, 30, 40]})
-    assert part.groups["n"].sum() == ((age >= 20) & (age <= 40)).sum()
+    halves = pd.qcut(np.linspace(18, 80, 300), 2)
+    found = slice_report(report, {"age": halves}).groups
+    assert found["n"].tolist() == [150, 150]
+    assert found["group"].tolist() == ["(17.999, 49.0]", "(49.0, 80.0]"]
     tone = np.arange(300.0) % 3
     tone[0] = np.nan
     assert slice_report(report, {"tone": tone}).groups["group"].tolist() == ["0", "1", "2"]
@@ -232,15 +228,8 @@ def test_metadata_comes_in_many_forms():
         ({"a": ["x"] * 60, "b": 1}, {}, "`columns` among a, b. Received: None"),
         ({"a": ["x"] * 60}, {"columns": "c"}, "`columns` among a. Received: 'c'"),
         ({"a": ["x"] * 60}, {"columns": []}, "Received: \\[\\]"),
-        ({"age": np.arange(60)}, {}, "`bins={'age': 3}` makes three. Received: 60 different"),
-        ({"who": list(map(str, range(60)))}, {}, "join some of them. Received: 60 different"),
-        ({"a": [None] * 60}, {}, "column with values"),
-        ({"a": ["x"] * 60}, {"bins": {"a": 2}}, "Expected numbers in 'a'"),
-        ({"a": [True] * 60}, {"bins": {"a": 2}}, "Expected numbers in 'a'"),
-        ({"a": np.arange(60)}, {"bins": {"a": 1}}, "a number of groups from 2 on"),
-        ({"a": np.ones(60)}, {"bins": {"a": 3}}, "different values"),
-        ({"a": np.arange(60)}, {"bins": {"a": [5, 3, 9]}}, "rising edges"),
-        ({"a": ["x"] * 60}, {"bins": {"b": 2}}, "`bins` of the columns \\['a'\\]"),
+        ({"age": np.arange(60)}, {}, "`pd.qcut`.*Received: 60 different"),
+        ({"a": [None] * 60}, {}, "Received: 0 different"),
         (np.zeros((60, 2)), {}, "one column or a FaceDataset"),
         ({"a": ["x"] * 60}, {"min_size": 0}, "`min_size`"),
     ],

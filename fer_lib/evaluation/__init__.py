@@ -11,12 +11,7 @@ from fer_lib.evaluation.calibration import (
     reliability,
 )
 from fer_lib.evaluation.comparison import Comparison, compare
-from fer_lib.evaluation.conformal import (
-    ConformalResult,
-    fit_conformal,
-    measure_conformal,
-    prediction_sets,
-)
+from fer_lib.evaluation.conformal import ConformalResult, fit_conformal, measure_conformal
 from fer_lib.evaluation.corruptions import CORRUPTIONS, Corruption, corrupt
 from fer_lib.evaluation.duplicates import find_duplicates
 from fer_lib.evaluation.report import EvaluationReport
@@ -26,7 +21,6 @@ from fer_lib.evaluation.selective import (
     OperatingPoint,
     area_under_risk_coverage,
     at_coverage,
-    at_error,
     risk_coverage,
 )
 from fer_lib.evaluation.slices import SliceReport, slice_report
@@ -45,7 +39,6 @@ __all__ = [
     "agree_with_votes",
     "area_under_risk_coverage",
     "at_coverage",
-    "at_error",
     "calibration_error",
     "compare",
     "corrupt",
@@ -54,7 +47,6 @@ __all__ = [
     "fit_conformal",
     "fit_temperature",
     "measure_conformal",
-    "prediction_sets",
     "reliability",
     "risk_coverage",
     "robustness_suite",

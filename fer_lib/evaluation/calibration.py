@@ -23,37 +23,22 @@ def log_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def reliability(
-    correct: np.ndarray,
-    confidence: np.ndarray,
-    num_bins: int = NUM_BINS,
-    strategy: str = "equal_width",
+    correct: np.ndarray, confidence: np.ndarray, num_bins: int = NUM_BINS
 ) -> pd.DataFrame:
     """Compares confidence with accuracy, bin by bin: the data of a reliability diagram.
 
     Args:
-        correct: `bool (n,)`, whether the prediction is right.
+        correct: `bool (n,)`, whether the prediction is correct.
         confidence: `(n,)` in `[0, 1]`, the probability of the predicted class.
-        num_bins: How many bins.
-        strategy: `"equal_width"` bins of `[0, 1]`, or `"equal_count"` bins of about as many
-            samples each.
+        num_bins: How many bins of equal width.
 
     Returns:
         One row a bin that is not empty: `low, high, confidence, accuracy, count`.
-
-    Raises:
-        ValueError: Unknown strategy.
     """
-    confidence = np.asarray(confidence, np.float64)
-    edges = np.linspace(0, 1, num_bins + 1)
-    if strategy == "equal_count":
-        edges = np.quantile(confidence, edges)
-    elif strategy != "equal_width":
-        raise ValueError(
-            f"Expected `strategy` 'equal_width' or 'equal_count'. Received: {strategy!r}"
-        )
-    index = np.searchsorted(edges[1:-1], confidence)
     values = {"confidence": confidence, "accuracy": np.asarray(correct, np.float64)}
-    by_bin = pd.DataFrame(values).groupby(index)
+    edges = np.linspace(0, 1, num_bins + 1)
+    index = np.searchsorted(edges[1:-1], confidence)
+    by_bin = pd.DataFrame(values).astype(np.float64).groupby(index)
     bins = by_bin.mean().assign(count=by_bin.size())
     bins.insert(0, "low", edges[bins.index])
     bins.insert(1, "high", edges[bins.index + 1])
@@ -66,9 +51,7 @@ def calibration_error(bins: pd.DataFrame) -> float:
     return float((gaps * bins["count"]).sum() / bins["count"].sum())
 
 
-def error_if_calibrated(
-    confidence: np.ndarray, num_bins: int = NUM_BINS, num_draws: int = 200, seed: int = 0
-) -> float:
+def error_if_calibrated(confidence: np.ndarray, num_draws: int = 200, seed: int = 0) -> float:
     """Expected calibration error that chance alone gives a perfectly calibrated model.
 
     A finite sample never matches its confidences exactly, so no model reaches zero. Predictions are
@@ -77,7 +60,6 @@ def error_if_calibrated(
 
     Args:
         confidence: `(n,)` in `[0, 1]`.
-        num_bins: How many bins of equal width.
         num_draws: How often to draw.
         seed: Of the drawing.
 
@@ -86,7 +68,7 @@ def error_if_calibrated(
     """
     confidence = np.asarray(confidence, np.float64)
     generator = np.random.default_rng(seed)
-    index = np.searchsorted(np.linspace(0, 1, num_bins + 1)[1:-1], confidence)
+    index = np.searchsorted(np.linspace(0, 1, NUM_BINS + 1)[1:-1], confidence)
     total = 0.0
     for _ in range(num_draws):
         surplus = (generator.random(len(confidence)) < confidence) - confidence

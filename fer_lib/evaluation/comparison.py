@@ -52,7 +52,7 @@ class Difference:
     loss: float
     loss_ci95: tuple[float, float] | None
     p_value: float
-    p_adjusted: float = 1.0
+    p_adjusted: float
 
     @property
     def real(self) -> bool:
@@ -92,28 +92,12 @@ class Comparison(Report):
     differences: tuple[Difference, ...]
 
     def title(self) -> str:
-        """Says in plain words whether a model is really ahead of the others."""
-        if len(self.differences) == 1:
-            return self.differences[0].sentence()
-        leads: dict[str, float] = {}
-        for pair in self.differences:
-            leads[pair.first] = leads.get(pair.first, 0.0) + pair.accuracy
-            leads[pair.second] = leads.get(pair.second, 0.0) - pair.accuracy
-        if not any(pair.real for pair in self.differences):
-            return f"Chance is enough to explain every difference between the {len(leads)} models."
-        best = max(leads, key=leads.__getitem__)
-        others: dict[bool, list[str]] = {True: [], False: []}
-        for pair in self.differences:
-            if best in (pair.first, pair.second):
-                others[pair.real].append(pair.second if pair.first == best else pair.first)
-        texts = {True: "it is better than", False: "chance is enough to explain its lead over"}
-        parts = [f"{texts[real]} {_join(names)}" for real, names in others.items() if names]
-        return f"Of {len(leads)} models none is more accurate than {best}: {'; '.join(parts)}."
+        """Says in plain words whether the first two models really differ."""
+        return self.differences[0].sentence()
 
     def sentences(self) -> list[str]:
-        """Returns the sentence of each pair, where there are several."""
-        pairs = [pair.sentence() for pair in self.differences]
-        return pairs if len(pairs) > 1 else []
+        """Says the same of all other pairs."""
+        return [pair.sentence() for pair in self.differences[1:]]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, ready for JSON."""
@@ -121,21 +105,11 @@ class Comparison(Report):
             {**dataclasses.asdict(pair), "real": pair.real, "sentence": pair.sentence()}
             for pair in self.differences
         ]
-        return plain({"sentence": self.title(), "differences": pairs})
+        return plain({"differences": pairs})
 
     def to_frame(self) -> pd.DataFrame:
-        """Returns one row a pair: the attributes of `Difference`, and whether it is `real`.
-
-        The ends of the 95% intervals are columns such as `accuracy_low`, `accuracy_high`.
-        """
-        table = pd.DataFrame(map(dataclasses.asdict, self.differences))
-        for name in ("accuracy", "balanced_accuracy", "loss"):
-            # Too few samples have no interval.
-            ends = [found or (np.nan, np.nan) for found in table.pop(f"{name}_ci95")]
-            where = table.columns.get_loc(name) + 1
-            for offset, end in enumerate(("low", "high")):
-                table.insert(where + offset, f"{name}_{end}", [pair[offset] for pair in ends])
-        return table.assign(real=[pair.real for pair in self.differences])
+        """Returns one row a pair: the attributes of `Difference`, and whether it is `real`."""
+        return pd.DataFrame(self.to_dict()["differences"]).drop(columns="sentence")
 
 
 def compare(
@@ -172,22 +146,15 @@ def compare(
     ]
     if len(names) != len(reports) or len(set(names)) != len(names):
         raise ValueError(f"Expected {len(reports)} different `names`. Received: {list(names)}")
-    for name, report in zip(names, reports, strict=True):
-        _check_same_samples(names[0], reports[0], name, report)
-    pairs = [
-        Difference(
-            first=str(first),
-            second=str(second),
-            **_differ(report, other, num_resamples=num_resamples, seed=seed),
-        )
-        for (first, report), (second, other) in itertools.combinations(
-            zip(names, reports, strict=True), 2
-        )
-    ]
-    adjusted = stats.holm([pair.p_value for pair in pairs])
+    pairs = []
+    for i, j in itertools.combinations(range(len(names)), 2):
+        _check_same_samples(names[i], reports[i], names[j], reports[j])
+        values = _differ(reports[i], reports[j], num_resamples, seed)
+        pairs.append({"first": str(names[i]), "second": str(names[j]), **values})
+    adjusted = stats.holm([pair["p_value"] for pair in pairs])
     return Comparison(
         tuple(
-            dataclasses.replace(pair, p_adjusted=float(value))
+            Difference(**pair, p_adjusted=float(value))
             for pair, value in zip(pairs, adjusted, strict=True)
         )
     )
@@ -222,10 +189,6 @@ def _differ(
         "only_second": only_second,
         "p_value": float(binomtest(only_first, discordant).pvalue) if discordant else 1.0,
     }
-
-
-def _join(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _check_same_samples(

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from fer_lib.evaluation.base import Report
-from fer_lib.evaluation.inputs import check_pair, check_probabilities
+from fer_lib.evaluation.inputs import check_pair
 from fer_lib.evaluation.stats import wilson
 
 
@@ -26,8 +26,6 @@ class ConformalResult(Report):
         measured_ci95: Its 95% interval (Wilson).
         mean_size: Mean number of classes in a set.
         single: Share of sets with exactly one class.
-        empty: Share of sets with none, where no class is likely enough.
-        per_class: True class to the share of its samples whose set holds it; None if absent.
         threshold: The lowest probability of a class in the set.
         n: Number of samples measured on.
     """
@@ -37,8 +35,6 @@ class ConformalResult(Report):
     measured_ci95: tuple[float, float]
     mean_size: float
     single: float
-    empty: float
-    per_class: tuple[float | None, ...]
     threshold: float
     n: int
 
@@ -51,7 +47,7 @@ class ConformalResult(Report):
 
 
 def fit_conformal(y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9) -> float:
-    """Finds the probability from which on a class belongs to the prediction set.
+    """Finds the threshold of prediction sets: a class of at least this probability is in the set.
 
     Args:
         y_true: `int (n,)` true classes of samples that the model was not trained on.
@@ -74,20 +70,15 @@ def fit_conformal(y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9)
     return float(of_label[below - 1]) if below else 0.0
 
 
-def prediction_sets(y_prob: np.ndarray, threshold: float) -> np.ndarray:
-    """Returns which classes are in the set of each sample, `bool (n, num_classes)`."""
-    return check_probabilities(y_prob) >= threshold
-
-
 def measure_conformal(
     y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9, seed: int = 0
 ) -> ConformalResult:
     """Finds the threshold on a random half of the samples and measures the sets on the other.
 
     Args:
-        y_true: `int (n,)` true classes, at least two.
-        y_prob: `(n, num_classes)`, rows sum to 1.
-        coverage: Share of sets that are to hold the true class, in `(0, 1)`.
+        y_true: As `fit_conformal` takes it, at least two samples.
+        y_prob: As `fit_conformal` takes it.
+        coverage: As `fit_conformal` takes it.
         seed: Of the halves.
 
     Raises:
@@ -99,17 +90,14 @@ def measure_conformal(
     order = np.random.default_rng(seed).permutation(len(labels))
     fit, test = np.array_split(order, 2)
     threshold = fit_conformal(labels[fit], probabilities[fit], coverage)
-    sets = prediction_sets(probabilities[test], threshold)
+    sets = probabilities[test] >= threshold
     hit, sizes = sets[np.arange(len(test)), labels[test]], sets.sum(axis=1)
-    by_class = [hit[labels[test] == k] for k in range(probabilities.shape[1])]
     return ConformalResult(
         wanted=coverage,
         measured=float(hit.mean()),
         measured_ci95=tuple(map(float, wilson(hit.sum(), len(hit)))),
         mean_size=float(sizes.mean()),
         single=float((sizes == 1).mean()),
-        empty=float((sizes == 0).mean()),
-        per_class=tuple(float(hits.mean()) if len(hits) else None for hits in by_class),
         threshold=threshold,
         n=len(test),
     )

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib.evaluation import selective
 from fer_lib.evaluation.agreement import VoteAgreement
 from fer_lib.evaluation.base import Report, interval_texts, plain, text_of
 from fer_lib.evaluation.conformal import ConformalResult
 from fer_lib.evaluation.inputs import Predictions
+from fer_lib.evaluation.selective import area_under_risk_coverage, at_coverage
 from fer_lib.evaluation.stats import wilson
 
 SCORES = {
@@ -47,9 +47,8 @@ class EvaluationReport(Report):
             the intervals as `precision_low`, `precision_high` and so on; NaN where undefined.
         confusion_matrix: `int64 (num_classes, num_classes)`, true classes in rows.
         ece: Expected calibration error of the confidences, bins of equal width.
-        ece_equal_count: The same with bins of equal count.
         ece_if_calibrated: What chance alone would give a perfectly calibrated model here.
-        reliability: Data of the reliability diagram, bins of equal width.
+        reliability: Data of the reliability diagram.
         risk_coverage: Error among the most confident predictions, see `selective.risk_coverage`.
         conformal: Prediction sets for 90% coverage, fitted on one half of the samples and
             measured on the other; None for a single sample.
@@ -72,7 +71,6 @@ class EvaluationReport(Report):
     per_class: pd.DataFrame
     confusion_matrix: np.ndarray
     ece: float
-    ece_equal_count: float
     ece_if_calibrated: float
     reliability: pd.DataFrame
     risk_coverage: pd.DataFrame
@@ -131,6 +129,8 @@ class EvaluationReport(Report):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all values as plain Python, ready for JSON; what is undefined is None."""
+        point = at_coverage(self.risk_coverage, 0.8)
+        kept = round(point.coverage * self.n)
         scores: dict[str, Any] = {}
         for name in SCORES:
             scores |= {name: getattr(self, name), f"{name}_ci95": self.intervals[name]}
@@ -142,13 +142,17 @@ class EvaluationReport(Report):
             "class_names": self.class_names,
             **scores,
             "ece": self.ece,
-            "ece_equal_count": self.ece_equal_count,
             "ece_if_calibrated": self.ece_if_calibrated,
             "per_class": {name: _class_dict(row) for name, row in self.per_class.iterrows()},
             "confusion_matrix": self.confusion_matrix,
             "most_confused": self.most_confused(),
             "reliability": self.reliability,
-            "selective": self._selective_dict(),
+            "selective": {
+                "area_under_risk_coverage": area_under_risk_coverage(self.risk_coverage),
+                "at_80_coverage": point._asdict(),
+                "accuracy_at_80_coverage": 1 - point.error,
+                "accuracy_at_80_coverage_ci95": wilson(round((1 - point.error) * kept), kept),
+            },
         }
         names = ("conformal", "agreement", "num_duplicates", "clean", "notes")
         return plain(values | {name: getattr(self, name) for name in names})
@@ -175,7 +179,7 @@ class EvaluationReport(Report):
                 for pair in pairs.to_records()
             )
             sentences.append(f"Most confused: {'; '.join(texts)}.")
-        point = selective.at_coverage(self.risk_coverage, 0.8)
+        point = at_coverage(self.risk_coverage, 0.8)
         sentences.append(
             f"Abstaining below a confidence of {point.threshold:.2f} leaves {point.coverage:.0%} "
             f"of the predictions, with an accuracy of {1 - point.error:.3f}."
@@ -191,18 +195,6 @@ class EvaluationReport(Report):
                 rest = f"without them the accuracy is {self.clean.accuracy:.3f} ({ends})."
             sentences.append(f"{found}; {rest}")
         return [*sentences, *self.notes]
-
-    def _selective_dict(self) -> dict[str, Any]:
-        most = selective.at_coverage(self.risk_coverage, 0.8)
-        good = selective.at_error(self.risk_coverage, 0.1)
-        kept = round(most.coverage * self.n)
-        return {
-            "area_under_risk_coverage": selective.area_under_risk_coverage(self.risk_coverage),
-            "accuracy_at_80_coverage": 1 - most.error,
-            "accuracy_at_80_coverage_ci95": wilson(round((1 - most.error) * kept), kept),
-            "at_80_coverage": most._asdict(),
-            "at_10_error": good and good._asdict(),
-        }
 
 
 def _class_dict(row: pd.Series) -> dict[str, Any]:

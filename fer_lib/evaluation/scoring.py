@@ -99,10 +99,7 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
         name: stats.interval(replicates, shares.get(name), total)
         for name, replicates in overall(drawn).items()
     }
-    bins, equal_count = (
-        calibration.reliability(y_pred == y_true, confidence, strategy=strategy)
-        for strategy in ("equal_width", "equal_count")
-    )
+    bins = calibration.reliability(y_pred == y_true, confidence)
     drawn_counts = drawn[:, :-3].reshape(-1, num_classes, num_classes)
     votes = predictions.votes
     return EvaluationReport(
@@ -112,7 +109,6 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
         per_class=_score_classes(counts, drawn_counts, names),
         confusion_matrix=counts,
         ece=calibration.calibration_error(bins),
-        ece_equal_count=calibration.calibration_error(equal_count),
         ece_if_calibrated=calibration.error_if_calibrated(confidence, seed=seed),
         reliability=bins,
         risk_coverage=selective.risk_coverage(y_true, y_prob),

@@ -72,23 +72,3 @@ def at_coverage(curve: pd.DataFrame, coverage: float = 0.8) -> OperatingPoint:
         raise ValueError(f"Expected `coverage` in (0, 1]. Received: {coverage}")
     enough = curve["coverage"] >= coverage - 1e-12
     return OperatingPoint(*map(float, curve[enough].iloc[0]))
-
-
-def at_error(curve: pd.DataFrame, max_error: float = 0.1) -> OperatingPoint | None:
-    """Finds the lowest threshold at which no more than this share of the predictions is wrong.
-
-    Args:
-        curve: What `risk_coverage` returns.
-        max_error: Wanted share of wrong predictions, in `[0, 1]`.
-
-    Returns:
-        The operating point with the highest coverage, or None where even the most confident
-        predictions are wrong more often.
-
-    Raises:
-        ValueError: `max_error` is outside `[0, 1]`.
-    """
-    if not 0 <= max_error <= 1:
-        raise ValueError(f"Expected `max_error` in [0, 1]. Received: {max_error}")
-    good = curve[curve["risk"] <= max_error]
-    return None if good.empty else OperatingPoint(*map(float, good.iloc[-1]))

@@ -123,7 +123,6 @@ def slice_report(
     metadata: Any,
     columns: str | Sequence[str] | None = None,
     *,
-    bins: Mapping[str, int | Sequence[float]] | None = None,
     min_size: int = 30,
     num_permutations: int = 9999,
     seed: int = 0,
@@ -145,11 +144,9 @@ def slice_report(
         report: What `evaluate` returned.
         metadata: What is known of the samples, one row each, in the report's order: a table, a
             dictionary of columns, one column, or a `FaceDataset` with `metadata`. Rows where a
-            column has no value are left out of it. For groups of several columns together, join
-            them: `metadata["age"].astype(str) + " " + metadata["light"]`.
+            column has no value are left out of it. `pd.qcut(metadata["age"], 3)` makes groups of
+            numbers; `metadata["age"].astype(str) + " " + metadata["light"]` joins two columns.
         columns: Which columns to slice by, each by itself; may be left out where there is one.
-        bins: For a column of many numbers: how many groups of about equal size, or the edges of
-            the groups (each holds its upper edge, the first its lower one, too).
         min_size: Samples below which nothing is claimed, at least 1.
         num_permutations: Of each test; p is never below `1 / (num_permutations + 1)`.
         seed: Of the permutations.
@@ -158,8 +155,7 @@ def slice_report(
         The report on the groups.
 
     Raises:
-        ValueError: Another number of rows, an unknown column, a column of many different values
-            without `bins`, or bins that cannot be made.
+        ValueError: Another number of rows, an unknown column, or one of many different values.
 
     Example:
         >>> from fer_lib.evaluation import evaluate
@@ -179,7 +175,7 @@ def slice_report(
     labels, names = report.predictions.labels, report.class_names
     correct = report.predictions.probabilities.argmax(axis=1) == labels
     groups, recalls, gaps, notes = [], [], [], []
-    for column, found in group_samples(metadata, columns, bins, report.n).items():
+    for column, found in group_samples(metadata, columns, report.n).items():
         values = np.asarray(found.categories, object)
         # Samples, and correct ones, of each group and class.
         sizes, right = np.zeros((2, len(values), len(names)), int)

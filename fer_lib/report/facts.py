@@ -12,7 +12,7 @@ def card_rows(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("network", recipe.get("variant")),
         ("parameters", _count(card.get("parameters"))),
-        ("multiply-adds a face", _count(card.get("multiply_adds"))),
+        ("multiply-adds per face", _count(card.get("multiply_adds"))),
         ("trained on", _describe(data.get("training"))),
         ("selected on", _describe(data.get("validation"))),
         ("epoch selected", _of(card.get("selected_epoch"), recipe.get("epochs"))),
@@ -24,18 +24,19 @@ def card_rows(card: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def card_warnings(card: Mapping[str, Any], data_hash: str | None) -> list[str]:
-    """Says where the pictures that were scored have had a part in the making of the model."""
+    """Says where the images that were scored have had a part in the making of the model."""
     data = card.get("data", {})
     warnings = []
     if data_hash and data_hash == data.get("training", {}).get("sha256"):
         warnings.append(
-            "The model was trained on these very pictures: the scores say how well it remembers, "
-            "not how well it recognises."
+            "The model was trained on these very images: the scores say how well it remembers, "
+            "not how well it generalizes."
         )
     if data_hash and data_hash == data.get("validation", {}).get("sha256"):
         warnings.append(
-            "The epoch and the temperature of the model were selected on these very pictures: the "
-            "scores are a little kind. Report the final score on pictures that had no part in that."
+            "The epoch and the temperature of the model were selected on these very images: the "
+            "scores are optimistically biased. Report the final score on images that had no part "
+            "in that."
         )
     return warnings
 

@@ -1,7 +1,7 @@
-"""From an `EvaluationReport` to the page: what each section says, as plain values for the template.
+"""From an `EvaluationReport` to the page: what each section says, as tables for the template.
 
 The same input gives the same bytes: there is no date, and figures have no random names. The page
-holds no picture of a face.
+holds no image of a face.
 """
 
 from __future__ import annotations
@@ -12,25 +12,42 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 
 import fer_lib
-from fer_lib.evaluation import EvaluationReport, compare
+from fer_lib.evaluation import Comparison, EvaluationReport, RobustnessReport, compare
+from fer_lib.evaluation.base import p_text, text_of
 from fer_lib.files import write_text
 from fer_lib.report import figures
 from fer_lib.report.facts import card_rows, card_warnings
 
-# Score -> what it is called, whether it is a share, what it says.
-_SCORES = {
-    "accuracy": ("accuracy", True, "share of the pictures that are named as they are labelled"),
-    "balanced_accuracy": ("balanced accuracy", True, "mean recall: every class counts alike"),
-    "macro_f1": ("macro F1", False, "mean F1: every class counts alike, 0 to 1"),
-    "kappa": ("Cohen's kappa", False, "agreement beyond chance: 0 is chance, 1 is perfect"),
-    "top2_accuracy": ("top-2 accuracy", True, "the label is among the two likeliest classes"),
-    "loss": ("loss", False, "cross-entropy in nats; lower is better"),
-    "brier": ("Brier score", False, "squared distance from the truth, 0 to 2; lower is better"),
+# Id -> title; the optional ones are left out where there is nothing to show.
+_SECTIONS = {
+    "scored": "What was scored",
+    "scores": "Scores",
+    "classes": "Class by class",
+    "confusions": "Confusions",
+    "calibration": "Calibration: does the confidence mean what it says?",
+    "abstaining": "Abstaining when unsure",
+    "sets": "Prediction sets: several classes instead of one",
+    "votes": "What people said",
+    "comparison": "Comparison",
+    "robustness": "Robustness to corrupted images",
+    "model": "The model",
+    "reading": "How to read this",
+    "limits": "Limits and responsible use",
 }
+# What a score says, in the order of the report's table.
+_MEANINGS = (
+    "share of the images that are classified correctly",
+    "mean recall: every class counts alike",
+    "mean F1: every class counts alike, 0 to 1",
+    "agreement beyond chance: 0 is chance, 1 is perfect",
+    "the label is among the two most probable classes",
+    "in nats; lower is better",
+    "squared distance from the truth, 0 to 2; lower is better",
+    "distance of confidence and accuracy; lower is better",
+)
 
 
 def write_report(
@@ -39,7 +56,7 @@ def write_report(
     *,
     others: Sequence[EvaluationReport] = (),
     card: Mapping[str, Any] | None = None,
-    robustness: Any = None,
+    robustness: RobustnessReport | None = None,
     details: Mapping[str, str] | None = None,
 ) -> Path:
     """Writes an evaluation as one self-contained web page, to read, print, grade or cite.
@@ -49,18 +66,18 @@ def write_report(
         report: What `evaluate` returned.
         others: Reports of other models on the same samples, to compare with.
         card: What is known of the model, `Pretrained.card`.
-        robustness: What `robustness_suite` returned, or a table with its columns `title`,
-            `severity` and `accuracy`.
+        robustness: What `robustness_suite` returned.
         details: More on what was scored, such as `{"split": "PublicTest"}`.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: The others were scored on other samples, or the table lacks a column.
+        ValueError: The others were scored on other samples.
         OSError: The file cannot be written.
 
     Example:
+        >>> import numpy as np
         >>> from fer_lib import evaluate
         >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
         >>> report = evaluate(np.array([0, 1, 1]), probabilities, ["cat", "dog"])
@@ -76,7 +93,7 @@ def render_report(
     *,
     others: Sequence[EvaluationReport] = (),
     card: Mapping[str, Any] | None = None,
-    robustness: Any = None,
+    robustness: RobustnessReport | None = None,
     details: Mapping[str, str] | None = None,
 ) -> str:
     """Returns the page that `write_report` writes, as HTML; see there."""
@@ -88,133 +105,79 @@ def render_report(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {
-        "percent": percent,
-        "number": number,
-        "points": points,
-        "count": "{:,}".format,
-    }
-    model = report.predictions.model or "model"
+    environment.filters |= {"percent": "{:.1%}".format, "cell": text_of}
     comparison = compare(report, *others) if others else None
-    values = report.to_dict()
+    optional = {"sets": report.conformal, "votes": report.agreement}
+    optional |= {"comparison": comparison, "robustness": robustness}
+    values, card = report.to_dict(), card or {}
+    confused = report.most_confused(8)
+    rows = card_rows(card)
     return environment.get_template("template.html").render(
         version=fer_lib.__version__,
-        model=model,
-        dataset=report.predictions.dataset or "data set without a name",
+        model=report.model or "model",
+        dataset=report.dataset or "data set without a name",
+        sections={k: title for k, title in _SECTIONS.items() if optional.get(k, True) is not None},
         report=report,
         values=values,
-        scored=_scored_rows(report, model, details or {}),
-        warnings=[*card_warnings(card or {}, report.predictions.data_hash), *report.notes],
-        scores=_score_rows(report),
-        classes=_class_rows(report),
-        weakest=_weakest(values["per_class"]),
-        rarest=report.per_class["support"].min(),
-        majority=report.per_class["support"].max() / report.n,
-        confused=report.most_confused(8).to_dict("records"),
-        compared=[(other.predictions.model or "model", other) for other in (report, *others)],
+        warnings=[*card_warnings(card, report.predictions.data_hash), *report.notes],
+        scored=_facts(_scored_rows(report, details or {})),
+        scores=_scores(report),
+        classes=report.tables()[1][1],
+        confused=None if confused.empty else confused.iloc[:, :4].set_index("true"),
+        verdicts=report.agreement and pd.DataFrame({"images": report.agreement.errors}),
         comparison=comparison,
-        robustness=_robustness_rows(robustness),
-        card=card_rows(card or {}),
+        compared=_compared((report, *others)),
+        differences=comparison and _differences(comparison),
+        robustness=robustness,
+        card=_facts(rows) if rows else None,
         figures=figures.draw_all(report),
+        data={"report": values, "comparison": comparison and comparison.to_dict()},
     )
 
 
-def percent(value: float | None, digits: int = 1) -> str:
-    """Writes a share as percent, or a dash where it is undefined."""
-    return "\N{EN DASH}" if value is None or np.isnan(value) else f"{100 * value:.{digits}f} %"
+def _facts(rows: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(rows).set_index(0)
 
 
-def points(value: float) -> str:
-    """Writes a difference of shares in percentage points, with its sign."""
-    text = f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
-    return "0.0" if text[1:] == "0.0" else text
-
-
-def number(value: float | None) -> str:
-    """Writes a number with three digits, or a dash where it is undefined."""
-    return (
-        "\N{EN DASH}"
-        if value is None or np.isnan(value)
-        else f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
-    )
-
-
-def ends(interval: Sequence[float] | None, share: bool = True) -> str:
-    """Writes an interval, or a dash where there is none."""
-    if interval is None or np.isnan(interval[0]):
-        return "\N{EN DASH}"
-    low, high = interval
-    return f"{100 * low:.1f} to {100 * high:.1f} %" if share else f"{number(low)} to {number(high)}"
-
-
-def _scored_rows(
-    report: EvaluationReport, model: str, details: Mapping[str, str]
-) -> list[tuple[str, str]]:
-    rows = [
-        ("model", model),
-        ("data set", report.predictions.dataset or "without a name"),
-        *((str(name), str(value)) for name, value in details.items()),
-        ("pictures", f"{report.n:,}"),
-        ("classes", ", ".join(report.class_names)),
-    ]
-    if report.num_duplicates is not None:
-        rows.append(("also among the training pictures", f"{report.num_duplicates:,}"))
-    if report.predictions.data_hash:
-        rows.append(("sha256 of pictures and labels", report.predictions.data_hash))
-    return rows
-
-
-def _score_rows(report: EvaluationReport) -> list[dict[str, Any]]:
-    rows = []
-    for name, (title, share, meaning) in _SCORES.items():
-        columns = []
-        for part in (report, report.clean):
-            if part is not None:
-                value = getattr(part, name)
-                shown = percent(value) if share else number(value)
-                columns.append((shown, ends(part.intervals[name], share)))
-        rows.append({"title": title, "meaning": meaning, "columns": columns})
-    return rows
-
-
-def _class_rows(report: EvaluationReport) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "support": int(row["support"]),
-            "recall": row["recall"],
-            "recall_ends": ends((row["recall_low"], row["recall_high"])),
-            "precision": row["precision"],
-            "precision_ends": ends((row["precision_low"], row["precision_high"])),
-            "f1": row["f1"],
-        }
-        for name, row in report.per_class.iterrows()
-    ]
-
-
-def _weakest(per_class: Mapping[str, Any]) -> tuple[str, float] | None:
-    found = {name: row["recall"] for name, row in per_class.items() if row["recall"] is not None}
-    return min(found.items(), key=lambda item: item[1]) if found else None
-
-
-def _robustness_rows(robustness: Any) -> dict[str, Any] | None:
-    """Returns the table of corruptions by severity, from a report or a table of it."""
-    if robustness is None:
-        return None
-    of_report = hasattr(robustness, "to_frame")
-    table = robustness.to_frame() if of_report else pd.DataFrame(robustness)
-    missing = {"title", "severity", "accuracy"} - set(table.columns)
-    if missing:
-        raise ValueError(
-            "Expected `robustness` with the columns title, severity and accuracy. "
-            f"Received: {list(table.columns)}"
-        )
-    pivot = table.pivot_table("accuracy", "title", "severity", sort=False, aggfunc="mean")
-    return {
-        "severities": [str(severity) for severity in pivot.columns],
-        "rows": [
-            (title, list(row)) for title, row in zip(pivot.index, pivot.to_numpy(), strict=True)
-        ],
-        "clean": robustness.accuracy if of_report else None,
-        "clean_n": robustness.n if of_report else None,
+def _scored_rows(report: EvaluationReport, details: Mapping[str, str]) -> list[tuple[str, str]]:
+    rows = {
+        "model": report.model,
+        "data set": report.dataset,
+        **details,
+        "images": f"{report.n:,}",
+        "classes": ", ".join(report.class_names),
+        "also among the training images": report.num_duplicates,
+        "sha256 of images and labels": report.predictions.data_hash,
     }
+    return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]
+
+
+def _scores(report: EvaluationReport) -> pd.DataFrame:
+    table = report.tables()[0][1].rename_axis("score")
+    if report.clean is not None:
+        name = f"without duplicates, {report.clean.n:,}"
+        clean = report.clean.tables()[0][1].set_axis([name, f"{name}: 95% interval"], axis=1)
+        table = table.join(clean)
+    return table.assign(**{"what it says": _MEANINGS})
+
+
+def _compared(reports: Sequence[EvaluationReport]) -> pd.DataFrame:
+    names = ["accuracy", "balanced_accuracy", "macro_f1", "loss", "ece"]
+    rows = [[getattr(report, name) for name in names] for report in reports]
+    models = pd.Index([report.model or "model" for report in reports], name="model")
+    return pd.DataFrame(rows, models, [name.replace("_", " ") for name in names])
+
+
+def _differences(comparison: Comparison) -> pd.DataFrame:
+    rows = {}
+    for pair in comparison.differences:
+        rows[f"{pair.first} \N{MINUS SIGN} {pair.second}"] = {
+            "accuracy": pair.accuracy,
+            "its 95% interval": pair.accuracy_ci95,
+            "loss": pair.loss,
+            "the loss' interval": pair.loss_ci95,
+            "correct alone": f"{pair.only_first:,} and {pair.only_second:,}",
+            "McNemar p": p_text(pair.p_value),
+            "p, Holm": p_text(pair.p_adjusted),
+        }
+    return pd.DataFrame.from_dict(rows, "index").rename_axis("pair")
