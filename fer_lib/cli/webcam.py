@@ -20,9 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from fer_lib.webcam import desktop, run_webcam
+    from fer_lib.webcam import run_webcam
+    from fer_lib.webcam.window import check_display
 
-    desktop.check_display()  # before the seconds that the networks take
+    check_display()  # before the seconds that the networks take
     camera = int(arguments.camera) if arguments.camera.isdecimal() else arguments.camera
     table = run_webcam(camera, make_recognizer(arguments), output=arguments.output)
     frames = table["frame"].nunique()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 
 import av
 from av.stream import Disposition
@@ -55,6 +56,7 @@ def open_container(name: str, timeout_s: float = TIMEOUT_S) -> av.container.Inpu
             options["rtsp_transport"] = "tcp"
     else:
         options |= {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+    started = time.monotonic()
     try:
         return av.open(
             name if remote else f"file:{os.path.abspath(name)}",
@@ -64,11 +66,10 @@ def open_container(name: str, timeout_s: float = TIMEOUT_S) -> av.container.Inpu
         )
     except PermissionError:
         raise PermissionError(f"No permission to read {name!r}.") from None
-    except av.error.ExitError:  # PyAV's own timeout
-        raise TimeoutError(
-            f"Expected a video. {name!r} gave no answer in {timeout_s:g} s; is the stream running?"
-        ) from None
     except (av.FFmpegError, OSError, ValueError) as error:
+        if remote and time.monotonic() - started >= timeout_s:
+            hint = f"gave no answer in {timeout_s:g} s; is the stream running?"
+            raise TimeoutError(f"Expected a video. {name!r} {hint}") from error
         reason = str(getattr(error, "strerror", None) or error) or type(error).__name__
         hint = "It is no video, or its index is cut off"
         hint = "Cannot open the stream; is it running?" if remote else hint

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import av
-import cv2
 import numpy as np
 
 from fer_lib.files import expand_user
@@ -59,6 +58,7 @@ class VideoSource:
         name: What it is called in messages.
         file: The video file, else `None`.
         images: The files of a folder, else `None`.
+        is_camera: Whether it is a camera of this computer.
         is_live: Whether it is a camera, or an address that does not say when it ends.
         num_frames: How many frames are expected, or `None`.
         rate: Frames per second, on average.
@@ -89,7 +89,7 @@ class VideoSource:
         self.name = _without_scheme(str(source))
         self.file: Path | None = None
         self.images: list[Path] | None = None
-        self.is_live = False
+        self.is_camera = self.is_live = False
         self.num_frames: int | None = None
         self.rate = float(fps)
         self.lost = 0
@@ -99,10 +99,10 @@ class VideoSource:
         if is_address(self.name):
             self._open()
         elif isinstance(source, int) or path.is_char_device():
-            self.is_live = True
+            self.is_camera = self.is_live = True
             capture = open_camera(source if isinstance(source, int) else str(path))
             self._stack.callback(capture.release)
-            self._frames = self._read_camera(capture)
+            self._frames = (VideoFrame(n, *frame) for n, frame in enumerate(read_camera(capture)))
         elif path.is_dir():
             self.images = sorted(find_images(path), key=_natural)
             self.num_frames = len(self.images)
@@ -158,10 +158,6 @@ class VideoSource:
             yield VideoFrame(index, index / self.rate, image)
         if self.lost == len(self.images):
             raise OSError(f"Expected a folder of images. Of {self.name!r} none can be read.")
-
-    def _read_camera(self, capture: cv2.VideoCapture) -> Iterator[VideoFrame]:
-        for index, (time_s, image) in enumerate(read_camera(capture)):
-            yield VideoFrame(index, time_s, image)
 
     def _read_container(self) -> Iterator[VideoFrame]:
         """Frames to the end; a live connection that breaks off is opened again once."""

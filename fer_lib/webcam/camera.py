@@ -1,7 +1,7 @@
 """A camera whose newest frame is always at hand: a thread reads, nothing queues.
 
-Who is slower than the camera misses frames instead of falling behind. A video file plays at its own
-speed, so that it can stand in for a camera.
+If you are slower than the camera, you miss frames instead of falling behind. A video file plays at
+its own speed, so that it can stand in for a camera.
 """
 
 from __future__ import annotations
@@ -9,29 +9,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from pathlib import Path
-from typing import NamedTuple
 
-import cv2
-import numpy as np
+from fer_lib.video import VideoFrame, VideoSource
 
-# A camera may leave out a frame; one that leaves out all for so long is gone.
-_SILENCE_S = 3.0
 _CLOSE_S = 5.0
-
-
-class CameraFrame(NamedTuple):
-    """One frame.
-
-    Attributes:
-        image: RGB `uint8 (height, width, 3)`.
-        time_s: Seconds since the camera was opened; of a video file, its own time.
-        number: How many frames the camera gave before this one.
-    """
-
-    image: np.ndarray
-    time_s: float
-    number: int
 
 
 class Camera:
@@ -40,26 +21,34 @@ class Camera:
     Used as `with Camera(0) as camera:`, it is released whatever happens.
 
     Args:
-        source: The number of a camera (0 is the first), the address of a live stream
-            (`"rtsp://..."`), or a video file that plays at its own speed.
+        source: The number of a camera (0 is the first), its device (`"/dev/video0"`), the address
+            of a live stream (`"rtsp://..."`), or a video file that plays at its own speed.
         idle_s: The camera closes by itself when nobody has asked for a frame for so many seconds.
             `None`: never.
+        timeout_s: Seconds that an address may take to answer, and to send more.
+
+    Attributes:
+        source: The `VideoSource` that is read.
 
     Raises:
-        OSError: No such camera, or a file that is no video.
+        OSError: No such camera, an address that does not answer, or a file that is no video.
 
     Example:
         >>> with Camera(0) as camera:  # doctest: +SKIP
         ...     image = camera.read(timeout_s=1).image
     """
 
-    def __init__(self, source: int | str | os.PathLike[str] = 0, *, idle_s: float | None = None):
-        self.source = source
-        self._is_file = not isinstance(source, int) and "://" not in str(source)
-        self._capture = _open(source, self._is_file)
+    def __init__(
+        self,
+        source: int | str | os.PathLike[str] = 0,
+        *,
+        idle_s: float | None = None,
+        timeout_s: float = 10.0,
+    ) -> None:
+        self.source = VideoSource(source, timeout_s=timeout_s)
         self._idle_s = idle_s
         self._asked_at = time.monotonic()
-        self._newest: CameraFrame | None = None
+        self._newest: VideoFrame | None = None
         self._returned = -1
         self._error: OSError | None = None
         self._ended = False
@@ -80,8 +69,10 @@ class Camera:
         with self._changed:
             return self._ended and not self._has_new()
 
-    def read(self, timeout_s: float = 1.0) -> CameraFrame | None:
+    def read(self, timeout_s: float = 1.0) -> VideoFrame | None:
         """Returns the newest frame, once; `None` where no new one comes within `timeout_s`.
+
+        Its `time_s` counts from the opening of the camera; that of a video file is its own.
 
         Raises:
             OSError: The camera gives no frames any more, as one that was unplugged.
@@ -90,7 +81,7 @@ class Camera:
             self._asked_at = time.monotonic()
             self._changed.wait_for(lambda: self._has_new() or self._ended, timeout_s)
             if self._has_new():
-                self._returned = self._newest.number
+                self._returned = self._newest.index
                 return self._newest
             if self._error is not None:
                 raise self._error
@@ -102,76 +93,34 @@ class Camera:
         self._thread.join(_CLOSE_S)
 
     def _has_new(self) -> bool:
-        return self._newest is not None and self._newest.number > self._returned
+        return self._newest is not None and self._newest.index > self._returned
 
     def _run(self) -> None:
         error = None
         try:
-            self._read_frames()
+            # Closed by the thread that reads: OpenCV's captures do not bear two threads.
+            with self.source:
+                self._read_frames()
         except Exception as raised:  # told to whoever reads, in `read`
-            error = OSError(f"The camera {self.source!r} failed: {raised}")
+            error = OSError(f"The camera {self.source.name!r} failed: {raised}")
             error.__cause__ = raised
-        finally:
-            # Released by the thread that reads: OpenCV's captures do not bear two threads.
-            self._capture.release()
-            with self._changed:
-                self._error = self._error or error
-                self._ended = True
-                self._changed.notify_all()
+        with self._changed:
+            self._error, self._ended = error, True
+            self._changed.notify_all()
 
     def _read_frames(self) -> None:
-        started = last = time.monotonic()
-        number = 0
-        while not self._stop.is_set() and not self._is_idle():
-            worked, image = self._capture.read()
+        started = time.monotonic()
+        for frame in self.source:
             now = time.monotonic()
-            if not worked:
-                if self._is_file:
-                    return
-                if now - last > _SILENCE_S:
-                    self._error = OSError(
-                        f"The camera {self.source!r} gives no more frames; was it unplugged?"
-                    )
-                    return
-                time.sleep(0.01)
-                continue
-            time_s = now - started
-            if self._is_file:
-                time_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                self._stop.wait(max(0.0, started + time_s - now))
-            last = now
-            frame = CameraFrame(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), time_s, number)
-            number += 1
+            if self.source.is_live:
+                frame = frame._replace(time_s=now - started)
+            else:
+                self._stop.wait(max(0.0, started + frame.time_s - now))
+            is_idle = self._idle_s is not None and now - self._asked_at > self._idle_s
+            if self._stop.is_set() or is_idle:
+                return
             with self._changed:
                 self._newest = frame
                 self._changed.notify_all()
-
-    def _is_idle(self) -> bool:
-        return self._idle_s is not None and time.monotonic() - self._asked_at > self._idle_s
-
-
-def _open(source: int | str | os.PathLike[str], is_file: bool) -> cv2.VideoCapture:
-    if isinstance(source, bool) or not isinstance(source, (int, str, os.PathLike)):
-        raise TypeError(
-            "Expected `camera` as a number, an address or the path of a video file. "
-            f"Received: {source!r}"
-        )
-    if is_file and not Path(source).is_file():
-        raise FileNotFoundError(
-            f"Expected the number of a camera or a video file. {str(source)!r} does not exist."
-        )
-    # OpenCV prints several lines about each camera that is not there.
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        capture = cv2.VideoCapture(source if isinstance(source, int) else str(source))
-    finally:
-        cv2.utils.logging.setLogLevel(level)
-    if capture.isOpened():
-        return capture
-    capture.release()
-    if is_file:
-        raise OSError(f"Expected a video file. {str(source)!r} holds no video that OpenCV reads.")
-    raise OSError(
-        f"No camera answers at {source!r}. Connect one, close the program that uses it, or name "
-        "another one (--camera 1) or a video file."
-    )
+        if self.source.is_live:
+            raise OSError("it gives no more frames; was it unplugged?")
