@@ -281,6 +281,10 @@ CSV_FAULTS = {
         lambda lines: [*lines[:9], lines[9][:500]],
         "row 8: expected `Usage` among",
     ),
+    "more fields": (
+        lambda lines: broken(lines, 3, 2, "Training,1,2"),
+        "expected a table with commas.*line 5",
+    ),
     "binary": (lambda lines: ["\x00\x01\x02"], "expected the columns"),
 }
 

@@ -188,6 +188,13 @@ def test_times_of_a_joined_recording_increase(tmp_path):
     assert (np.diff(times) > 0).all() and 2.5 < times[-1] < 3.5
 
 
+@pytest.mark.parametrize("start", [-16.3, -0.01, 1e9])
+def test_a_clock_starts_at_zero_where_the_files_start_is_wrong(start):
+    clock = Clock(0.1)
+    times = [clock.follow(start + step) for step in (0.0, 0.1, 0.3)]
+    assert times == pytest.approx([0.0, 0.1, 0.3], abs=1e-5)
+
+
 def test_a_clock_follows_jumps_and_gaps():
     clock = Clock(0.1)
     times = [clock.follow(time_s) for time_s in (0.0, 0.1, None, 0.19, 5.0, 1e6, 1e6 + 0.1, 3.0)]

@@ -159,7 +159,8 @@ def read_table(file: Path | IO[bytes], name: str) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         table = pd.DataFrame(columns=["an empty file"])
     except pd.errors.ParserError as error:
-        raise ValueError(f"{name}: expected a table with commas. Received: {error}") from None
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{name}: expected a table with commas. Received: {reason}") from None
     return table.rename(columns=lambda column: str(column).strip().lower())
 
 

@@ -8,7 +8,7 @@ _MIN_STEP_S = 1e-3
 
 
 class Clock:
-    """Makes times strictly increasing, also where joined recordings restart their clock."""
+    """Makes times strictly increasing from 0 on, also where joined recordings restart theirs."""
 
     def __init__(self, step_s: float) -> None:
         self._step_s = step_s
@@ -20,6 +20,8 @@ class Clock:
         last_s = self._last_s
         if last_s is None:
             self._last_s = time_s or 0.0
+            if not 0 <= self._last_s < _MAX_AHEAD_S:  # the file's start is wrong, not its steps
+                self._shift_s, self._last_s = -self._last_s, 0.0
             return self._last_s
         new_s = last_s + self._step_s if time_s is None else time_s + self._shift_s
         if not -_MAX_BACK_S < new_s - last_s < _MAX_AHEAD_S:
