@@ -7,8 +7,6 @@ import html
 import json
 import os
 import re
-import textwrap
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +15,14 @@ import pandas as pd
 from fer_lib.audit.finding import Finding, listing, plural
 from fer_lib.datasets.contact_sheet import data_uri
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.evaluation.base import Report
+from fer_lib.files import write_text
 
-_WIDTH = 80
 _MAX_THUMBNAILS, _SIDE = 8, 48
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class AuditReport:
+class AuditReport(Report):
     """What is wrong with a data set, and what it is made of.
 
     `report["exact_leak"]` is the finding of that name, `"exact_leak" in report` tells whether there
@@ -79,11 +78,11 @@ class AuditReport:
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """Returns `to_dict()` as JSON text, and writes it to `path` where one is given."""
-        text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
         # Lists of numbers in one line each: thousands of lines with one index are hard to read.
-        text = re.sub(r"\[[\d,\s]+\]", lambda found: json.dumps(json.loads(found[0])), text)
+        short = re.compile(r"\[[\d,\s]+\]")
+        text = short.sub(lambda found: json.dumps(json.loads(found[0])), super().to_json())
         if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+            write_text(path, text + "\n")
         return text
 
     def to_frame(self) -> pd.DataFrame:
@@ -91,39 +90,33 @@ class AuditReport:
         columns = ["severity", "name", "count", "title", "meaning", "remedy"]
         return pd.DataFrame([vars(finding) for finding in self.findings], columns=columns)
 
-    def __repr__(self) -> str:
+    def title(self) -> str:
+        """Returns what was examined, and the names of the findings."""
+        height, width, channels = self.dataset.images.shape[1:]
+        names, sizes = np.unique(self.dataset.split, return_counts=True)
+        splits = [f", {name} {n:,}" for name, n in zip(names, sizes, strict=True) if name]
+        images = f"{plural(len(self.dataset), 'image')} {width}x{height}x{channels}"
         found = ", ".join(finding.name for finding in self.findings)
-        return f"AuditReport({self.dataset.name!r}: {found or 'nothing found'})"
+        found = f"Found: {found}." if found else "Nothing found."
+        return f"{self.dataset.name}: {images}{''.join(splits)}. {found}"
 
-    def __str__(self) -> str:
-        lines = [textwrap.fill(self._title(), _WIDTH), ""]
+    def sentences(self) -> list[str]:
+        """Says what was found, what it means and what to do, and what was not examined."""
+        texts = []
         for finding in self.findings:
-            title = f"{finding.severity.upper()} {finding.name}: {finding.title}."
-            text = f"{finding.meaning} What to do: {finding.remedy}"
-            if len(finding.indices):
-                text += f" Indices: {listing(finding.indices)}."
-            look = {"initial_indent": "  ", "subsequent_indent": "  "}
-            lines += [textwrap.fill(title, _WIDTH), textwrap.fill(text, _WIDTH, **look), ""]
-        return "\n".join([*lines, *(textwrap.fill(text, _WIDTH) for text in self._notes())])
+            text = f"{finding.severity.upper()} {finding.name}: {finding.title}. {finding.meaning}"
+            text += f" What to do: {finding.remedy}"
+            indices = f" Indices: {listing(finding.indices)}." if len(finding.indices) else ""
+            texts.append(text + indices)
+        return texts + [f"Not checked: {text}." for text in self.unchecked]
 
     def _repr_html_(self) -> str:
         table = self.to_frame().astype(str).map(html.escape)
         table["images"] = [self._thumbnails(finding) for finding in self.findings]
         with pd.option_context("display.max_colwidth", None):
             shown = table.to_html(escape=False, index=False, border=0) if len(table) else ""
-        notes = "".join(f"<p>{html.escape(text)}</p>" for text in self._notes())
-        return f"<p><b>{html.escape(self._title())}</b></p>{shown}{notes}"
-
-    def _title(self) -> str:
-        height, width, channels = self.dataset.images.shape[1:]
-        names, sizes = np.unique(self.dataset.split, return_counts=True)
-        splits = [f", {name} {n:,}" for name, n in zip(names, sizes, strict=True) if name]
-        title = f"{self.dataset.name}: {plural(len(self.dataset), 'image')} "
-        title += f"{width}x{height}x{channels}" + "".join(splits)
-        return title + ("." if self.findings else ". Nothing found.")
-
-    def _notes(self) -> list[str]:
-        return [f"Not checked: {text}." for text in self.unchecked]
+        unchecked = "".join(f"<p>Not checked: {html.escape(text)}.</p>" for text in self.unchecked)
+        return f"<p><b>{html.escape(self.title())}</b></p>{shown}{unchecked}"
 
     def _thumbnails(self, finding: Finding) -> str:
         """Returns a few of the images as HTML, with index, label and split as their titles."""

@@ -20,19 +20,23 @@ _MIN_OF_TWO_PEOPLE = 0.97
 def check_duplicates(dataset: FaceDataset) -> tuple[list[Finding], dict[str, Any]]:
     """Returns what is found of duplicates, and how many there are."""
     duplicates = find_all_duplicates(dataset.images)
-    rank = _ranks(dataset.split)
     unexpected = _unexpected(dataset, duplicates)
-    groups = {"exact": duplicates.exact_groups(), "near": duplicates.near_groups(unexpected)}
+    images = pd.DataFrame({"rank": _ranks(dataset.split), "label": dataset.labels})
+    tables = {
+        "exact": images.assign(group=duplicates.exact_groups()).query("group >= 0"),
+        "near": images.assign(group=duplicates.near_groups(unexpected)).query("group >= 0"),
+    }
     findings: list[Finding] = []
-    for kind in groups:
-        findings += _findings(dataset, rank, groups[kind], kind, _indices(findings))
-    findings += _shared_subjects(dataset, rank, _indices(findings))
+    for kind, table in tables.items():
+        findings += _findings(dataset, table, kind, _indices(findings))
+    findings += _shared_subjects(dataset, images["rank"].to_numpy(), _indices(findings))
+    labels_of = tables["exact"].groupby("group")["label"]
     return findings, {
         "distinct": int(duplicates.exact.max() + 1),
-        "exact_groups": len(groups["exact"]),
-        "conflicting_groups": sum(_has_conflict(dataset, group) for group in groups["exact"]),
+        "exact_groups": len(labels_of),
+        "conflicting_groups": int((labels_of.nunique() > 1).sum()),
         "near_pairs": int(unexpected.sum()),
-        "near_groups": len(groups["near"]),
+        "near_groups": tables["near"]["group"].nunique(),
     }
 
 
@@ -59,46 +63,40 @@ def _unexpected(dataset: FaceDataset, duplicates: Duplicates) -> np.ndarray:
     return ~known | ~(same_person & in_one_split | by_chance)
 
 
-def _has_conflict(dataset: FaceDataset, group: np.ndarray) -> bool:
-    return len(set(dataset.labels[group])) > 1
-
-
 def _indices(findings: Sequence[Finding]) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.int64), *(finding.indices for finding in findings)])
 
 
 def _findings(
-    dataset: FaceDataset, rank: np.ndarray, groups: Sequence[np.ndarray], kind: str, known: Any
+    dataset: FaceDataset, table: pd.DataFrame, kind: str, known: np.ndarray
 ) -> list[Finding]:
     """Returns up to three findings; `known` are images that other findings take out already."""
-    found: dict[str, list[tuple[np.ndarray, np.ndarray]]]
-    found = {"duplicates": [], "leak": [], "conflict": []}
-    for group in groups:
-        parts = {"leak": group[rank[group] > rank[group].min()]}
-        if _has_conflict(dataset, group):
-            parts["conflict"] = group
-        else:
-            parts["duplicates"] = group[pd.Series(rank[group]).duplicated()]
-        for what, part in parts.items():
-            if len(out := np.setdiff1d(part, known)):
-                found[what].append((group, out))
+    groups = table.groupby("group")
+    has_conflict = groups["label"].transform("nunique") > 1
+    first = groups["rank"].transform("idxmin")  # an image of the split that keeps the image
+    how = "pixel-identical to" if kind == "exact" else "nearly identical to"
     findings = []
-    for what, pairs in found.items():
-        if pairs:
-            out = np.concatenate([part for _, part in pairs])
-            sources = dataset.split[[group[rank[group].argmin()] for group, _ in pairs]]
-            how = "pixel-identical to" if kind == "exact" else "nearly identical to"
-            how = f"{'is' if len(out) == 1 else 'are'} {how}"
-            title = {
-                "duplicates": f"{plural(len(out), 'image')} {how} another of the same split "
-                "and label",
-                "leak": f"{listing_by_split(dataset.split[out])} {how} an image of "
-                + listing([name or "unnamed" for name in np.unique(sources)]),
-                "conflict": f"{plural(len(pairs), 'group')} of {'nearly ' * (kind == 'near')}"
-                f"identical images with different labels, {plural(len(out), 'image')}",
-            }[what]
-            named = tuple(tuple(group.tolist()) for group, _ in pairs)
-            findings.append(Finding(f"{kind}_{what}", title, out, named))
+    for what, chosen in (
+        ("duplicates", ~has_conflict & table.duplicated(["group", "rank"])),
+        ("leak", table["rank"] > table["rank"][first].to_numpy()),
+        ("conflict", has_conflict),
+    ):
+        out = np.setdiff1d(table.index[chosen], known)
+        if not len(out):
+            continue
+        named = np.unique(table["group"][out])
+        are = f"{'is' if len(out) == 1 else 'are'} {how}"
+        if what == "duplicates":
+            title = f"{plural(len(out), 'image')} {are} another of the same split and label"
+        elif what == "leak":
+            sources = np.unique(dataset.split[first[out]])
+            title = f"{listing_by_split(dataset.split[out])} {are} an image of "
+            title += listing([name or "unnamed" for name in sources])
+        else:
+            title = f"{plural(len(named), 'group')} of {'nearly ' * (kind == 'near')}identical "
+            title += f"images with different labels, {plural(len(out), 'image')}"
+        members = tuple(tuple(groups.groups[group].tolist()) for group in named)
+        findings.append(Finding(f"{kind}_{what}", title, out, members))
     return findings
 
 

@@ -36,7 +36,7 @@ class Duplicates:
     """Which images of a set are the same.
 
     Attributes:
-        exact: `int64 (n,)`, equal for images with the same pixels.
+        exact: `int64 (n,)`, equal for images with the same pixels, counted up from 0.
         near: `int64 (pairs, 2)`, pairs of images that are nearly the same; only the first of
             several exact duplicates is in them.
         correlations: `float32 (pairs,)`, of these pairs.
@@ -48,19 +48,18 @@ class Duplicates:
     correlations: np.ndarray
     mirrored: np.ndarray
 
-    def exact_groups(self) -> list[np.ndarray]:
-        """Returns the indices of each group of two or more images with the same pixels."""
-        return _groups(self.exact)
+    def exact_groups(self) -> np.ndarray:
+        """Returns the group of each image, equal for images with the same pixels; -1 if alone."""
+        return np.where(np.bincount(self.exact)[self.exact] > 1, self.exact, -1)
 
-    def near_groups(self, chosen: np.ndarray) -> list[np.ndarray]:
+    def near_groups(self, chosen: np.ndarray) -> np.ndarray:
         """Returns groups joined by the chosen near pairs `bool (pairs,)`, exact ones included."""
-        size = int(self.exact.max(initial=-1)) + 1
-        ends = self.exact[self.near[chosen]]
-        graph = sparse.coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), (size, size))
+        size = int(self.exact.max()) + 1
+        left, right = self.exact[self.near[chosen]].T
+        graph = sparse.coo_array((np.ones(len(left)), (left, right)), (size, size))
         component = sparse.csgraph.connected_components(graph, directed=False)[1]
-        joined = np.isin(component, component[ends[:, 0]])
-        groups = _groups(component[self.exact])
-        return [group for group in groups if joined[self.exact[group[0]]]]
+        groups = pd.factorize(component[self.exact])[0]
+        return np.where(np.isin(component, component[left])[self.exact], groups, -1)
 
 
 def find_all_duplicates(images: np.ndarray) -> Duplicates:
@@ -136,9 +135,3 @@ def _parts(gray: np.ndarray) -> np.ndarray:
     parts = gray.reshape(-1, count, _PART, count, _PART).swapaxes(2, 3).astype(np.float32)
     parts = parts.reshape(len(gray), count**2, _PART**2)
     return parts - parts.mean(axis=2, keepdims=True)
-
-
-def _groups(keys: np.ndarray) -> list[np.ndarray]:
-    """Returns the indices that share a key, of keys that occur twice or more, by first index."""
-    groups = pd.Series(keys).groupby(keys, sort=False).indices.values()
-    return sorted((group for group in groups if len(group) > 1), key=lambda group: group[0])
