@@ -76,7 +76,8 @@ def test_a_dead_reference_is_found(text: str, dead: list[str], tmp_path: Path) -
     assert dead_references(text, tmp_path, lessons) == dead
 
 
-def test_every_lesson_leads_to_the_next() -> None:
+def test_lessons_are_numbered_without_a_gap_and_lead_to_the_next() -> None:
+    assert sorted(LESSONS) == [f"{number:02}" for number in range(len(LESSONS))]
     names = [LESSONS[number] for number in sorted(LESSONS)]
     for name, following in pairwise(names):
         end = json.loads((NOTEBOOKS / name).read_text(encoding="utf-8"))["cells"][-1]["source"]

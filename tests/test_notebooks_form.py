@@ -103,6 +103,18 @@ def test_formatter_leaves_out_what_only_a_running_kernel_can_show() -> None:
     assert [output.data for output in notebook.cells[0].outputs] == [{"text/plain": "42"}]
 
 
+@pytest.mark.parametrize(("mode", "kept"), [("full run", True), ("demo", False)])
+def test_formatter_keeps_the_outputs_of_a_full_run(messy: Path, mode: str, kept: bool) -> None:
+    assert format_notebooks.main([str(messy)]) == 0
+    notebook = nbformat.read(messy, as_version=4)
+    notebook.cells[1].metadata["tags"] = ["full-run"]
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text=f"{mode} on FER2013\n")]
+    nbformat.write(notebook, messy)
+    assert format_notebooks.main([str(messy)]) == 0
+    [first, *_] = nbformat.read(messy, as_version=4).cells[1].outputs
+    assert (first.text == f"{mode} on FER2013\n") is kept
+
+
 @pytest.mark.parametrize(
     ("source", "problem"),
     [

@@ -44,6 +44,12 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     client.execute()
 
 
+def is_full_run(notebook: nbformat.NotebookNode) -> bool:
+    """Says whether the stored outputs are those of a full run on FER2013, which take hours."""
+    flags = [cell for cell in notebook.cells if "full-run" in cell.metadata.get("tags", [])]
+    return any("full run" in o.get("text", "") for cell in flags for o in cell.outputs)
+
+
 def clean(notebook: nbformat.NotebookNode) -> None:
     """Brings the notebook into the stored form, in place."""
     notebook.metadata = nbformat.from_dict(notebook_form.METADATA)
@@ -124,7 +130,10 @@ def main(arguments: list[str] | None = None) -> int:
             notebook = nbformat.read(path, as_version=4)
             execute(notebook, path.parent)
             clean(notebook)
-            nbformat.write(notebook, path)
+            if is_full_run(nbformat.read(path, as_version=4)):
+                print(f"{path}: keeps the outputs of its full run (run_lesson.py stores new ones)")
+            else:
+                nbformat.write(notebook, path)
             seconds_of[path] = time.perf_counter() - started
             print(f"{path}: ran in {seconds_of[path]:.0f} s")
         for problem in notebook_form.stored_problems(path):
