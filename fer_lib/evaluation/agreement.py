@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from fer_lib.evaluation.base import Report
-from fer_lib.evaluation.inputs import check_pair
+from fer_lib.evaluation.inputs import check_predictions
 
 VERDICTS = (
     "people agree with the label",
@@ -66,7 +66,7 @@ def agree_with_votes(votes: np.ndarray, y_prob: np.ndarray, labels: np.ndarray) 
     Raises:
         ValueError: Bad probabilities or labels, votes of another shape or below 0, or none.
     """
-    labels, probabilities = check_pair(labels, y_prob)
+    labels, probabilities = check_predictions(labels, y_prob)
     votes = np.asarray(votes, np.float64)
     if votes.shape != probabilities.shape or not (votes >= 0).all() or not votes.any():
         raise ValueError(

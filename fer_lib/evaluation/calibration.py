@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special
 
-from fer_lib.evaluation.inputs import check_pair, check_probabilities
+from fer_lib.evaluation.inputs import check_predictions
 
 NUM_BINS = 15
 
@@ -55,16 +55,8 @@ def error_if_calibrated(confidence: np.ndarray, num_draws: int = 200, seed: int 
     """Expected calibration error that chance alone gives a perfectly calibrated model.
 
     A finite sample never matches its confidences exactly, so no model reaches zero. Predictions are
-    drawn as correct with their confidence as the probability (Broecker and Smith, 2007,
-    doi:10.1175/WAF993.1), and scored as the model is.
-
-    Args:
-        confidence: `(n,)` in `[0, 1]`.
-        num_draws: How often to draw.
-        seed: Of the drawing.
-
-    Returns:
-        The mean over the draws.
+    drawn as correct with their `confidence (n,)` as the probability (Broecker and Smith, 2007,
+    doi:10.1175/WAF993.1), and scored as the model is. Returns the mean over the draws.
     """
     confidence = np.asarray(confidence, np.float64)
     generator = np.random.default_rng(seed)
@@ -107,7 +99,7 @@ def fit_temperature(y_true: np.ndarray, scores: np.ndarray, from_logits: bool = 
             f"Received: {scores.dtype} {scores.shape}"
         )
     probabilities = special.softmax(scores, axis=1) if from_logits and scores.size else scores
-    labels, probabilities = check_pair(y_true, probabilities)
+    labels, probabilities = check_predictions(y_true, probabilities)
     logits = np.asarray(scores, np.float64)
     if not from_logits:
         logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny), dtype=np.float64)
@@ -146,7 +138,8 @@ def adjust_priors(y_prob: np.ndarray, counts: np.ndarray, strength: float = 1.0)
         >>> [round(float(p), 2) for p in adjusted[0]]
         [0.14, 0.86]
     """
-    y_prob, counts = check_probabilities(y_prob), np.asarray(counts, np.float64)
+    _, y_prob = check_predictions(None, y_prob)
+    counts = np.asarray(counts, np.float64)
     if counts.shape != y_prob.shape[1:] or not (counts > 0).all():
         raise ValueError(
             f"Expected `counts` above 0 for each of {y_prob.shape[1]} classes. "

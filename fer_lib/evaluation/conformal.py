@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from fer_lib.evaluation.base import Report
-from fer_lib.evaluation.inputs import check_pair
+from fer_lib.evaluation.inputs import check_predictions
 from fer_lib.evaluation.stats import wilson
 
 
@@ -62,7 +62,7 @@ def fit_conformal(y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9)
     """
     if not 0 < coverage < 1:
         raise ValueError(f"Expected `coverage` in (0, 1). Received: {coverage}")
-    labels, probabilities = check_pair(y_true, y_prob)
+    labels, probabilities = check_predictions(y_true, y_prob)
     of_label = np.sort(probabilities[np.arange(len(labels)), labels])
     # At most so many calibration samples may lie below the threshold (equation 1, from the other
     # end); the small term undoes the rounding of such products as 10 * .1.
@@ -84,7 +84,7 @@ def measure_conformal(
     Raises:
         ValueError: As `fit_conformal`, or a single sample.
     """
-    labels, probabilities = check_pair(y_true, y_prob)
+    labels, probabilities = check_predictions(y_true, y_prob)
     if len(labels) < 2:
         raise ValueError("Expected at least two samples, one to fit and one to test. Received: 1")
     order = np.random.default_rng(seed).permutation(len(labels))

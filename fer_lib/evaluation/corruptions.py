@@ -99,11 +99,6 @@ def find_corruption(corruption: str | Corruption) -> Corruption:
     return CORRUPTIONS[corruption]
 
 
-def _change_contrast(images: np.ndarray, share: float, _: np.random.Generator) -> np.ndarray:
-    mean = images.mean(axis=(1, 2, 3), keepdims=True)
-    return mean + share * (images - mean)
-
-
 def _blur(images: np.ndarray, sigma: float, _: np.random.Generator) -> np.ndarray:
     return _each(images, lambda image: cv2.GaussianBlur(image, (0, 0), sigma * _zoom(images)))
 
@@ -143,14 +138,6 @@ def _shift(images: np.ndarray, pixels: float, generator: np.random.Generator) ->
     angles = generator.uniform(0, 2 * np.pi, len(images))
     steps = pixels * _zoom(images) * np.column_stack([np.cos(angles), np.sin(angles)])
     return _warp(images, (np.column_stack([np.eye(2), step]) for step in steps))
-
-
-def _cover_eyes(images: np.ndarray, height: float, _: np.random.Generator) -> np.ndarray:
-    return _cover(images, _LEFT_EYE[0] - 7, _RIGHT_EYE[0] + 7, _LEFT_EYE[1], height)
-
-
-def _cover_mouth(images: np.ndarray, height: float, _: np.random.Generator) -> np.ndarray:
-    return _cover(images, _MOUTH_LEFT[0] - 4, _MOUTH_RIGHT[0] + 4, _MOUTH_LEFT[1], height)
 
 
 def _put_on_glasses(images: np.ndarray, tint: float, _: np.random.Generator) -> np.ndarray:
@@ -201,14 +188,20 @@ def _warp(images: np.ndarray, matrices: Iterable[np.ndarray]) -> np.ndarray:
     return np.stack([cv2.warpAffine(*pair, **options) for pair in pairs]).reshape(images.shape)
 
 
-def _cover(
-    images: np.ndarray, left: float, right: float, middle: float, height: float
-) -> np.ndarray:
-    """Draws a bar of each image's mean gray."""
-    x, y = _grid(images)
-    wide = np.clip(np.minimum(x - left, right - x) + 0.5, 0, 1)
-    high = np.clip(height / 2 - np.abs(y - middle) + 0.5, 0, 1)
-    return _blend(images, wide * high, images.mean(axis=(1, 2, 3), keepdims=True))
+def _cover(left: tuple[float, float], right: tuple[float, float], margin: float) -> Function:
+    """Returns a function that draws a bar of each image's mean gray, so many pixels high."""
+
+    def cover(images: np.ndarray, height: float, _: np.random.Generator) -> np.ndarray:
+        x, y = _grid(images)
+        wide = np.clip(np.minimum(x - left[0], right[0] - x) + margin + 0.5, 0, 1)
+        high = np.clip(height / 2 - np.abs(y - left[1]) + 0.5, 0, 1)
+        return _blend(images, wide * high, _mean(images))
+
+    return cover
+
+
+def _mean(images: np.ndarray) -> np.ndarray:
+    return images.mean(axis=(1, 2, 3), keepdims=True)
 
 
 def _blend(images: np.ndarray, opacity: np.ndarray, gray: np.ndarray | float) -> np.ndarray:
@@ -216,29 +209,39 @@ def _blend(images: np.ndarray, opacity: np.ndarray, gray: np.ndarray | float) ->
     return images * (1 - opacity) + gray * opacity
 
 
-def _add_noise(images: np.ndarray, deviation: float, generator: np.random.Generator) -> np.ndarray:
-    return images + deviation * generator.standard_normal(images.shape, np.float32)
-
-
-def _multiply(images: np.ndarray, share: float, _: np.random.Generator) -> np.ndarray:
-    return images * share
-
-
 CORRUPTIONS: dict[str, Corruption] = {
-    "noise": Corruption("noise", "gray levels", (5, 10, 15, 20, 30), _add_noise),
+    "noise": Corruption(
+        "noise",
+        "gray levels",
+        (5, 10, 15, 20, 30),
+        lambda images, level, generator: (
+            images + level * generator.standard_normal(images.shape, np.float32)
+        ),
+    ),
     "blur": Corruption("blur", "px sigma", (0.5, 1, 1.5, 2, 3), _blur),
-    "dark": Corruption("little light", "of the light", (0.5, 0.3, 0.2, 0.1, 0.05), _multiply),
-    "bright": Corruption("too much light", "times the light", (1.3, 1.6, 2, 2.5, 3), _multiply),
+    "dark": Corruption(
+        "little light", "of the light", (0.5, 0.3, 0.2, 0.1, 0.05), lambda i, share, _: i * share
+    ),
+    "bright": Corruption(
+        "too much light", "times the light", (1.3, 1.6, 2, 2.5, 3), lambda i, times, _: i * times
+    ),
     "contrast": Corruption(
-        "low contrast", "of the contrast", (0.6, 0.4, 0.2, 0.1, 0.05), _change_contrast
+        "low contrast",
+        "of the contrast",
+        (0.6, 0.4, 0.2, 0.1, 0.05),
+        lambda images, share, _: _mean(images) + share * (images - _mean(images)),
     ),
     "jpeg": Corruption("JPEG", "quality", (60, 40, 20, 10, 5), _compress),
     "resolution": Corruption("low resolution", "px a side", (40, 32, 24, 20, 16), _shrink),
     "rotation": Corruption("turned crop", "degrees", (5, 10, 15, 20, 30), _rotate),
     "shift": Corruption("shifted crop", "px", (1, 2, 4, 6, 8), _shift),
     "scale": Corruption("tight or wide crop", "times the size", (1.1, 1.2, 1.3, 1.4, 1.6), _scale),
-    "eyes": Corruption("eyes covered", "px high", (3, 5, 7, 9, 13), _cover_eyes),
-    "mouth": Corruption("mouth covered", "px high", (3, 5, 7, 10, 14), _cover_mouth),
+    "eyes": Corruption(
+        "eyes covered", "px high", (3, 5, 7, 9, 13), _cover(_LEFT_EYE, _RIGHT_EYE, margin=7)
+    ),
+    "mouth": Corruption(
+        "mouth covered", "px high", (3, 5, 7, 10, 14), _cover(_MOUTH_LEFT, _MOUTH_RIGHT, margin=4)
+    ),
     "glasses": Corruption("glasses", "tint of lenses", (0, 0.25, 0.5, 0.75, 1), _put_on_glasses),
     "mask": Corruption("mask", "px, its upper edge", (42, 38, 34, 30, 26), _put_on_mask),
 }

@@ -14,14 +14,7 @@ def measure_gap(
 ) -> dict[str, Any]:
     """Measures and tests the gap in accuracy between the best and the worst of the groups.
 
-    Args:
-        sizes: `int (num_groups, num_classes)`, samples.
-        right: The same, how many of them are classified correctly.
-        num_permutations: As `permute_gap` takes it.
-        generator: As `permute_gap` takes it.
-
-    Returns:
-        A row of `SliceReport.gaps`; the groups are indices.
+    Takes what `permute_gap` takes, and returns a row of `SliceReport.gaps` with groups as indices.
     """
     hits, total = right.sum(axis=1), sizes.sum(axis=1)
     shares, expected = hits / total, _expect(sizes, right) / total
@@ -50,15 +43,8 @@ def permute_gap(
 
     Permuting the groups of a class' samples deals its correct ones out among the groups: their
     numbers are then multivariate hypergeometric, so they are drawn directly, a class at a time.
-
-    Args:
-        sizes: `int (num_groups, num_classes)`, samples.
-        right: The same, how many of them are classified correctly.
-        num_permutations: How many.
-        generator: Draws them.
-
-    Returns:
-        The p-value: the share of permutations, the observed one among them, with a gap as wide.
+    `sizes` and `right`, `int (num_groups, num_classes)`, are samples and correct ones. The p-value
+    is the share of permutations, the observed one among them, with a gap as wide.
     """
     total, expected = sizes.sum(axis=1), _expect(sizes, right)
     drawn = sum(
@@ -71,5 +57,5 @@ def permute_gap(
 
 
 def _expect(sizes: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Returns how many of each group would be correct if a class were as easy in every group."""
+    """Returns how many of each group are correct if a class is as easy in every group."""
     return (sizes * right.sum(axis=0) / np.maximum(sizes.sum(axis=0), 1)).sum(axis=1)

@@ -55,13 +55,7 @@ def predict(
     class_names: Sequence[str] | None = None,
     model_name: str | None = None,
 ) -> Predictions:
-    """Brings a model or its probabilities together with the true labels.
-
-    Args:
-        y_true: As `evaluate` takes it.
-        y_prob: As `evaluate` takes it.
-        class_names: As `evaluate` takes it.
-        model_name: As `evaluate` takes it.
+    """Brings a model or its probabilities together with the true labels, as `evaluate` takes them.
 
     Raises:
         ValueError: The two do not fit together; the message says how they should.
@@ -72,10 +66,10 @@ def predict(
     elif isinstance(y_true, tuple) and len(y_true) == 2 and np.ndim(y_true[0]) >= 3:
         images, labels = np.asarray(y_true[0]), y_true[1]
     probabilities = _run(y_prob, images) if hasattr(y_prob, "predict") else y_prob
-    probabilities = check_probabilities(probabilities)
+    _, probabilities = check_predictions(None, probabilities)
     names = _name_classes(probabilities.shape[1], class_names, y_true, y_prob)
     of_dataset = tuple(getattr(y_true, "class_names", None) or names)
-    labels = check_labels(labels, len(of_dataset), len(probabilities))
+    labels, probabilities = check_predictions(labels, probabilities, len(of_dataset))
     made = Predictions(
         probabilities=probabilities,
         labels=labels,
@@ -95,63 +89,50 @@ def predict(
     return dataclasses.replace(made, votes=votes if votes.any() else None)
 
 
-def check_probabilities(probabilities: Any) -> np.ndarray:
-    """Returns probabilities as a float array `(n, num_classes)`, or says what is wrong with them.
+def check_predictions(
+    y_true: Any, y_prob: Any, num_classes: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels `int64 (n,)` and float probabilities `(n, num_classes)` that belong together.
+
+    Without labels only the probabilities are checked; labels are below `num_classes`, by default
+    as many as the probabilities have.
 
     Raises:
-        ValueError: No sample, another shape, NaN, values outside `[0, 1]`, or a row that does
-            not sum to 1.
+        ValueError: No sample, other shapes, NaN, values outside `[0, 1]`, a row that does not sum
+            to 1, or a label that is no class.
     """
-    probabilities = np.asarray(probabilities)
-    if probabilities.ndim != 2 or probabilities.shape[1] < 2 or probabilities.dtype.kind != "f":
+    y_prob = np.asarray(y_prob)
+    if y_prob.ndim != 2 or y_prob.shape[1] < 2 or y_prob.dtype.kind != "f" or not len(y_prob):
         raise ValueError(
             "Expected a model with a `predict` method, or float probabilities of shape "
-            f"(n, num_classes). Received: {probabilities.dtype} {probabilities.shape}"
+            "(n, num_classes) with at least one sample. "
+            f"Received: {y_prob.dtype} {y_prob.shape}"
         )
-    if len(probabilities) == 0:
-        raise ValueError("Expected at least one sample to score. Received: none")
-    if probabilities.dtype == np.float16:
-        probabilities = probabilities.astype(np.float32)
-    low, high = probabilities.min(axis=1), probabilities.max(axis=1)
-    sums = probabilities.sum(axis=1, dtype=np.float64)
+    y_prob = y_prob.astype(np.float32) if y_prob.dtype == np.float16 else y_prob
+    good = np.abs(y_prob.sum(axis=1, dtype=np.float64) - 1) <= _SUM_TOLERANCE
     # Comparisons with NaN are false.
-    good = (low >= 0) & (high <= 1 + _SUM_TOLERANCE) & (np.abs(sums - 1) <= _SUM_TOLERANCE)
+    good &= ((y_prob >= 0) & (y_prob <= 1 + _SUM_TOLERANCE)).all(axis=1)
     if not good.all():
         row = int(np.argmin(good))
         raise ValueError(
             "Expected finite probabilities in [0, 1] whose rows sum to 1; a model that returns "
-            f"logits lacks its softmax. Received: {probabilities[row]} in row {row}, and "
+            f"logits lacks its softmax. Received: {y_prob[row]} in row {row}, and "
             f"{int((~good).sum()) - 1} more such rows"
         )
-    return probabilities
-
-
-def check_labels(labels: Any, num_classes: int, num_samples: int) -> np.ndarray:
-    """Returns labels as `int64 (n,)`, or says what is wrong with them.
-
-    Raises:
-        ValueError: Another shape, another count than the probabilities, not integers, or a
-            label that is no class.
-    """
-    labels = np.asarray(labels)
-    if labels.shape != (num_samples,) or labels.dtype.kind not in "iu":
+    labels = np.zeros(len(y_prob), int) if y_true is None else np.asarray(y_true)
+    if labels.shape != (len(y_prob),) or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"Expected integer labels of shape ({num_samples},), one a row of the probabilities. "
+            f"Expected integer labels of shape ({len(y_prob)},), one a row of the probabilities. "
             f"Received: {labels.dtype} {labels.shape}"
         )
+    num_classes = num_classes or y_prob.shape[1]
     wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if len(wrong):
         raise ValueError(
             f"Expected labels from 0 to {num_classes - 1}, for {num_classes} classes. "
             f"Received: {labels[wrong[0]]} at index {wrong[0]} and {len(wrong) - 1} more such"
         )
-    return labels.astype(np.int64)
-
-
-def check_pair(y_true: Any, y_prob: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Returns labels and probabilities that belong together; see the two checks."""
-    probabilities = check_probabilities(y_prob)
-    return check_labels(y_true, probabilities.shape[1], len(probabilities)), probabilities
+    return labels.astype(np.int64), y_prob
 
 
 def _run(model: Any, images: np.ndarray | None) -> Any:

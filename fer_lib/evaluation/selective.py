@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_lib.evaluation.inputs import check_pair
+from fer_lib.evaluation.inputs import check_predictions
 
 
 class OperatingPoint(NamedTuple):
@@ -42,7 +42,7 @@ def risk_coverage(y_true: np.ndarray, y_prob: np.ndarray) -> pd.DataFrame:
     Raises:
         ValueError: Probabilities or labels that cannot be scored.
     """
-    labels, probabilities = check_pair(y_true, y_prob)
+    labels, probabilities = check_predictions(y_true, y_prob)
     confidence = probabilities.max(axis=1).astype(np.float64)
     wrong = probabilities.argmax(axis=1) != labels
     curve = pd.DataFrame({"threshold": -np.sort(-confidence)})

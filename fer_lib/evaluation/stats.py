@@ -19,16 +19,10 @@ _BLOCK_ENTRIES = 2_000_000
 def resample_sums(
     features: np.ndarray, strata: np.ndarray, num_resamples: int = 2000, seed: int = 0
 ) -> np.ndarray:
-    """Sums the features over bootstrap resamples that keep the size of every stratum.
+    """Sums `features (n, num_features)` over resamples that keep the size of every stratum.
 
-    Args:
-        features: `(n, num_features)`, what to sum for each sample.
-        strata: `int (n,)`, the true class: samples are drawn with replacement within each.
-        num_resamples: How many resamples.
-        seed: Of the drawing; the same seed, `strata` and count give the same resamples.
-
-    Returns:
-        `float64 (num_resamples, num_features)`.
+    The strata, `int (n,)`, are the true classes; samples are drawn with replacement within each.
+    Returns `float64 (num_resamples, num_features)`, the same for the same seed and strata.
     """
     features, strata = np.asarray(features, np.float64), np.asarray(strata)
     generator = np.random.default_rng(seed)
@@ -49,17 +43,11 @@ def resample_sums(
 def interval(
     replicates: np.ndarray, successes: float | None = None, total: float = 0
 ) -> tuple[float, float] | None:
-    """Returns the 95% percentile interval of a statistic's replicates.
+    """Returns the 95% percentile interval of a statistic's replicates, `(num_resamples,)`.
 
-    Args:
-        replicates: `(num_resamples,)`; resamples where the statistic is undefined are NaN.
-        successes: For a share of samples, how many have the property: Wilson's interval stands in
-            where all resamples are alike (with 3 correct of 3 it is .44 to 1).
-        total: For a share, of how many samples.
-
-    Returns:
-        Low and high end, or None where all resamples are alike or most are undefined: an interval
-        of no width would claim a certainty that the samples cannot give.
+    None where all resamples are alike or most are undefined (NaN): an interval of no width would
+    claim a certainty that the samples cannot give. For a share of samples, `successes` of `total`,
+    Wilson's interval stands in: with 3 correct of 3 it is .44 to 1.
     """
     defined = replicates[np.isfinite(replicates)]
     if len(defined) >= 0.5 * len(replicates) and np.ptp(defined) >= 1e-12:
@@ -72,12 +60,7 @@ def interval(
 
 
 def wilson(successes: np.ndarray | int, total: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the ends of Wilson's 95% interval of shares; NaN where `total` is 0.
-
-    Args:
-        successes: Numbers of successes, of any shape.
-        total: Out of how many, of the same shape.
-    """
+    """Returns the ends of Wilson's 95% interval of shares, of any shape; NaN where `total` is 0."""
     successes, total = np.asarray(successes, np.float64), np.asarray(total, np.float64)
     z = stats.norm.ppf(0.975)
     known = np.where(total > 0, total, np.nan)

@@ -84,19 +84,6 @@ def write_report(
         >>> write_report("report.html", report).name
         'report.html'
     """
-    page = render_report(report, others=others, card=card, robustness=robustness, details=details)
-    return write_text(path, page)
-
-
-def render_report(
-    report: EvaluationReport,
-    *,
-    others: Sequence[EvaluationReport] = (),
-    card: Mapping[str, Any] | None = None,
-    robustness: RobustnessReport | None = None,
-    details: Mapping[str, str] | None = None,
-) -> str:
-    """Returns the page that `write_report` writes, as HTML; see there."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fer_lib.report", "."),
         autoescape=True,
@@ -112,7 +99,7 @@ def render_report(
     values, card = report.to_dict(), card or {}
     confused = report.most_confused(8)
     rows = card_rows(card)
-    return environment.get_template("template.html").render(
+    page = environment.get_template("template.html").render(
         version=fer_lib.__version__,
         model=report.model or "model",
         dataset=report.dataset or "data set without a name",
@@ -133,6 +120,7 @@ def render_report(
         figures=figures.draw_all(report),
         data={"report": values, "comparison": comparison and comparison.to_dict()},
     )
+    return write_text(path, page)
 
 
 def _facts(rows: Sequence[tuple[str, str]]) -> pd.DataFrame:
