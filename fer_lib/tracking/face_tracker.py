@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +50,19 @@ class _Track:
             return self.place
         gap = time_s - self.seen_s
         place = self.place.moved(self.velocity * gap)
-        return Place(place.center, place.size * (1 + _GROWTH * gap), None, place.score)
+        return replace(place, size=place.size * (1 + _GROWTH * gap))
+
+    def looks_like(self, patch: np.ndarray) -> bool:
+        return float(np.vdot(self.look, patch)) >= _MIN_LIKENESS
+
+    def move(self, place: Place, time_s: float) -> None:
+        passed = time_s - self.seen_s
+        if passed > 0:
+            # The mean over a fifth of a second: one step is too noisy to go on by.
+            weight = 1 - np.exp(-passed / 0.2)
+            speed = (place.center - self.place.center) / passed
+            self.velocity = self.velocity + weight * (speed - self.velocity)
+        self.place, self.seen_s = place, max(time_s, self.seen_s)
 
 
 class FaceTracker:
@@ -117,16 +129,13 @@ class FaceTracker:
         visible = [track for track in self._tracks if track.visible]
         places = motion.follow(self._gray, gray, [track.place for track in visible])
         for track, place in zip(visible, places, strict=True):
-            if place is not None and _alike(track.look, motion.patch(gray, place)):
-                _move(track, place, time_s)
-            else:
-                track.visible = False
+            track.visible = place is not None and track.looks_like(motion.patch(gray, place))
+            if track.visible:
+                track.move(place, time_s)
+                track.visible = motion.to_face(place, scale, self._frame_size) is not None
         self._gray = gray
         if self._since_mark is not None:
             self._since_mark.append(gray)
-        for track in visible:
-            if motion.to_face(track.place, scale, self._frame_size) is None:
-                track.visible = False
         return not all(track.visible for track in visible)
 
     def mark(self) -> None:
@@ -151,18 +160,22 @@ class FaceTracker:
         overlaps = np.array(
             [[_overlap(track.expected(time_s), place) for place in places] for track in tracks]
         ).reshape(len(tracks), len(places))
-        pairs = zip(*linear_sum_assignment(overlaps, maximize=True), strict=True)
-        pairs = [(row, column) for row, column in pairs if overlaps[row, column] >= _MIN_OVERLAP]
-        for row, column in pairs:
-            track = tracks[row]
-            _move(track, places[column], time_s)
-            track.look = motion.patch(self._gray, places[column])
-            track.visible, track.misses = True, 0
-        for row in {*range(len(tracks))} - {row for row, _ in pairs}:
+        rows, columns = linear_sum_assignment(overlaps, maximize=True)
+        paired = overlaps[rows, columns] >= _MIN_OVERLAP
+        rows, columns = rows[paired], columns[paired]
+        for row, column in zip(rows, columns, strict=True):
+            tracks[row].move(places[column], time_s)
+            tracks[row].look = motion.patch(self._gray, places[column])
+            tracks[row].visible, tracks[row].misses = True, 0
+        for row in {*range(len(tracks))}.difference(rows):
             tracks[row].visible = False
             tracks[row].misses += 1
-        self._tracks = [track for track in tracks if not self._is_forgotten(track, time_s)]
-        for column in sorted({*range(len(places))} - {column for _, column in pairs}):
+        self._tracks = [
+            track
+            for track in tracks
+            if track.misses < _MAX_MISSES or time_s - track.seen_s <= self.bridge_s
+        ]
+        for column in sorted({*range(len(places))}.difference(columns)):
             look = motion.patch(self._gray, places[column])
             self._tracks.append(_Track(self._next_id, places[column], look, time_s, np.zeros(2)))
             self._next_id += 1
@@ -173,23 +186,6 @@ class FaceTracker:
             moved = motion.follow(previous, current, places)
             places = [place for place in moved if place is not None]
         return places
-
-    def _is_forgotten(self, track: _Track, time_s: float) -> bool:
-        return track.misses >= _MAX_MISSES and time_s - track.seen_s > self.bridge_s
-
-
-def _move(track: _Track, place: Place, time_s: float) -> None:
-    passed = time_s - track.seen_s
-    if passed > 0:
-        # The mean over a fifth of a second: one step is too noisy to go on by.
-        weight = 1 - np.exp(-passed / 0.2)
-        speed = (place.center - track.place.center) / passed
-        track.velocity = track.velocity + weight * (speed - track.velocity)
-    track.place, track.seen_s = place, max(time_s, track.seen_s)
-
-
-def _alike(look: np.ndarray, other: np.ndarray) -> bool:
-    return float(np.vdot(look, other)) >= _MIN_LIKENESS
 
 
 def _overlap(a: Place, b: Place) -> float:

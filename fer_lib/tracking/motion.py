@@ -26,7 +26,7 @@ class Place:
 
     center: np.ndarray  # (x, y) of the box's middle
     size: np.ndarray  # (width, height) of the box
-    landmarks: np.ndarray | None  # (5, 2) in the order of LANDMARKS
+    landmarks: np.ndarray  # (5, 2) in the order of LANDMARKS, or (0, 2)
     score: float  # of the last detection
 
     @property
@@ -36,8 +36,7 @@ class Place:
 
     def moved(self, step: np.ndarray) -> Place:
         """Returns the place shifted by `step`, `(x, y)`; landmarks are shifted with it."""
-        landmarks = None if self.landmarks is None else self.landmarks + step
-        return replace(self, center=self.center + step, landmarks=landmarks)
+        return replace(self, center=self.center + step, landmarks=self.landmarks + step)
 
 
 def shrink(image: np.ndarray) -> tuple[np.ndarray, float]:
@@ -54,10 +53,8 @@ def to_place(face: Face, scale: float) -> Place:
     """Returns where a face of the frame is in the small image."""
     x, y, width, height = face.box
     center = np.array([x + width / 2, y + height / 2]) * scale - 0.5
-    landmarks = None
-    if face.landmarks is not None:
-        points = np.array([face.landmarks[name] for name in LANDMARKS], np.float64)
-        landmarks = (points + 0.5) * scale - 0.5
+    points = [face.landmarks[name] for name in LANDMARKS] if face.landmarks else []
+    landmarks = (np.array(points, np.float64).reshape(-1, 2) + 0.5) * scale - 0.5
     return Place(center, np.array([width, height]) * scale, landmarks, face.score)
 
 
@@ -74,10 +71,8 @@ def to_face(place: Place, scale: float, frame_size: tuple[int, int]) -> Face | N
     (left, top), (right, bottom) = np.rint(inside).astype(int).tolist()
     if right <= left or bottom <= top:
         return None
-    landmarks = None
-    if place.landmarks is not None:
-        points = ((place.landmarks + 0.5) / scale - 0.5).tolist()
-        landmarks = {name: (x, y) for name, (x, y) in zip(LANDMARKS, points, strict=True)}
+    points = ((place.landmarks + 0.5) / scale - 0.5).tolist()
+    landmarks = dict(zip(LANDMARKS, map(tuple, points), strict=False)) or None
     return Face((left, top, right - left, bottom - top), place.score, landmarks)
 
 
@@ -92,7 +87,8 @@ def follow(
     """
     if not places:
         return []
-    points = [_points(place) for place in places]
+    grids = [place.center + _GRID * place.size for place in places]
+    points = [np.concatenate([grid, p.landmarks]) for grid, p in zip(grids, places, strict=True)]
     owner = np.repeat(np.arange(len(places)), [len(own) for own in points])
     starts = np.concatenate(points).astype(np.float32)[:, None]  # (n, 1, 2)
     ends, found, _ = cv2.calcOpticalFlowPyrLK(previous, current, starts, None)
@@ -117,11 +113,6 @@ def patch(gray: np.ndarray, place: Place) -> np.ndarray:
     return cut / max(float(np.linalg.norm(cut)), 1e-6)
 
 
-def _points(place: Place) -> np.ndarray:
-    grid = place.center + _GRID * place.size
-    return grid if place.landmarks is None else np.concatenate([grid, place.landmarks])
-
-
 def _move(place: Place, starts: np.ndarray, ends: np.ndarray) -> Place | None:
     # RANSAC begins with the same seed in each call: the same frames give the same places.
     matrix, inliers = cv2.estimateAffinePartial2D(starts, ends, ransacReprojThreshold=1.5)
@@ -132,7 +123,5 @@ def _move(place: Place, starts: np.ndarray, ends: np.ndarray) -> Place | None:
     # From one frame to the next a face does not double, nor jump by its own width.
     if not 0.7 < scale < 1.4 or np.abs(center - place.center).max() > place.size.max():
         return None
-    landmarks = place.landmarks
-    if landmarks is not None:
-        landmarks = landmarks @ matrix[:, :2].T + matrix[:, 2]
+    landmarks = place.landmarks @ matrix[:, :2].T + matrix[:, 2]
     return replace(place, center=center, size=place.size * scale, landmarks=landmarks)
