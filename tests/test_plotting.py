@@ -145,10 +145,10 @@ def test_faces_show_the_images_and_titles():
     images = [gray, gray[..., None], IMAGE, IMAGE / 255.0, IMAGE.astype(np.float32)]
     axes = plotting.plot_faces(images, ["happy", "sad", 3, 4, "a title of many words"])
     shown = [ax.images[0].get_array() for ax in axes]
-    assert shown[0].shape == shown[1].shape == (48, 48)
+    assert np.array_equal(shown[0], np.full((48, 48, 3), 100))  # a constant image keeps its gray
+    assert np.array_equal(shown[0], shown[1])
     for image in shown[2:]:
         np.testing.assert_allclose(np.asarray(image, float), IMAGE, atol=1)
-    assert axes[0].images[0].get_clim() == (0, 255)  # a constant image keeps its gray
     assert [ax.get_title() for ax in axes][:3] == ["happy", "sad", "3"]
     assert_nothing_is_cut(axes[0].figure)
     [ax] = plotting.plot_faces([gray], ["said: happy\nlabel: sad"])
@@ -359,10 +359,10 @@ def test_timeline_of_a_long_video_is_in_minutes_and_one_without_a_face_says_so()
     ("draw", "message"),
     [
         (lambda: plotting.plot_faces([]), "at least one image"),
-        (lambda: plotting.plot_faces([np.zeros((4, 4, 2))]), r"Received: \(4, 4, 2\)"),
-        (lambda: plotting.plot_faces([np.zeros((0, 4))]), r"Received: \(0, 4\)"),
+        (lambda: plotting.plot_faces([np.zeros((4, 4, 2))]), r"Received: .*\(4, 4, 2\)"),
+        (lambda: plotting.plot_faces([np.zeros((0, 4))]), r"Received: .*\(0, 4\)"),
         (lambda: plotting.plot_faces([IMAGE], ["a", "b"]), "1 titles"),
-        (lambda: plotting.plot_predictions(np.zeros((4, 4, 2)), []), r"Received: \(4, 4, 2\)"),
+        (lambda: plotting.plot_predictions(np.zeros((4, 4, 2)), []), r"Received: .*\(4, 4, 2\)"),
         (lambda: plotting.plot_explanations([], MAP[:0]), "at least one image"),
         (lambda: plotting.plot_explanations([IMAGE], MAP[0]), r"\(1, height, width\)"),
         (lambda: plotting.plot_history({}), "at least one epoch"),

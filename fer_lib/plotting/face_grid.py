@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from fer_lib.images import read_image
 from fer_lib.plotting import style
 
 
@@ -81,25 +82,6 @@ def plot_explanations(
     return grid
 
 
-def displayable(image: np.ndarray) -> np.ndarray:
-    """Returns an image as imshow takes it: 0 to 255, gray without a channel axis.
-
-    Raises:
-        ValueError: It has no pixels or another shape.
-    """
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[..., 0]
-    if image.size == 0 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
-        raise ValueError(
-            "Expected an image of shape (height, width), (height, width, 1) or "
-            f"(height, width, 3). Received: {image.shape}"
-        )
-    if image.dtype.kind == "f":
-        scale = 255.0 if image.max() <= 1.0 else 1.0
-        image = np.clip(np.nan_to_num(image * scale), 0, 255).astype(np.uint8)
-    return image
-
-
 def _show_rows(
     images: Iterable[np.ndarray],
     titles: Sequence[Sequence[Any] | None],
@@ -112,7 +94,7 @@ def _show_rows(
     Returns:
         Axes, `(len(titles) * n,)`.
     """
-    images = [displayable(np.asarray(image)) for image in images]
+    images = [_to_bytes(np.asarray(image)) for image in images]
     if not images:
         raise ValueError("Expected at least one image. Received: none")
     texts: list[str] = []
@@ -129,7 +111,15 @@ def _show_rows(
     height = side + title_height / len(titles)
     axes = style.make_axes(ax, len(texts), columns, columns * side, height)
     for place, image, text in zip(axes, images * len(titles), texts, strict=True):
-        place.imshow(image, cmap="gray", vmin=0, vmax=255)
+        place.imshow(image)
         place.set_axis_off()
         place.set_title(text, fontsize=style.SMALL, pad=3)
     return axes
+
+
+def _to_bytes(image: np.ndarray) -> np.ndarray:
+    """Returns RGB `uint8`; floats may go to 1 or, as in the models, to 255, and a little beyond."""
+    if image.dtype.kind == "f" and image.size:
+        scale = 255.0 if image.max() <= 1.0 else 1.0
+        image = np.clip(np.nan_to_num(image * scale), 0, 255).astype(np.uint8)
+    return read_image(image)

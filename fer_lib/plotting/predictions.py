@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from fer_lib.images import ImageSource, read_image
 from fer_lib.plotting import placement, style
-from fer_lib.plotting.face_grid import displayable
 
 # Up to this many faces have one bar a class; more have one divided bar each.
 _MAX_DETAILED, _MAX_ROWS = 3, 30
@@ -25,7 +25,7 @@ _BAR, _DIVIDED_BAR = 0.19, 0.25
 
 
 def plot_predictions(
-    image: np.ndarray,
+    image: ImageSource,
     faces: Sequence[Any],
     *,
     ax: Axes | None = None,
@@ -37,7 +37,7 @@ def plot_predictions(
     up to three faces, one divided bar a face for more. Faces are numbered as they come.
 
     Args:
-        image: `uint8 (height, width, 3)` or `(height, width)`.
+        image: Whatever `read_image` takes.
         faces: What `EmotionRecognizer.predict` returns for the image; may be empty.
         ax: Where to draw the image; the bars are then drawn only where `bars_ax` says.
         bars_ax: Where to draw the bars.
@@ -46,13 +46,13 @@ def plot_predictions(
         The Axes of the image.
 
     Raises:
-        ValueError: The image has another shape.
+        OSError, TypeError, ValueError: As for `read_image`.
 
     Example:
         >>> recognizer = EmotionRecognizer()  # doctest: +SKIP
         >>> plot_predictions(image, recognizer.predict(image))  # doctest: +SKIP
     """
-    image = displayable(np.asarray(image))
+    image = read_image(image)
     is_new = ax is None
     if is_new:
         ax, bars_ax = _new_figure(image.shape[1] / image.shape[0], faces)
@@ -101,7 +101,7 @@ def _draw_image(ax: Axes, image: np.ndarray) -> None:
     shown = np.asarray(Image.fromarray(image).reduce(factor)) if factor > 1 else image
     height, width = shown.shape[:2]
     extent = (-0.5, width * factor - 0.5, height * factor - 0.5, -0.5)
-    ax.imshow(shown, cmap="gray", vmin=0, vmax=255, extent=extent)
+    ax.imshow(shown, extent=extent)
     ax.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
     ax.set_axis_off()
 
