@@ -83,60 +83,58 @@ def assert_holds(dataset, faces):
 # Layouts
 
 
-def test_kaggle_csv_from_file_and_folder(tmp_path, faces):
-    path = write_csv(tmp_path / "fer2013.csv", faces)
-    for source in (path, str(path), tmp_path):
-        dataset = load_quietly(source)
-        assert_holds(dataset, faces)
-        assert dataset.metadata["row"].tolist() == list(range(60))
+def write_icml(root, faces):
+    columns = ("emotion", "Usage", "pixels")
+    write_csv(root / "icml_face_data.csv", faces, columns, "emotion, Usage, pixels")
 
 
-def test_icml_csv_has_spaces_and_another_order(tmp_path, faces):
-    write_csv(
-        tmp_path / "icml_face_data.csv",
-        faces,
-        ("emotion", "Usage", "pixels"),
-        "emotion, Usage, pixels",
-    )
-    assert_holds(load_quietly(tmp_path), faces)
-
-
-def test_csv_as_a_spreadsheet_saves_it(tmp_path, faces):
-    text = write_csv(tmp_path / "plain.csv", faces).read_text()
-    lines = [line.split(",") for line in text.splitlines()]
-    rows = ['"' + '","'.join(fields) + '"' for fields in lines]
-    path = tmp_path / "fer2013.csv"
+def write_spreadsheet(root, faces):
+    path = write_csv(root / "fer2013.csv", faces)
+    rows = ['"' + line.replace(",", '","') + '"' for line in path.read_text().splitlines()]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode() + b"\r\n\r\n")
-    assert_holds(load_quietly(path), faces)
 
 
-def test_tar_gz_is_read_without_unpacking(tmp_path, faces):
-    csv_path = write_csv(tmp_path / "csv" / "fer2013.csv", faces)
-    folder = tmp_path / "tar"
-    folder.mkdir()
-    with tarfile.open(folder / "fer2013.tar.gz", "w:gz") as archive:
-        readme = tarfile.TarInfo("fer2013/README")
-        archive.addfile(readme, io.BytesIO())
+def write_tar(root, faces):
+    csv_path = write_csv(root / "csv" / "fer2013.csv", faces)
+    with tarfile.open(root / "fer2013.tar.gz", "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("fer2013/README"), io.BytesIO())
         archive.add(csv_path, "fer2013/fer2013.csv")
-    assert_holds(load_quietly(folder), faces)
-    assert [path.name for path in folder.iterdir()] == ["fer2013.tar.gz"]
 
 
-def test_unpacked_tar_is_found_one_folder_below(tmp_path, faces):
-    write_csv(tmp_path / "fer2013" / "fer2013.csv", faces)
-    assert_holds(load_quietly(tmp_path), faces)
-
-
-def test_npz_as_exported_and_as_saved(tmp_path, faces):
+def write_npz(root, faces):
     pixels, labels, usage = faces
-    path = tmp_path / "fer2013.npz"
-    np.savez_compressed(path, pixels=pixels, emotion=labels.astype(np.uint8), usage=usage)
-    dataset = load_quietly(tmp_path)
-    assert_holds(dataset, faces)
-    np.savez(path, pixels=pixels[..., None], emotion=labels, usage=usage)
-    assert_holds(load_quietly(path), faces)
-    dataset.save(path)
-    assert_holds(load_quietly(path), faces)
+    arrays = {"pixels": pixels[..., None], "emotion": labels.astype(np.uint8), "usage": usage}
+    np.savez_compressed(root / "fer2013.npz", **arrays)
+
+
+def write_saved(root, faces):
+    pixels, labels, usage = faces
+    FaceDataset(pixels, labels, split=usage).save(root / "fer2013.npz")
+
+
+LAYOUTS = {
+    "csv": lambda root, faces: write_csv(root / "fer2013.csv", faces),
+    "one folder below": lambda root, faces: write_csv(root / "fer2013" / "fer2013.csv", faces),
+    "icml": write_icml,
+    "spreadsheet": write_spreadsheet,
+    "tar": write_tar,
+    "npz": write_npz,
+    "saved": write_saved,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_layout_gives_the_same_images(tmp_path, faces, layout):
+    root = tmp_path / "copy"
+    root.mkdir()
+    LAYOUTS[layout](root, faces)
+    before = sorted(root.rglob("*"))
+    for path in (root, str(root)):
+        dataset = load_quietly(path)
+        assert_holds(dataset, faces)
+        if layout != "saved":
+            assert dataset.metadata["row"].tolist() == list(range(60))
+    assert sorted(root.rglob("*")) == before
 
 
 def test_folders_with_rows_in_the_names_come_in_row_order(tmp_path, faces):
@@ -302,10 +300,8 @@ def test_a_faulty_csv_names_file_row_and_expectation(tmp_path, faces, fault):
 
 
 def test_a_truncated_archive(tmp_path, faces):
-    csv_path = write_csv(tmp_path / "csv" / "fer2013.csv", faces)
+    write_tar(tmp_path, faces)
     path = tmp_path / "fer2013.tar.gz"
-    with tarfile.open(path, "w:gz") as archive:
-        archive.add(csv_path, "fer2013/fer2013.csv")
     whole = path.read_bytes()
     for length in (len(whole) // 2, len(whole) - 6, 100):
         path.write_bytes(whole[:length])
@@ -333,9 +329,9 @@ def test_an_archive_without_the_file(tmp_path):
     ("change", "message"),
     [
         (lambda a: a.pop("usage"), r"Received: pixels, emotion \(no usage\)"),
-        (lambda a: a.update(pixels=a["pixels"][:, :40]), r"shape \(n, 48, 48\).*\(60, 40, 48\)"),
+        (lambda a: a.update(pixels=a["pixels"][:, :40]), "gray 48x48.*40x48x1"),
         (lambda a: a.update(pixels=a["pixels"] / 255), "type uint8.*float64"),
-        (lambda a: a.update(pixels=a["pixels"][:0]), r"\(0, 48, 48\)"),
+        (lambda a: a.update(pixels=a["pixels"][:0]), r"\(0,\)"),
         (lambda a: a.update(emotion=a["emotion"][:9]), r"`labels` of shape \(60,\).*\(9,\)"),
         (
             lambda a: a.update(emotion=a["emotion"] + 1),
@@ -361,7 +357,7 @@ def test_an_npz_cut_off_or_of_another_set(tmp_path, faces):
     with pytest.raises(ValueError, match="Expected a copy of FER2013"):
         load_quietly(path)
     FaceDataset(np.zeros((2, 64, 64), "uint8"), [0, 1], name="mine").save(path)
-    with pytest.raises(ValueError, match=r"expected FER2013.*'mine'.*FaceDataset.load reads it"):
+    with pytest.raises(ValueError, match=r"expected FER2013.*'mine'.*FaceDataset.load reads"):
         load_quietly(path)
 
 
@@ -466,7 +462,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, faces, monkeypatch
 
 
 def write_votes(path, faces, header=FERPLUS_HEADER, shift=0):
-    """Votes that agree with the labels; every tenth picture is "not a face" and has no name."""
+    """Votes that agree with the labels; every tenth image is "not a face" and has no name."""
     order = [6, 3, 5, 4, 0, 1, 2]  # of the seven classes in the file's columns
     _, labels, usage = faces
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -614,7 +610,7 @@ def test_votes_in_another_order_are_noticed(tmp_path):
 # Real data
 
 
-def test_all_layouts_of_the_real_set_give_the_same_pictures(fer2013_npz, fer2013_csv):
+def test_all_layouts_of_the_real_set_give_the_same_images(fer2013_npz, fer2013_csv):
     npz = load_fer2013(fer2013_npz)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -638,7 +634,7 @@ def test_reading_the_real_csv_takes_seconds_of_cpu(fer2013_csv):
 
 
 @pytest.mark.slow
-def test_the_real_folders_give_the_same_pictures_in_the_same_order(make_fer2013, fer2013_npz):
+def test_the_real_folders_give_the_same_images_in_the_same_order(make_fer2013, fer2013_npz):
     dataset = load_fer2013(make_fer2013("folders"))
     assert dataset.content_hash == load_fer2013(fer2013_npz).content_hash
     assert dataset.metadata["row"].tolist() == list(range(32298))
@@ -648,8 +644,8 @@ def test_the_real_votes_line_up(fer2013_npz, ferplus_csv, tmp_path):
     dataset = load_fer2013(fer2013_npz)
     joined = load_ferplus(ferplus_csv, dataset)
     votes = joined.metadata[list(VOTE_COLUMNS)].to_numpy()
-    favourite = votes[:, :8].argmax(axis=1)
-    assert 0.6 < (favourite == joined.labels).mean() < 0.68
+    favorite = votes[:, :8].argmax(axis=1)
+    assert 0.6 < (favorite == joined.labels).mean() < 0.68
     not_face = joined.metadata["votes_not_face"] > 5
     assert not_face[joined.split == "Training"].sum() == 150
     load_ferplus(ferplus_csv, dataset.subset(split="PublicTest"))

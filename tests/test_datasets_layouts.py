@@ -65,14 +65,24 @@ FACE = np.pad(np.full((30, 30), 200), ((20, 30), (10, 40)), constant_values=100)
 TWO_FACES = np.full((60, 100), 50)
 TWO_FACES[10:30, 5:25], TWO_FACES[20:50, 60:90] = 100, 200
 EXPW = "two.jpg 0 10 5 25 30 90.5 3\ntwo.jpg 1 20 60 90 50 60.1 0\n"
-YOLO = {"data.yaml": "nc: 3\nnames: ['Anger', 'Contempt', 'Happy']\n"} | {
-    f"{split}/{kind}": content
-    for split, code, level in (("train", 2, 20), ("valid", 0, 30), ("test", 1, 40))
-    for kind, content in (
-        ("images/a.jpg", level),
-        ("labels/a.txt", f"{code} 0.5 0.5 1.0 1.0\n"),
-    )
-}
+
+
+def yolo(folders, yaml="nc: 3\nnames: ['Anger', 'Contempt', 'Happy']\n"):
+    """Files of YOLO's layout, with folders such as `{split}/{kind}` or `{kind}/{split}`."""
+    tree = {"YOLO_format/data.yaml": yaml}
+    for split, code, level in (("train", 2, 20), ("valid", 0, 30), ("test", 1, 40)):
+        images, labels = (folders.format(split=split, kind=k) for k in ("images", "labels"))
+        tree[f"YOLO_format/{images}/{split}.jpg"] = level
+        tree[f"YOLO_format/{labels}/{split}.txt"] = f"{code} 0.5 0.5 1.0 1.0\n"
+    return tree
+
+
+YOLO_ROWS = [
+    ("contempt", "Test", None, 40),
+    ("happy", "Training", None, 20),
+    ("angry", "Validation", None, 30),
+]
+
 
 # Key of the set, files, class, split, subject and gray level of each image, number of classes.
 COPIES = {
@@ -161,14 +171,16 @@ COPIES = {
             ("neutral", "Validation", None, 200),
         ],
     ),
-    "AffectNet in YOLO's folders": (
+    "AffectNet in YOLO's folders": ("affectnet", yolo("{split}/{kind}"), YOLO_ROWS),
+    "AffectNet in YOLO's other folders": (
         "affectnet",
-        {f"YOLO_format/{name}": content for name, content in YOLO.items()},
-        [
-            ("contempt", "Test", None, 40),
-            ("happy", "Training", None, 20),
-            ("angry", "Validation", None, 30),
-        ],
+        yolo("{kind}/{split}", "names:\n  0: anger  # 45\n  1: contempt\n  2: happy\nnc: 3\n"),
+        YOLO_ROWS,
+    ),
+    "AffectNet in YOLO's folders without splits": (
+        "affectnet",
+        yolo("{kind}", "names:\n- Anger\n- Contempt\n- Happy\n"),
+        [(emotion, "", who, level) for emotion, _, who, level in YOLO_ROWS],
     ),
     "ExpW": (
         "expw",
@@ -272,7 +284,7 @@ ROW = "689/a.jpg,10,20,30,30,1;2;3,{},-0.1,0.5"
             ("ExpW", "label/label.lst", EXPW + line, r"label.lst, line 3: expected name, face, top")
             for line in ("a.jpg 0 1 2 3", "a.jpg 0 1 5 25 30 90.5 7", "a.jpg 0 a 5 25 30 9 1")
         ),
-        ("AffectNet in YOLO's folders", "YOLO_format/data.yaml", "nc: 3", "class in data.yaml"),
+        ("AffectNet in YOLO's folders", "YOLO_format/data.yaml", "nc: 3", "emotion in data.yaml"),
     ],
 )
 def test_a_label_that_breaks_the_format_names_its_place(tmp_path, name, file, content, message):
@@ -324,6 +336,12 @@ def test_missing_and_empty_folders(tmp_path, key):
 
 
 def test_wrong_options(tmp_path):
+    tree = yolo("{split}/{kind}")
+    del tree["YOLO_format/data.yaml"]
+    with pytest.raises(
+        FileNotFoundError, match="YOLO.*expected the names of its classes in .*yaml"
+    ):
+        load_path(write(tmp_path / "yolo", tree))
     with pytest.raises(ValueError, match="Expected `angles` out of FL HL S HR FR"):
         datasets.load_kdef(tmp_path, angles="front")
     with pytest.raises(ValueError, match="Expected `num_peak_frames` of at least 1"):

@@ -20,7 +20,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import fer_lib
 from fer_lib import datasets
 from fer_lib.cli import main
 from fer_lib.datasets import archives, fetch
@@ -95,7 +94,7 @@ def fetch_fer2013(*arguments: object, **options: object) -> Path:
 
 
 def change_download(monkeypatch: pytest.MonkeyPatch, key: str, **changes: object) -> None:
-    info = fer_lib.datasets.dataset_info(key)
+    info = datasets.dataset_info(key)
     changed = dataclasses.replace(info, download=changed_section(info.download, **changes))
     monkeypatch.setattr(fetch, "dataset_info", lambda name: changed)
 
@@ -146,37 +145,30 @@ def test_fetch_puts_a_whole_file_in_place_once(ferplus: Server, home: Path) -> N
     assert ferplus.requests == ["votes.csv"]
 
 
-def test_a_cut_connection_leaves_nothing(ferplus: Server, home: Path) -> None:
-    ferplus.cut.add("votes.csv")
-    with pytest.raises(OSError, match="the connection was cut.*by hand from .* and put it into"):
+@pytest.mark.parametrize(
+    ("content", "is_cut", "message"),
+    [
+        (CONTENT, True, "the connection was cut.*by hand from .* and put it into"),
+        (b"other", False, f"expected FER\\+ with {md5(CONTENT)}. Received: md5:"),
+        (None, False, "404 .*by hand"),
+    ],
+    ids=["cut", "wrong", "missing"],
+)
+def test_a_failed_fetch_leaves_nothing_new(
+    ferplus: Server, home: Path, content: bytes | None, is_cut: bool, message: str
+) -> None:
+    def break_server() -> None:
+        ferplus.files = {} if content is None else {"votes.csv": content}
+        ferplus.cut = {"votes.csv"} if is_cut else set()
+
+    break_server()
+    with pytest.raises((OSError, ValueError), match=message):
         fetch_ferplus()
     assert files_below(home) == []
-
-
-def test_wrong_bytes_leave_nothing(ferplus: Server, home: Path) -> None:
-    ferplus.files["votes.csv"] = CONTENT.replace(b"neutral", b"Neutral")
-    with pytest.raises(ValueError, match=f"expected FER\\+ with {md5(CONTENT)}. Received: md5:"):
-        fetch_ferplus()
-    assert files_below(home) == []
-
-
-def test_a_missing_page_says_so(ferplus: Server, home: Path) -> None:
-    del ferplus.files["votes.csv"]
-    with pytest.raises(OSError, match="404 .*by hand"):
-        fetch_ferplus()
-    assert files_below(home) == []
-
-
-@pytest.mark.parametrize("fault", ["cut", "wrong", "missing"])
-def test_an_earlier_whole_copy_survives(ferplus: Server, home: Path, fault: str) -> None:
+    ferplus.files, ferplus.cut = {"votes.csv": CONTENT}, set()
     path = fetch_ferplus()
-    if fault == "cut":
-        ferplus.cut.add("votes.csv")
-    elif fault == "wrong":
-        ferplus.files["votes.csv"] = b"something else"
-    else:
-        ferplus.files.clear()
-    with pytest.raises((OSError, ValueError)):
+    break_server()
+    with pytest.raises((OSError, ValueError), match=message):
         fetch_ferplus(source=f"{ferplus.url}/votes.csv")
     assert path.read_bytes() == CONTENT
     assert files_below(home) == ["ferplus", "ferplus/fer2013new.csv"]
@@ -248,7 +240,7 @@ def tiny_fer2013(monkeypatch: pytest.MonkeyPatch) -> bytes:
         for index in range(14):
             pixels = " ".join(map(str, generator.integers(0, 256, 48 * 48)))
             rows.append(f"{index % 7},{pixels},{split}")
-    info = fer_lib.datasets.dataset_info("fer2013")
+    info = datasets.dataset_info("fer2013")
     content = ("\n".join(rows) + "\n").encode()
     counts = changed_section(info.counts, splits=dict.fromkeys(splits, [2] * 7))
     download = changed_section(
@@ -288,7 +280,7 @@ def test_fer2013_in_each_layout(
     assert path == home / "fer2013" / name
     assert files_below(home) == ["fer2013", f"fer2013/{name}"]
     with pytest.warns(UserWarning, match="published"):
-        assert len(fer_lib.load_fer2013(path)) == 42
+        assert len(datasets.fetch_fer2013()) == 42  # which loads it
     assert fetch_fer2013() == path  # nothing is asked of Kaggle
 
 
@@ -363,14 +355,14 @@ def test_the_real_fer2013_without_private_test_is_not_whole(home: Path, fer2013_
     "key",
     [
         key
-        for key, info in fer_lib.datasets.list_datasets().items()
+        for key, info in datasets.list_datasets().items()
         if info.terms.access == "request"
     ],
 )
 def test_a_restricted_set_explains_itself(
     key: str, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    info = fer_lib.datasets.dataset_info(key)
+    info = datasets.dataset_info(key)
     with pytest.raises(PermissionError, match="on request only. Apply: ") as caught:
         datasets.fetch_dataset(key, return_path=True)
     assert info.terms.page in str(caught.value)
@@ -406,16 +398,6 @@ def test_a_given_archive_may_have_a_checksum(home: Path, tmp_path: Path) -> None
     assert files_below(home) == ["kdef"]
     datasets.fetch_dataset("kdef", archive, checksum=md5(archive.read_bytes()), return_path=True)
     assert files_below(home) == ["kdef", "kdef/a.JPG"]
-
-
-def test_a_fetched_set_is_loaded(
-    tiny_fer2013: bytes, server: Server, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server.files["fer2013.csv"] = tiny_fer2013
-    with pytest.warns(UserWarning, match="published"):
-        dataset = datasets.fetch_fer2013(f"{server.url}/fer2013.csv")
-    assert isinstance(dataset, fer_lib.FaceDataset)
-    assert len(dataset) == 42
 
 
 @pytest.mark.parametrize("key", ["folder", "synthetic"])
@@ -495,44 +477,40 @@ def test_the_budget_of_a_fetch_can_be_set(home: Path, tmp_path: Path) -> None:
     assert files_below(home) == ["kdef", "kdef/a.JPG"]
 
 
-def test_a_tar_header_of_gigabytes_is_refused(tmp_path: Path) -> None:
+def huge_header() -> bytes:
     content = bytearray(make_tar({"a.jpg": b"1"}, "w"))
     content[124:136] = b"%011o\0" % 2**31
     content[156:157] = tarfile.XHDTYPE
     content[148:156] = b" " * 8
     content[148:156] = b"%06o\0 " % sum(content[:512])
-    (tmp_path / "archive").write_bytes(content)
-    with pytest.raises(ValueError, match="archive: expected a whole .*a header of 2147483648"):
-        unpack(tmp_path / "archive", tmp_path / "unpacked")
+    return bytes(content)
 
 
-def test_an_encrypted_zip_says_so(home: Path, tmp_path: Path) -> None:
+def changed_zip(value: int, *offsets: int) -> bytes:
+    """A .zip file with other flags or method, in the entry's own header and in the list."""
     content = bytearray(make_zip({"a.jpg": b"1"}))
-    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        struct.pack_into("<H", content, content.index(signature) + offset, 1)
+    for signature, offset in zip((b"PK\x03\x04", b"PK\x01\x02"), offsets, strict=True):
+        struct.pack_into("<H", content, content.index(signature) + offset, value)
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (huge_header(), "a header of 2147483648"),
+        (changed_zip(1, 6, 8), "password required"),
+        (changed_zip(97, 8, 10), "compression"),  # WavPack
+        (b"Rar!" * 1000, ""),
+    ],
+    ids=["header", "encrypted", "method", "rar"],
+)
+def test_what_cannot_be_unpacked_says_so(
+    content: bytes, reason: str, home: Path, tmp_path: Path
+) -> None:
     (tmp_path / "basic.zip").write_bytes(content)
-    with pytest.raises(ValueError, match="without a password.*password required.*by hand"):
+    with pytest.raises(ValueError, match=f"basic.zip: expected a whole .zip.*{reason}.*by hand"):
         datasets.fetch_dataset("rafdb", tmp_path / "basic.zip", return_path=True)
     assert files_below(home) == []
-
-
-def test_an_archive_with_a_rare_compression_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "archive.zip"
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("1.jpg", b"pixels")
-    packed = bytearray(file.read_bytes())
-    # The method stands in the entry's own header and in the list at the end; 97 is WavPack.
-    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
-        struct.pack_into("<H", packed, packed.index(signature) + offset, 97)
-    file.write_bytes(packed)
-    with pytest.raises(ValueError, match="archive.zip: expected a whole .zip.*by hand"):
-        unpack(file, tmp_path / "unpacked")
-
-
-def test_what_is_no_archive_says_so(home: Path, tmp_path: Path) -> None:
-    (tmp_path / "basic.rar").write_bytes(b"Rar!" * 1000)
-    with pytest.raises(ValueError, match="expected a whole .zip or .tar archive"):
-        datasets.fetch_dataset("rafdb", tmp_path / "basic.rar", return_path=True)
 
 
 WHOLE = {

@@ -8,8 +8,7 @@ import lzma
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
@@ -39,35 +38,18 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int | None = None) -> None
         OSError: A file cannot be read or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _explain_errors(archive):
-        if not zipfile.is_zipfile(archive):
-            with _open_tar(archive, max_bytes) as entries:
-                entries.extractall(folder, filter="data")
-            return
-        with zipfile.ZipFile(archive) as entries:
-            members = entries.infolist()
-            kinds = [stat.S_IFMT(member.external_attr >> 16) for member in members]
-            plain = [kind in (0, stat.S_IFREG, stat.S_IFDIR) for kind in kinds]
-            names, sizes = zip(*((m.filename, m.file_size) for m in members), strict=True)
-            _check_members(archive, zip(names, sizes, plain, strict=True), max_bytes)
-            entries.extractall(folder)
-
-
-@contextmanager
-def open_member(archive: Path, name: str) -> Iterator[tuple[IO[bytes], str]]:
-    """Opens the first file of this name in a tar archive; yields it and its path inside.
-
-    Raises:
-        ValueError: There is no such file, or as for `unpack`.
-    """
-    with ExitStack() as stack:
-        with _explain_errors(archive):
-            entries = stack.enter_context(_open_tar(archive, None))
-        members = [m for m in entries if m.isfile() and PurePosixPath(m.name).name == name]
-        if not members:
-            found = ", ".join(entries.getnames())[:200]
-            raise ValueError(f"{archive}: expected a file {name} inside. Received: {found}")
-        yield entries.extractfile(members[0]), members[0].name
+    try:
+        (_unzip if zipfile.is_zipfile(archive) else _untar)(archive, folder, max_bytes)
+    except _Refused:
+        raise
+    except Exception as error:  # zipfile, tarfile, zlib and lzma raise ten kinds for damaged bytes
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not the archive
+            raise
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"{archive}: expected a whole .zip or .tar archive without a password. Received: one "
+            f"that cannot be unpacked ({reason}); download it again, or unpack it by hand"
+        ) from error
 
 
 class _Refused(ValueError):
@@ -99,20 +81,13 @@ def _check_members(
             )
 
 
-@contextmanager
-def _explain_errors(archive: Path) -> Iterator[None]:
-    try:
-        yield
-    except _Refused:
-        raise
-    except Exception as error:  # zipfile, tarfile, zlib and lzma raise ten kinds for damaged bytes
-        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not the archive
-            raise
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(
-            f"{archive}: expected a whole .zip or .tar archive without a password. Received: one "
-            f"that cannot be unpacked ({reason}); download it again, or unpack it by hand"
-        ) from error
+def _unzip(archive: Path, folder: Path, max_bytes: int | None) -> None:
+    with zipfile.ZipFile(archive) as entries:
+        kinds = {m: stat.S_IFMT(m.external_attr >> 16) for m in entries.infolist()}
+        plain = (0, stat.S_IFREG, stat.S_IFDIR)
+        members = ((m.filename, m.file_size, kind in plain) for m, kind in kinds.items())
+        _check_members(archive, members, max_bytes)
+        entries.extractall(folder)
 
 
 class _ShortReads:
@@ -128,9 +103,7 @@ class _ShortReads:
         return self._file.read(size)
 
 
-@contextmanager
-def _open_tar(archive: Path, max_bytes: int | None) -> Iterator[tarfile.TarFile]:
-    """Opens a tar archive whose members have passed the checks and whose end is there."""
+def _untar(archive: Path, folder: Path, max_bytes: int | None) -> None:
     with archive.open("rb") as file:
         opener = _OPENERS.get(file.read(2), open)
     with (
@@ -144,4 +117,4 @@ def _open_tar(archive: Path, max_bytes: int | None) -> Iterator[tarfile.TarFile]
             raise EOFError("its end is missing")
         while file.read(2**20):  # The checksum of a compressed archive comes last.
             pass
-        yield entries
+        entries.extractall(folder, filter="data")

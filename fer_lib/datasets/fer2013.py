@@ -35,8 +35,8 @@ def load_fer2013(
 ) -> FaceDataset:
     """Loads FER2013: 48x48 gray faces found by web search, seven classes.
 
-    Understood are Kaggle's `fer2013.csv`, `icml_face_data.csv` and `train.csv`, `fer2013.tar.gz`
-    (read without unpacking), the `train/` and `test/` folders of class-named folders, and an
+    Understood are Kaggle's `fer2013.csv`, `icml_face_data.csv` and `train.csv`, `fer2013.tar.gz`,
+    the `train/` and `test/` folders of class-named folders, and an
     `.npz` file with `pixels (n, 48, 48)`, `emotion` and `usage` or written by `FaceDataset.save`.
     All give the same `content_hash`. The first load of a slow layout leaves a copy in the cache.
 

@@ -5,7 +5,9 @@ Folders of images are read in `fer2013`.
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -13,7 +15,7 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets.archives import open_member
+from fer_lib.datasets.archives import unpack
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.storage import is_saved_dataset, read_fields
 from fer_lib.files import read_npz
@@ -82,8 +84,15 @@ def read_file(path: Path, class_names: tuple[str, ...] = EMOTIONS) -> FaceDatase
     if suffix == ".npz" or (not suffix and start.startswith(b"PK")):
         return _read_npz(path)
     if suffix in (".gz", ".tgz") or (not suffix and start.startswith(b"\x1f\x8b")):
-        with open_member(path, "fer2013.csv") as (file, name):
-            return read_csv(file, f"{path}:{name}")
+        with tempfile.TemporaryDirectory() as folder:
+            unpack(path, Path(folder))
+            files = sorted(file for file in Path(folder).rglob("*") if file.is_file())
+            names = {file.relative_to(folder).as_posix(): file for file in files}
+            name = next((name for name, f in names.items() if f.name == "fer2013.csv"), None)
+            if name is None:
+                received = ", ".join(names)[:200]
+                raise ValueError(f"{path}: expected a file fer2013.csv. Received: {received}")
+            return read_csv(names[name], f"{path}:{name}")
     if suffix == ".csv" or b"pixels" in start.lower():
         return read_csv(path, str(path), class_names)
     remedy = "; unpack it" if suffix == ".zip" else ""
@@ -201,42 +210,36 @@ def _parse_pixels(text: str, where: str) -> np.ndarray:
         values = np.zeros(0, np.int64)
     if len(values) == size + 1 and values.min() >= 0 and values.max() <= 255:
         return values[:-1].astype(np.uint8).reshape(_SIDE, _SIDE)
-    # Slow, so only where something is wrong: find out what.
     words = text.split()
     if len(words) != size:
         raise ValueError(f"{where}: expected {size} pixels (48x48). Received: {len(words)}")
     known = set(map(str, range(256)))
-    position = next(i for i, word in enumerate(words) if (word.lstrip("0") or "0") not in known)
+    wrong = next(n for n, word in enumerate(words) if (word.lstrip("0") or "0") not in known)
     raise ValueError(
-        f"{where}: expected pixels from 0 to 255. "
-        f"Received: {words[position][:40]!r} as pixel {position}"
+        f"{where}: expected pixels from 0 to 255. Received: {words[wrong][:40]!r} as pixel {wrong}"
     )
 
 
 def _read_npz(path: Path) -> FaceDataset:
+    """Reads the arrays pixels, emotion, usage, or what `FaceDataset.save` wrote."""
     arrays = read_npz(path, "a copy of FER2013")
     if is_saved_dataset(arrays):
         dataset = FaceDataset(**read_fields(arrays, path))
-        if dataset.class_names == EMOTIONS and dataset.images.shape[1:] == (_SIDE, _SIDE, 1):
-            fields = dataset.images, dataset.labels, EMOTIONS, dataset.split
-            return FaceDataset(*fields, metadata=dataset.metadata, name="fer2013")
+    else:
+        names = ("pixels", "emotion", "usage")
+        table = pd.DataFrame(columns=list(arrays), index=[0])
+        check_columns(table, names, str(path), "the arrays pixels, emotion, usage")
+        pixels, labels, usage = (arrays[name] for name in names)
+        expected = f"{path}, row {{}}: expected `usage` among {SPLITS}"
+        check_values(pd.Series(usage), SPLITS, expected)
+        try:
+            dataset = _make(pixels, labels, usage, EMOTIONS)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+    is_fer2013 = dataset.class_names == EMOTIONS and dataset.images.shape[1:] == (_SIDE, _SIDE, 1)
+    if not is_fer2013 or not len(dataset):
         raise ValueError(
             f"{path}: expected FER2013, gray 48x48 images of {EMOTIONS}. "
-            f"Received: {dataset!r}; FaceDataset.load reads it"
+            f"Received: {dataset!r}; FaceDataset.load reads what was saved"
         )
-    check_columns(
-        pd.DataFrame(columns=list(arrays), index=[0]),
-        ("pixels", "emotion", "usage"),
-        str(path),
-        "the arrays pixels, emotion, usage",
-    )
-    pixels, labels, usage = (arrays[name] for name in ("pixels", "emotion", "usage"))
-    if pixels.shape[1:] not in ((_SIDE, _SIDE), (_SIDE, _SIDE, 1)) or not len(pixels):
-        raise ValueError(
-            f"{path}: expected `pixels` of shape (n, 48, 48). Received: {pixels.shape}"
-        )
-    check_values(pd.Series(usage), SPLITS, f"{path}, row {{}}: expected `usage` among {SPLITS}")
-    try:
-        return _make(pixels, labels, usage, EMOTIONS)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    return dataclasses.replace(dataset, name="fer2013", left_out=None)

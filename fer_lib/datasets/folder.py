@@ -21,8 +21,7 @@ from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
 if TYPE_CHECKING:
     from fer_lib.detection import FaceDetector
 
-_SPLITS = ("train", "training", "valid", "val", "validation", "test", "testing")
-_SPLITS += ("publictest", "privatetest")
+_SPLIT = r"(train(ing)?|val(id(ation)?)?|(public|private)?test(ing)?)([ _-]?(set|data|images))?"
 _IMAGE_KINDS = ("image/", ".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".nef", ".arw")
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 Classes = Sequence[str] | Mapping[str, str | Sequence[str]]
@@ -147,7 +146,7 @@ def list_folder(
 
 def is_split(name: str) -> bool:
     """Tells whether a folder's name is that of a split, such as `train`."""
-    return name.strip().lower() in _SPLITS
+    return re.fullmatch(_SPLIT, name.strip(), re.IGNORECASE) is not None
 
 
 def _check_names(

@@ -49,6 +49,7 @@ class Layout:
     sign: list[str] | None = None
     labels: str = ""
     images: list[str] = dataclasses.field(default_factory=list)
+    codes: str = ""
     skipped: list[str] = dataclasses.field(default_factory=list)
     contempt: bool = False
     people: bool = False
@@ -155,16 +156,16 @@ def _is_below(root: Path) -> Callable[[str], bool]:
 
 def _read_codes(root: Path, layout: Layout) -> dict[str, str]:
     """Returns what the codes of a set mean: by its own list `data.yaml`, else by the catalogue."""
-    if layout.inside == ["data.yaml"]:
-        text = next(root.glob("data.y*ml")).read_text(encoding="utf-8", errors="replace")
-        block = re.search(r"^names:(.*?)(?=^\w|\Z)", text, re.MULTILINE | re.DOTALL)
-        return dict(_numbered(re.findall(r"[A-Za-z][\w ]*", block[1] if block else "")))
-    labels = dataset_info(layout.key).labels
-    return dict(zip(labels.codes, labels.names, strict=True))
-
-
-def _numbered(names: list[str]) -> Iterator[tuple[str, str]]:
-    return ((str(number), name) for number, name in enumerate(names))
+    if not layout.codes:
+        labels = dataset_info(layout.key).labels
+        return dict(zip(labels.codes, labels.names, strict=True))
+    file = root / layout.codes
+    if not file.is_file():
+        raise FileNotFoundError(f"{layout.title}: expected the names of its classes in {file}")
+    text = re.sub("#.*", "", file.read_text(encoding="utf-8", errors="replace"))
+    block = re.search(r"^names:(.*?)(?=^\w|\Z)", text, re.MULTILINE | re.DOTALL)
+    names = re.findall(r"[A-Za-z][\w ]*", block[1] if block else "")
+    return {str(number): name for number, name in enumerate(names)}
 
 
 def _emotion(code: Any, codes: dict[str, str], skipped: list[str]) -> str | None:
