@@ -22,7 +22,7 @@ from fer_lib.synthetic.factors import ACTION_UNITS, EMOTION_ACTION_UNITS, FACTOR
 POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 LANDMARK_COLUMNS = [f"{point}_{axis}" for point in POINTS for axis in "xy"]
 
-# Of `make_faces(12, seed=7)`: another drawing is another data set than people have trained on.
+# Of `make_faces(12, seed=7)`: other faces are another data set than people have trained on.
 TABLE_SHA256 = "270a7897bac76dd7b706e64ae75d5c81a34d28d06c32ede458101ca74da444b2"
 MEANS = [64.14, 77.36, 193.68, 88.37, 122.77, 123.89, 105.05]
 SPREADS = [37.77, 34.18, 38.44, 36.97, 54.72, 51.69, 46.88]

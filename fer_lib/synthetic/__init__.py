@@ -1,4 +1,4 @@
-"""Synthetic faces: `make_*` draws labelled faces from parameters, without any data set."""
+"""Synthetic faces: `make_faces` generates labeled faces from parameters, without any data set."""
 
 from fer_lib.synthetic.faces import draw_face, draw_faces, make_faces
 

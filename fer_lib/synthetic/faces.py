@@ -1,7 +1,7 @@
 """Synthetic faces with known expressions: a data set that needs no download.
 
-A parametric face is moved by facial action units and drawn with numpy alone. What it is not: a
-stand-in for people. A network that reads these faces has learned our drawing of the prototypes.
+A parametric face is moved by facial action units and rendered with numpy alone. It is no stand-in
+for people: a network that classifies these faces correctly has learned our renderer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def make_faces(
     people: int | None = None,
     factors: Mapping[str, Any] | None = None,
 ) -> FaceDataset:
-    """Draws faces whose expressions, and everything else about them, are known.
+    """Generates faces whose expressions, and everything else about them, are known.
 
     An expression is a set of facial action units (Ekman and Friesen, Facial Action Coding System,
     1978; the sets are the prototypes of EMFACS, without their variants):
@@ -52,7 +52,7 @@ def make_faces(
 
     Args:
         num_per_class: Faces of each class, or a count for each class name.
-        seed: The same seed draws the same faces, and a larger set begins with the smaller one
+        seed: The same seed gives the same faces, and a larger set begins with the smaller one
             (where `num_per_class` is a number).
         image_size: Edge of the square images in pixels, 16 to 1024.
         color: RGB images instead of gray ones.

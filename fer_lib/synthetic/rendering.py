@@ -73,7 +73,7 @@ def camera(color: np.ndarray, face: FaceGeometry) -> np.ndarray:
 
 
 def _blur_matrix(sigma: np.ndarray, size: int) -> np.ndarray:
-    """Returns `(n, size, size)`: what a Gaussian blur does to the rows of a image."""
+    """Returns `(n, size, size)`: what a Gaussian blur does to the rows of an image."""
     sigma = np.maximum(sigma * np.float32(size / 48), 0.12)
     pixel = np.arange(size, dtype=np.float32)
     weights = gauss(square((pixel[:, None] - pixel) / sigma))
