@@ -36,14 +36,18 @@ def write_clip(
     *,
     rate: int = 30,
     sound: str | None = None,
+    sound_rate: int = 44_100,
+    channels: int = 1,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Writes a clip in the container that the suffix names, one second of `sound` in its codec."""
+    """Writes a clip in the container that the suffix names, with a second of 440 Hz as `sound`."""
     with av.open(str(path), "w", options=options or {}) as container:
         video = container.add_stream(_CODECS.get(path.suffix, "libx264"), rate=rate)
         if times is not None:
             video.codec_context.time_base = _CLOCK
-        audio = None if sound is None else container.add_stream(sound, rate=44_100, layout="mono")
+        layout = {1: "mono", 2: "stereo"}[channels]
+        if sound is not None:
+            audio = container.add_stream(sound, rate=sound_rate, layout=layout, bit_rate=128_000)
         for index, image in enumerate(frames):
             if index == 0:
                 video.height, video.width = image.shape[:2]
@@ -53,12 +57,16 @@ def write_clip(
                 frame.pts, frame.time_base = round(times[index] / _CLOCK), _CLOCK
             container.mux(video.encode(frame))
         container.mux(video.encode())
-        if audio is not None:
-            tone = np.sin(np.arange(44_100) * 440 * 2 * np.pi / 44_100, dtype=np.float64)
-            samples = (tone[None] * 8000).astype(np.int16)
-            piece = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
-            piece.sample_rate, piece.pts = 44_100, 0
-            container.mux(audio.encode(piece))
+        if sound is not None:
+            tone = np.sin(np.arange(sound_rate) * 440 * 2 * np.pi / sound_rate) * 8000
+            samples = np.repeat(tone.astype(np.int16), channels)[None]
+            piece = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
+            piece.sample_rate, piece.pts = sound_rate, 0
+            # The encoder asks for pieces of its own size and format.
+            size = audio.codec_context.frame_size or None
+            resampler = av.AudioResampler(audio.format, layout, sound_rate, size)
+            for part in [*resampler.resample(piece), *resampler.resample(None)]:
+                container.mux(audio.encode(part))
             container.mux(audio.encode())
     return path
 
