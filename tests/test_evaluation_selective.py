@@ -68,7 +68,7 @@ def test_a_coverage_outside_the_range_is_refused(coverage):
 
 
 def test_conformal_threshold_of_a_hand_made_case():
-    # Probabilities of the true class .1 to .9; nine samples, 80 %: floor(10 * .2) = 2 below.
+    # Probabilities of the true class .1 to .9; nine samples, 80%: floor(10 * .2) = 2 below.
     share = np.arange(1, 10) / 10
     probabilities, labels = np.column_stack([share, 1 - share]), np.zeros(9, int)
     assert evaluation.fit_conformal(labels, probabilities, 0.8) == pytest.approx(0.2)
@@ -130,16 +130,9 @@ def test_the_clean_part_leaves_duplicates_out():
     rest = np.r_[0:2, 5:10]
     alone = evaluate(test.labels[rest], probabilities[rest], ["a", "b"])
     assert report.n == 10 and report.num_duplicates == 3
-    assert report.clean.accuracy == alone.accuracy
     assert report.clean.intervals == alone.intervals
-    values = report.to_dict()
-    assert values["num_duplicates"] == 3 and values["clean"]["n"] == 7
+    assert report.to_dict()["clean"]["accuracy"] == alone.accuracy
     assert any(text.startswith("3 images are among") for text in report.sentences())
-
-
-def test_the_clean_part_when_all_or_none_are_duplicates():
-    test = image_set(10, 0)
-    probabilities, _ = draw(10, 2)
     every = evaluate(test, probabilities, training_images=test)
     assert every.clean is None and every.num_duplicates == 10
     assert "nothing is left" in str(every)
@@ -181,11 +174,8 @@ def test_agreement_of_a_hand_made_case():
     with_label, with_model, other, split = VERDICTS
     assert result.errors == {with_label: 1, with_model: 1, other: 0, split: 1}
     assert json.loads(result.to_json())["n"] == 4
-
-
-def test_agreement_on_something_else():
-    result = evaluation.agree_with_votes(np.array([[0, 0, 1]]), PREDICTED[:1], np.array([1]))
-    assert result.errors[VERDICTS[2]] == 1
+    alone = evaluation.agree_with_votes(np.array([[0, 0, 1]]), PREDICTED[:1], np.array([1]))
+    assert alone.errors[other] == 1
 
 
 @pytest.mark.parametrize(

@@ -44,15 +44,19 @@ def half_dark(count: int = 60) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_a_corruption_grows_with_its_severity_and_leaves_its_input_alone(name):
     before = FACES.images.copy()
-    changes = []
-    for severity in range(6):
-        corrupted = corrupt(FACES.images, name, severity, seed=3)
-        assert corrupted.shape == before.shape and corrupted.dtype == np.uint8
-        changes.append(np.abs(corrupted.astype(float) - before).mean())
-        np.testing.assert_array_equal(corrupted, corrupt(FACES.images, name, severity, seed=3))
+    corrupted = [corrupt(FACES.images, name, severity, seed=3) for severity in range(6)]
+    assert all(images.shape == before.shape and images.dtype == np.uint8 for images in corrupted)
+    changes = [np.abs(images.astype(float) - before).mean() for images in corrupted]
+    assert changes[0] == 0 and (np.diff(changes) > 0).all()
     np.testing.assert_array_equal(FACES.images, before)
-    assert changes[0] == 0 and changes[1] > 0
-    assert (np.diff(changes) > 0).all()
+    np.testing.assert_array_equal(corrupted[4], corrupt(FACES.images, name, 4, seed=3))
+    other = (corrupted[4] != corrupt(FACES.images, name, 4, seed=4)).any()
+    assert other == (name in ("noise", "rotation", "shift", "scale"))  # the random ones
+    # A gray image needs no channel, and three are as good as one.
+    np.testing.assert_array_equal(corrupt(before[..., 0], name, 4, seed=3), corrupted[4][..., 0])
+    color = np.repeat(before, 3, axis=3)
+    assert corrupt(color, name, 2).shape == color.shape
+    assert corrupt(before[:0], name, 3).shape == (0, 48, 48, 1)
 
 
 @pytest.mark.parametrize(
@@ -62,11 +66,6 @@ def test_a_corruption_treats_a_large_image_as_a_small_one(name):
     corrupted = corrupt(LARGE, name, 4, seed=1).reshape(-1, 48, 3, 48, 3).mean(axis=(2, 4))
     small = corrupt(FACES.images, name, 4, seed=1)[..., 0]
     assert np.abs(corrupted - small).mean() < 5
-
-
-@pytest.mark.parametrize("name", ["noise", "rotation", "shift", "scale"])
-def test_what_is_random_depends_on_the_seed(name):
-    assert (corrupt(FACES.images, name, 3, 0) != corrupt(FACES.images, name, 3, 1)).any()
 
 
 def test_gray_levels_of_hand_made_cases():
@@ -80,14 +79,11 @@ def test_gray_levels_of_hand_made_cases():
 
 
 def test_low_resolution_keeps_only_so_many_pixels():
-    generator = np.random.default_rng(0)
-    images = generator.integers(0, 256, (3, 48, 48, 1), dtype=np.uint8)
-    levels = CORRUPTIONS["resolution"].levels
-    assert {24, 16} <= set(levels)
-    small = images.reshape(3, 24, 2, 24, 2).mean(axis=(2, 4))
-    corrupted = corrupt(images, "resolution", 1 + levels.index(24)).astype(float)
+    images = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 1), dtype=np.uint8)
+    severity = 1 + CORRUPTIONS["resolution"].levels.index(24)
+    corrupted = corrupt(images, "resolution", severity)
     # Enlarged linearly, blocks of two pixels keep about the mean of what they were averaged from.
-    kept = corrupted.reshape(3, 24, 2, 24, 2).mean(axis=(2, 4))
+    kept, small = (x.reshape(3, 24, 2, 24, 2).mean(axis=(2, 4)) for x in (corrupted, images))
     assert np.corrcoef(kept.ravel(), small.ravel())[0, 1] > 0.95
 
 
@@ -135,16 +131,6 @@ def test_what_is_covered_lies_where_the_template_says():
     assert (clear != FACES.images).any()
 
 
-def test_color_images_and_gray_ones_without_a_channel():
-    gray = FACES.images[..., 0]
-    color = np.repeat(FACES.images, 3, axis=3)
-    for name in CORRUPTIONS:
-        corrupted = corrupt(gray, name, 2)
-        np.testing.assert_array_equal(corrupted, corrupt(FACES.images, name, 2)[..., 0])
-        assert corrupt(color, name, 2).shape == color.shape
-    assert corrupt(FACES.images[:0], "noise", 3).shape == (0, 48, 48, 1)
-
-
 @pytest.mark.parametrize(
     ("images", "name", "severity", "message"),
     [
@@ -155,35 +141,34 @@ def test_color_images_and_gray_ones_without_a_channel():
         (FACES.images, "rain", 1, "among noise, blur.*Received: 'rain'"),
         (FACES.images, "noise", 6, "`severity` from 0 to 5. Received: 6"),
         (FACES.images, "noise", True, "Received: True"),
-        (FACES.images, "noise", 0.5, "Received: 0.5"),
     ],
 )
-def test_what_cannot_be_corrupted_is_refused_in_one_line(images, name, severity, message):
-    with pytest.raises(ValueError, match=message) as caught:
+def test_what_cannot_be_corrupted_is_refused(images, name, severity, message):
+    with pytest.raises(ValueError, match=message):
         corrupt(images, name, severity)
-    assert "\n" not in str(caught.value)
 
 
 def test_the_suite_scores_as_evaluate_does():
     images, labels = half_dark()
-    model = Darkness()
-    report = robustness_suite((images, labels), model, NAMES, num_resamples=300, seed=5)
-    clean = evaluation.evaluate((images, labels), model, num_resamples=300, seed=5)
+
+    def score(faces):
+        return evaluation.evaluate((faces, labels), Darkness(), num_resamples=300, seed=5)
+
+    report = robustness_suite((images, labels), Darkness(), NAMES, num_resamples=300, seed=5)
+    clean, table = score(images), report.to_frame()
     assert report.accuracy == clean.accuracy == 1.0
     assert report.accuracy_ci95 == clean.accuracy_ci95
     assert report.n == 60 and report.majority == 0.5
-    table = report.to_frame()
     assert list(table["corruption"]) == [name for name in NAMES for _ in range(5)]
     assert table["severity"].tolist() == [1, 2, 3, 4, 5] * 2
-    for row in table.itertuples():
-        corrupted = corrupt(images, row.corruption, row.severity, seed=5)
-        alone = evaluation.evaluate((corrupted, labels), model, num_resamples=300, seed=5)
-        assert row.accuracy == alone.accuracy
-        assert (row.accuracy_low, row.accuracy_high) == pytest.approx(alone.accuracy_ci95)
-        assert table["drop"][row.Index] == pytest.approx(clean.accuracy - alone.accuracy)
+    for row in table.to_dict("records"):
+        alone = score(corrupt(images, row["corruption"], row["severity"], seed=5))
+        assert row["accuracy"] == alone.accuracy
+        assert (row["accuracy_low"], row["accuracy_high"]) == pytest.approx(alone.accuracy_ci95)
+        assert row["drop"] == pytest.approx(clean.accuracy - alone.accuracy)
     assert table["drop"].max() > 0.3
-    assert report.corrupted_accuracy == pytest.approx(table["accuracy"].mean())
     low, high = report.corrupted_accuracy_ci95
+    assert report.corrupted_accuracy == pytest.approx(table["accuracy"].mean())
     assert low < report.corrupted_accuracy < high
 
 
@@ -191,8 +176,7 @@ def test_drops_are_paired():
     images, labels = half_dark(400)
     report = robustness_suite((images, labels), Darkness(), ["dark"], num_resamples=4000)
     row = report.to_frame().iloc[-1]
-    right = (Darkness().predict(corrupt(images, "dark", 5)).argmax(axis=1) == labels).astype(float)
-    lost = 1 - right
+    lost = Darkness().predict(corrupt(images, "dark", 5)).argmax(axis=1) != labels
     theirs = stats.bootstrap(
         [lost[labels == 0], lost[labels == 1]],
         lambda a, b, axis: (a.sum(axis=axis) + b.sum(axis=axis)) / 400,
@@ -243,12 +227,11 @@ def test_same_seed_same_report_and_json_comes_back(tmp_path):
 
 def test_the_table_and_the_html_show_the_values():
     report = robustness_suite(half_dark(), Darkness(), num_resamples=50)
-    text = str(report)
+    text, html = str(report), report._repr_html_()
     assert max(map(len, text.splitlines())) <= 80
-    for shown in (text, report._repr_html_()):
-        assert all(kind.title in shown for kind in CORRUPTIONS.values())
-        assert f"{report.accuracy:.3f}" in shown and "darkness" in shown
-        assert "nan" not in shown.lower()
+    for shown in ("darkness", f"{report.accuracy:.3f}", *(k.title for k in CORRUPTIONS.values())):
+        assert shown in text and shown in html
+    assert "nan" not in (text + html).lower()
 
 
 def test_one_face_has_wide_intervals_and_a_note(tmp_path):
