@@ -114,13 +114,8 @@ def crop_detected_face(
     """Returns the crop of a face that a detector found, whatever its landmarks are.
 
     As `align_face`; where the landmarks span no face, as those of a face turned to the side may,
-    the box decides. So one odd face costs neither the image nor the others in it.
-
-    Args:
-        image: The image, in any form that `read_image` takes.
-        face: A face of that image.
-        size: Width and height in pixels, or a model's `(height, width, channels)`: a crop of
-            three channels stays in color, one that is not square is squeezed.
+    the box decides. `size` is in pixels, or a model's `(height, width, channels)`: a crop of three
+    channels stays in color, one that is not square is squeezed.
     """
     height, width, channels = (size, size, 1) if isinstance(size, int) else size
     options = {"size": max(height, width), "color": channels == 3}

@@ -38,9 +38,8 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a partial path beside `path`, which becomes `path` when the block ends.
 
     Missing folders are made. On any exception, Ctrl-C included, the partial file is removed and
-    an older file at `path` stays as it was. The partial name is unique per process and thread and
-    keeps the suffix, so that writers that go by it work. A device such as `/dev/stdout` is
-    written directly.
+    an older file at `path` stays as it was. The partial name is unique and keeps the suffix, so
+    that writers that go by it work. A device such as `/dev/stdout` is written directly.
 
     Raises:
         OSError: The file cannot be written there.
@@ -89,9 +88,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
 def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, np.ndarray]:
     """Returns the arrays of an `.npz` file by name; nothing in it is unpickled.
 
-    Args:
-        path: The file.
-        what: What the file is to be, for the message: `"a data set"`.
+    Messages say `what` it is to be, such as `"a data set"`.
 
     Raises:
         FileNotFoundError: The file does not exist.

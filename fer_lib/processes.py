@@ -9,6 +9,7 @@ _networks_loaded = _forked = False
 
 def mark_networks_loaded() -> None:
     """Remembers that TensorFlow or JAX has started its threads, which a fork does not copy."""
+    check_not_forked()
     global _networks_loaded
     _networks_loaded = True
 

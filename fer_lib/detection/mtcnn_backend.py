@@ -38,7 +38,6 @@ class MtcnnBackend:
     smallest_face = 20.0
 
     def __init__(self) -> None:
-        processes.check_not_forked()
         processes.mark_networks_loaded()
         pixels = tf.TensorSpec([None, None, 3], tf.uint8)
         scales, boxes = tf.TensorSpec([None]), tf.TensorSpec([None, 4])
@@ -52,18 +51,16 @@ class MtcnnBackend:
         levels = round(np.log(min(image.shape[:2]) / _WINDOW) / -np.log(_NEXT_SCALE) - 1)
         if levels < 1:
             return _NOTHING
+        scales = np.float32(_FIRST_SCALE * _NEXT_SCALE ** np.arange(levels))
         with tf.device(_DEVICE):
             pixels = tf.constant(image)
-            scales = np.float32(_FIRST_SCALE * _NEXT_SCALE ** np.arange(levels))
-            boxes = _pick_proposals(self._propose(pixels, scales).numpy().astype(float))
+            boxes = _square(_pick_proposals(self._propose(pixels, scales).numpy().astype(float)))
             if len(boxes) == 0:
                 return _NOTHING
-            boxes = _square(boxes)
             offsets, scores = _run(self._refine, pixels, boxes)
-            boxes, _, _ = _select(boxes, scores, offsets, _REFINED_SCORE)
+            boxes = _square(_select(boxes, scores, offsets, _REFINED_SCORE)[0])
             if len(boxes) == 0:
                 return _NOTHING
-            boxes = _square(boxes)
             offsets, points, scores = _run(self._finish, pixels, boxes)
         # Ten parts of the box: five x, then five y.
         points = points.reshape(-1, 2, 5).transpose(0, 2, 1)
@@ -158,11 +155,9 @@ def _prelu(features, slope: np.ndarray):
 
 def _pick_proposals(rows: np.ndarray) -> np.ndarray:
     """Returns the boxes `(n, 4)` that are left of the proposals of all scales."""
-    kept = [rows[:0]]
-    for number in np.unique(rows[:, 0]):
-        level = rows[rows[:, 0] == number]
-        kept.append(level[_suppress(level[:, 1:5], level[:, 5], _OVERLAP_IN_SCALE)])
-    rows = np.concatenate(kept)
+    levels = [rows[rows[:, 0] == number] for number in np.unique(rows[:, 0])]
+    kept = [level[_suppress(level[:, 1:5], level[:, 5], _OVERLAP_IN_SCALE)] for level in levels]
+    rows = np.concatenate([rows[:0], *kept])
     return rows[_suppress(rows[:, 1:5], rows[:, 5], _OVERLAP)][:, 1:5]
 
 
