@@ -353,11 +353,7 @@ def test_the_real_fer2013_without_private_test_is_not_whole(home: Path, fer2013_
 
 @pytest.mark.parametrize(
     "key",
-    [
-        key
-        for key, info in datasets.list_datasets().items()
-        if info.terms.access == "request"
-    ],
+    [key for key, info in datasets.list_datasets().items() if info.terms.access == "request"],
 )
 def test_a_restricted_set_explains_itself(
     key: str, home: Path, capsys: pytest.CaptureFixture[str]
