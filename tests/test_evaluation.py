@@ -147,8 +147,7 @@ def test_json_is_the_same_for_a_seed_holds_plain_values_and_comes_back(tmp_path)
     file = tmp_path / "report.json"
     assert json.loads(report.to_json(file)) == values == json.loads(file.read_text())
     assert values["n"] == np.sum(values["confusion_matrix"]) == 150
-    low, high = values["selective"]["accuracy_at_80_coverage_ci95"]
-    assert low < values["selective"]["accuracy_at_80_coverage"] < high
+    assert values["selective"]["at_80_coverage"]["coverage"] >= 0.8
     assert list(values["per_class"]) == list(EMOTIONS)
     assert values["per_class"]["happy"]["support"] == int((labels == 3).sum())
     assert evaluate(labels, probabilities.astype(np.float32)).to_json() == report.to_json()
@@ -305,10 +304,7 @@ def test_most_confused_pairs():
     labels = np.array([0, 0, 0, 0, 1, 1, 2])
     predicted = np.array([0, 1, 1, 2, 1, 0, 0])
     pairs = evaluate(labels, np.eye(3)[predicted], ["a", "b", "c"]).most_confused(2)
-    assert len(pairs) == 2
-    first = pairs.loc[0].tolist()
-    assert first[:4] == ["a", "b", 2, 0.5]
-    assert first[4:] == pytest.approx(stats.wilson(2, 4))
+    assert len(pairs) == 2 and pairs.loc[0].tolist() == ["a", "b", 2, 0.5]
 
 
 @pytest.mark.parametrize("true_temperature", [0.5, 1.0, 2.5])
@@ -339,35 +335,10 @@ def test_the_temperature_of_odd_cases_is_bounded():
             evaluation.fit_temperature(np.zeros(1, int), np.array(scores), from_logits)
 
 
-NAMES = ("happy", "sad", "fear")
-LABELS = np.array([0, 1, 2, 0, 1, 2])
-DATASET = FaceDataset(np.zeros((6, 48, 48), np.uint8), LABELS, NAMES, name="faces")
-
-
-def certain(names):
-    """Correct predictions for `DATASET`, with columns in the order of `names`."""
-    return np.array([[float(NAMES[k] == name) for name in names] for k in LABELS])
-
-
-def test_classes_in_another_order_are_remapped_by_name():
-    names = ("fear", "happy", "sad")
-    report = evaluate(DATASET, certain(names), names)
-    assert report.accuracy == 1 and report.class_names == NAMES
-    assert (
-        evaluation.compare(evaluate(DATASET, certain(NAMES)), report, names="ab")
-        .differences[0]
-        .accuracy
-        == 0
-    )
-
-
-def test_classes_that_are_not_shared_are_left_out_and_said():
-    names = ("sad", "happy", "anger")
-    probabilities = np.where(certain(names) == 1, 0.8, 0.1)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    report = evaluate(DATASET, probabilities, names)
-    assert report.accuracy == 1 and report.n == 4 and report.class_names == ("happy", "sad")
-    assert any("fear (2)" in note for note in report.notes)
-    assert any("anger" in note for note in report.notes)
-    with pytest.raises(ValueError, match="fear"):
-        evaluation.compare(evaluate(DATASET, certain(NAMES)), report)
+def test_classes_meet_by_name():
+    names, labels = ("happy", "sad", "fear"), np.array([0, 1, 2, 0, 1])
+    dataset = FaceDataset(np.zeros((5, 4, 4), np.uint8), labels, names)
+    report = evaluate(dataset, np.eye(3)[labels][:, [2, 0, 1]], ("fear", "happy", "sad"))
+    assert report.accuracy == 1 and report.class_names == names
+    with pytest.raises(ValueError, match="with_classes.*'contempt'"):
+        evaluate(dataset, np.eye(3)[labels], ("happy", "sad", "contempt"))

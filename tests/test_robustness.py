@@ -10,6 +10,7 @@ from scipy import stats
 
 from fer_lib import evaluation, make_faces, plotting
 from fer_lib.alignment import FACE_TEMPLATE
+from fer_lib.datasets import FaceDataset
 from fer_lib.evaluation import CORRUPTIONS, RobustnessReport, corrupt, robustness_suite
 
 FACES = make_faces(2, seed=0)
@@ -170,6 +171,13 @@ def test_the_suite_scores_as_evaluate_does():
     low, high = report.corrupted_accuracy_ci95
     assert report.corrupted_accuracy == pytest.approx(table["accuracy"].mean())
     assert low < report.corrupted_accuracy < high
+
+
+def test_classes_meet_by_name():
+    images, labels = half_dark()
+    turned = FaceDataset(images, 1 - labels, Darkness.class_names[::-1])
+    report = robustness_suite(turned, Darkness(), ["dark"], num_resamples=50)
+    assert report.accuracy == report.table["accuracy"][0] == report.flip_consistency == 1.0
 
 
 def test_drops_are_paired():

@@ -28,7 +28,6 @@ class Predictions:
         data_hash: Hash of the data set's images and labels, or None.
         model: Name of the model, or an empty string.
         votes: `(n, num_classes)` people's votes for the classes, where the data set has them.
-        notes: What was left out because the model and the data set have other classes.
     """
 
     probabilities: np.ndarray
@@ -39,7 +38,6 @@ class Predictions:
     data_hash: str | None = None
     model: str = ""
     votes: np.ndarray | None = None
-    notes: tuple[str, ...] = ()
 
     def select(self, keep: np.ndarray) -> Predictions:
         """Returns the samples of a mask."""
@@ -69,33 +67,35 @@ def predict(
     _, probabilities = check_predictions(None, probabilities)
     names = _name_classes(probabilities.shape[1], class_names, y_true, y_prob)
     of_dataset = tuple(getattr(y_true, "class_names", None) or names)
-    labels, probabilities = check_predictions(labels, probabilities, len(of_dataset))
-    made = Predictions(
+    if sorted(names) != sorted(of_dataset):
+        raise ValueError(
+            f"Expected predictions of the data set's classes, {of_dataset}; "
+            f"`dataset.with_classes` makes them alike. Received: {names}"
+        )
+    # Classes meet by name, not by position.
+    probabilities = probabilities[:, [names.index(name) for name in of_dataset]]
+    labels, probabilities = check_predictions(labels, probabilities)
+    # `load_ferplus` adds the votes to a data set's metadata.
+    columns, votes = [f"votes_{name}" for name in of_dataset], None
+    metadata = getattr(y_true, "metadata", None)
+    if metadata is not None and set(columns) <= set(metadata.columns):
+        votes = metadata[columns].to_numpy(np.float64)
+    return Predictions(
         probabilities=probabilities,
         labels=labels,
-        class_names=names,
+        class_names=of_dataset,
         images=images,
         dataset=getattr(y_true, "name", ""),
         data_hash=getattr(y_true, "content_hash", None),
         model=str(getattr(y_prob, "name", "") if model_name is None else model_name),
+        votes=votes if votes is not None and votes.any() else None,
     )
-    made = made if names == of_dataset else _align_classes(made, of_dataset)
-    # `load_ferplus` adds the votes to a data set's metadata.
-    columns = [f"votes_{name}" for name in made.class_names]
-    metadata = getattr(y_true, "metadata", None)
-    if metadata is None or not set(columns) <= set(metadata.columns):
-        return made
-    votes = metadata[columns].to_numpy(np.float64)[np.isin(labels, _shared(of_dataset, names))]
-    return dataclasses.replace(made, votes=votes if votes.any() else None)
 
 
-def check_predictions(
-    y_true: Any, y_prob: Any, num_classes: int | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def check_predictions(y_true: Any, y_prob: Any) -> tuple[np.ndarray, np.ndarray]:
     """Returns labels `int64 (n,)` and float probabilities `(n, num_classes)` that belong together.
 
-    Without labels only the probabilities are checked; labels are below `num_classes`, by default
-    as many as the probabilities have.
+    Where `y_true` is None, only the probabilities are checked.
 
     Raises:
         ValueError: No sample, other shapes, NaN, values outside `[0, 1]`, a row that does not sum
@@ -125,7 +125,7 @@ def check_predictions(
             f"Expected integer labels of shape ({len(y_prob)},), one a row of the probabilities. "
             f"Received: {labels.dtype} {labels.shape}"
         )
-    num_classes = num_classes or y_prob.shape[1]
+    num_classes = y_prob.shape[1]
     wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if len(wrong):
         raise ValueError(
@@ -179,39 +179,3 @@ def _name_classes(
             f"probabilities. Received: {names or None}"
         )
     return names
-
-
-def _shared(wanted: tuple[str, ...], names: tuple[str, ...]) -> list[int]:
-    """Returns which of the data set's classes the model has, too."""
-    return [index for index, name in enumerate(wanted) if name in names]
-
-
-def _align_classes(made: Predictions, wanted: tuple[str, ...]) -> Predictions:
-    """Brings columns into the data set's order, on the classes that both have, by name."""
-    names, shared = made.class_names, _shared(wanted, made.class_names)
-    keep = np.isin(made.labels, shared)
-    if len(shared) < 2 or not keep.any():
-        raise ValueError(
-            f"Expected samples of at least two classes that predictions and data set share, "
-            f"{wanted}; `dataset.with_classes` makes them alike. Received: {names}"
-        )
-    notes, kept_names = [], tuple(wanted[index] for index in shared)
-    probabilities = made.probabilities[keep][:, [names.index(name) for name in kept_names]]
-    if lost := [index for index in range(len(wanted)) if index not in shared]:
-        counts = np.bincount(made.labels, minlength=len(wanted))
-        notes.append(
-            f"{int((~keep).sum()):,} samples of classes that the model lacks are left out: "
-            f"{', '.join(f'{wanted[index]} ({counts[index]:,})' for index in lost)}."
-        )
-    if lost_names := [name for name in names if name not in wanted]:
-        total = probabilities.sum(axis=1, keepdims=True)
-        notes.append(
-            f"The data set lacks the model's {', '.join(lost_names)}: their probability is shared "
-            f"out over the other classes; in {int((total < 0.5).sum()):,} samples it is more than "
-            "half."
-        )
-        uniform = np.full_like(probabilities, 1 / len(shared))
-        probabilities = np.where(total > 0, probabilities / np.where(total > 0, total, 1), uniform)
-    made = dataclasses.replace(made.select(keep), class_names=kept_names, notes=tuple(notes))
-    labels = np.searchsorted(shared, made.labels)
-    return dataclasses.replace(made, probabilities=probabilities, labels=labels)

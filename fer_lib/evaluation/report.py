@@ -13,7 +13,6 @@ from fer_lib.evaluation.base import Report, interval_texts, plain, text_of
 from fer_lib.evaluation.conformal import ConformalResult
 from fer_lib.evaluation.inputs import Predictions
 from fer_lib.evaluation.selective import area_under_risk_coverage, at_coverage
-from fer_lib.evaluation.stats import wilson
 
 SCORES = {
     "accuracy": "accuracy",
@@ -106,10 +105,7 @@ class EvaluationReport(Report):
         return self.predictions.class_names
 
     def most_confused(self, how_many: int = 5) -> pd.DataFrame:
-        """Returns the most frequent confusions: `true, predicted, count, share` of the class.
-
-        The ends of the share's 95% interval (Wilson) are `share_low` and `share_high`.
-        """
+        """Returns the most frequent confusions: `true, predicted, count, share` of the class."""
         wrong = self.confusion_matrix.copy()
         np.fill_diagonal(wrong, 0)
         order = np.argsort(-wrong, axis=None, kind="stable")[:how_many]
@@ -117,10 +113,7 @@ class EvaluationReport(Report):
         names = np.asarray(self.class_names, object)
         pairs = pd.DataFrame({"true": names[true], "predicted": names[predicted]})
         pairs["count"] = wrong[true, predicted]
-        support = self.confusion_matrix.sum(axis=1)[true]
-        pairs["share"] = pairs["count"] / support
-        pairs["share_low"], pairs["share_high"] = wilson(pairs["count"], support)
-        return pairs
+        return pairs.assign(share=pairs["count"] / self.confusion_matrix.sum(axis=1)[true])
 
     def to_frame(self) -> pd.DataFrame:
         """Returns one row per score: `value`, and `low` and `high`, the ends of its interval."""
@@ -129,8 +122,6 @@ class EvaluationReport(Report):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all values as plain Python, ready for JSON; what is undefined is None."""
-        point = at_coverage(self.risk_coverage, 0.8)
-        kept = round(point.coverage * self.n)
         scores: dict[str, Any] = {}
         for name in SCORES:
             scores |= {name: getattr(self, name), f"{name}_ci95": self.intervals[name]}
@@ -149,9 +140,7 @@ class EvaluationReport(Report):
             "reliability": self.reliability,
             "selective": {
                 "area_under_risk_coverage": area_under_risk_coverage(self.risk_coverage),
-                "at_80_coverage": point._asdict(),
-                "accuracy_at_80_coverage": 1 - point.error,
-                "accuracy_at_80_coverage_ci95": wilson(round((1 - point.error) * kept), kept),
+                "at_80_coverage": at_coverage(self.risk_coverage, 0.8)._asdict(),
             },
         }
         names = ("conformal", "agreement", "num_duplicates", "clean", "notes")

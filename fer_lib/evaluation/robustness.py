@@ -182,8 +182,9 @@ def robustness_suite(
     images, labels, total = clean.images, clean.labels, len(clean.labels)
 
     def predict(changed: np.ndarray) -> np.ndarray:
-        made = inputs.predict((changed, labels), model, clean.class_names)
-        return made.probabilities.argmax(axis=1)
+        pair = isinstance(dataset, tuple)
+        faces = (changed, labels) if pair else dataclasses.replace(dataset, images=changed)
+        return inputs.predict(faces, model, class_names).probabilities.argmax(axis=1)
 
     predicted = clean.probabilities.argmax(axis=1)
     steps = [(name, severity) for name in kinds for severity in _SEVERITIES]

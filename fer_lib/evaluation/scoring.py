@@ -114,7 +114,7 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
         risk_coverage=selective.risk_coverage(y_true, y_prob),
         conformal=measure_conformal(y_true, y_prob, seed=seed) if total > 1 else None,
         agreement=None if votes is None else agree_with_votes(votes, y_prob, y_true),
-        notes=predictions.notes + _note(counts, scores, intervals, names),
+        notes=_note(counts, scores, intervals, names),
     )
 
 

@@ -110,7 +110,7 @@ def write_report(
         scored=_facts(_scored_rows(report, details or {})),
         scores=_scores(report),
         classes=report.tables()[1][1],
-        confused=None if confused.empty else confused.iloc[:, :4].set_index("true"),
+        confused=None if confused.empty else confused.set_index("true"),
         verdicts=report.agreement and pd.DataFrame({"images": report.agreement.errors}),
         comparison=comparison,
         compared=_compared((report, *others)),
