@@ -40,7 +40,7 @@ def assert_same(a: FaceDataset, b: FaceDataset) -> None:
     pd.testing.assert_frame_equal(a.metadata, b.metadata)
 
 
-def test_grey_pictures_get_a_channel_and_defaults():
+def test_gray_images_get_a_channel_and_defaults():
     dataset = FaceDataset(np.zeros((2, 48, 48), "uint8"), [0, 3])
     assert dataset.images.shape == (2, 48, 48, 1)
     assert dataset.labels.dtype == np.int64
@@ -76,7 +76,7 @@ def test_wrong_arrays_are_refused_in_one_line(changes, message):
     assert "\n" not in str(error.value)
 
 
-def test_one_index_gives_a_picture_and_its_label_and_iteration_all_of_them():
+def test_one_index_gives_an_image_and_its_label_and_iteration_all_of_them():
     dataset = make_dataset(5)
     image, label = dataset[-1]
     np.testing.assert_array_equal(image, dataset.images[4])
@@ -315,7 +315,7 @@ def test_contact_sheet_and_html():
     dataset = make_dataset(labels=np.arange(40) % 6, size=48, name="<set>")
     sheet = contact_sheet(dataset, per_class=4)
     assert sheet.shape == (7 * 48, 4 * 48, 3)
-    assert (sheet[6 * 48 :] == 255).all()  # no neutral picture
+    assert (sheet[6 * 48 :] == 255).all()  # no neutral image
     first = sheet[:48, :48, 0]
     assert any(np.array_equal(first, image[..., 0]) for image in dataset.images)
     page = dataset._repr_html_()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import mimetypes
 import os
 import re
@@ -93,6 +94,50 @@ def list_folder(
         )
     skipped: list[Path] = []
     files = [file.relative_to(root) for file in find_images(root, skipped)]
+    stray = _report_skipped(root, skipped)
+    known, class_of = _read_classes(class_names)
+    index = [file.as_posix() for file in files]
+    columns = itertools.zip_longest(*(file.parts[:-1] for file in files))
+    levels = pd.DataFrame(dict(enumerate(columns)), index, dtype=object)
+    levels = levels.reindex(columns=range(levels.shape[1] + 3))
+
+    def names(depth: int) -> list[str]:
+        return sorted(levels[depth].dropna().unique())
+
+    def has_class(depth: int) -> bool:
+        return any(map(class_of, names(depth)))
+
+    def has_split(depth: int) -> bool:
+        return any(map(is_split, names(depth))) and not has_class(depth)
+
+    depth, split = 0, pd.Series("", index)
+    # Archives often unpack into one more folder.
+    while len(names(depth)) == 1 and names(depth + 1):
+        if has_class(depth) or has_split(depth):
+            break
+        depth += 1
+    if has_split(depth):
+        split = levels[depth]
+        levels = levels[split.map(is_split, na_action="ignore").eq(True)]
+        depth += 1
+    has_people = not has_class(depth) and has_class(depth + 1)
+    depth += has_people
+    _check_names(root, names(depth), class_names, known, class_of)
+    emotion = levels[depth].map(class_of, na_action="ignore").dropna()
+    stray |= dict.fromkeys(pd.Index(index).difference(emotion.index), "in no class folder")
+    subject = levels.loc[emotion.index, depth - 1 if has_people else depth + 1]
+    listing = pd.DataFrame({"emotion": emotion, "split": split[emotion.index]})
+    # Folders right below the classes are people where each image is in one, of several classes.
+    classes_of = emotion.groupby(subject).nunique()
+    if has_people or (subject.notna().all() and classes_of.max() > 1):
+        listing["subject"] = subject
+    if class_names is None and "contempt" not in set(emotion):
+        known = EMOTIONS
+    return listing.rename_axis("file").reset_index(), known, stray
+
+
+def _report_skipped(root: Path, skipped: list[Path]) -> dict[str, str]:
+    """Returns images of a kind that cannot be read, each with its problem; warns of the others."""
     stray, others = {}, []
     for file in skipped:
         kind = mimetypes.guess_type(file.name)[0] or file.suffix.lower()
@@ -102,46 +147,8 @@ def list_folder(
             others.append(file)
     if others:
         message = f"{root}: passed over by their suffix: {count_suffixes(others)}"
-        warnings.warn(message, stacklevel=3)
-    known, class_of = _read_classes(class_names)
-    folders = [file.parts[:-1] for file in files]
-
-    def level(depth: int) -> list[str]:
-        return sorted({parts[depth] for parts in folders if len(parts) > depth})
-
-    def has_class(depth: int) -> bool:
-        return any(map(class_of, level(depth)))
-
-    depth = 0
-    while len(level(depth)) == 1 and level(depth + 1) and not has_class(depth):
-        if is_split(level(depth)[0]):
-            break
-        depth += 1  # archives often unpack into one more folder
-    split_depth = depth if not has_class(depth) and any(map(is_split, level(depth))) else None
-    if split_depth is not None:
-        inside = [len(p) > depth and is_split(p[depth]) for p in folders]
-        folders = [p if kept else () for p, kept in zip(folders, inside, strict=True)]
-        depth += 1
-    has_people = not has_class(depth) and has_class(depth + 1)
-    depth += has_people
-    _check_names(root, level(depth), class_names, known, class_of)
-    rows = []
-    for file, parts in zip(files, folders, strict=True):
-        emotion = class_of(parts[depth]) if len(parts) > depth else None
-        if emotion is None:
-            stray[file.as_posix()] = "in no class folder"
-            continue
-        split = "" if split_depth is None else parts[split_depth]
-        below = parts[depth + 1] if len(parts) > depth + 1 else None
-        rows.append((file.as_posix(), emotion, split, parts[depth - 1] if has_people else below))
-    listing = pd.DataFrame(rows, columns=["file", "emotion", "split", "subject"], dtype=object)
-    if class_names is None and "contempt" not in listing["emotion"].to_numpy():
-        known = EMOTIONS
-    # Folders right below the classes are people where each image is in one, of several classes.
-    people = listing.groupby("subject")["emotion"].nunique()
-    if not has_people and (listing["subject"].isna().any() or people.max() < 2):
-        listing = listing.drop(columns="subject")
-    return listing, known, stray
+        warnings.warn(message, stacklevel=4)
+    return stray
 
 
 def is_split(name: str) -> bool:
