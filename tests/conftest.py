@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,6 +48,22 @@ def _figures_closed() -> Iterator[None]:
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(scope="session")
+def camera_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of one second that stands in for a camera: 15 frames, each brighter than the last."""
+    import camera_clip
+
+    frames = [np.full((120, 160, 3), 10 * index, np.uint8) for index in range(15)]
+    return camera_clip.write_mp4(tmp_path_factory.mktemp("video") / "clip.mp4", frames)
+
+
+@pytest.fixture
+def no_camera_left() -> Iterator[None]:
+    """Fails a test that leaves a camera open, whatever happened in it."""
+    yield
+    assert "fer_lib camera" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.fixture

@@ -313,6 +313,7 @@ def test_a_restarted_kernel_releases_the_camera(live):
     live.page.wait_for_function(RELEASED, timeout=90_000)
     live.wait_until_ready()
     live.run_all()
+    live.page.get_by_role("button", name="Start camera").wait_for()
 
 
 def test_closing_the_output_releases_the_camera(live):

@@ -3,53 +3,19 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 
-import camera_clip
 import cv2
-import numpy as np
 import pytest
+from webcam_doubles import FakeCapture
 
 from fer_lib.webcam import Camera
 
-
-@pytest.fixture(scope="module")
-def video(tmp_path_factory):
-    """A video file of one second, 15 frames, each brighter than the one before."""
-    frames = [np.full((120, 160, 3), 10 * index, np.uint8) for index in range(15)]
-    return camera_clip.write_mp4(tmp_path_factory.mktemp("video") / "clip.mp4", frames)
+pytestmark = pytest.mark.usefixtures("no_camera_left")
 
 
-@pytest.fixture(autouse=True)
-def _camera_is_released():
-    """No test leaves a camera open, whatever happened in it."""
-    yield
-    assert not [thread for thread in threading.enumerate() if thread.name == "fer_lib camera"]
-
-
-class Capture:
-    """Stands in for OpenCV's camera: gives this many frames, then fails or falls silent."""
-
-    def __init__(self, frames, error=None):
-        self.frames, self.error = frames, error
-        self.is_released = False
-
-    def isOpened(self):
-        return True
-
-    def read(self):
-        self.frames -= 1
-        if self.frames < 0 and self.error:
-            raise self.error
-        return self.frames >= 0, np.full((8, 8, 3), (0, 0, 200), np.uint8)
-
-    def release(self):
-        self.is_released = True
-
-
-def test_a_slow_reader_gets_the_newest_frame_and_no_queue(video):
-    with Camera(video) as camera:
+def test_a_slow_reader_gets_the_newest_frame_and_no_queue(camera_video):
+    with Camera(camera_video) as camera:
         first = camera.read()
         time.sleep(0.5)
         second = camera.read()
@@ -59,8 +25,8 @@ def test_a_slow_reader_gets_the_newest_frame_and_no_queue(video):
     assert abs(int(second.image.mean()) - 10 * second.index) < 6
 
 
-def test_a_video_plays_at_its_own_speed_and_ends(video):
-    with Camera(video) as camera:
+def test_a_video_plays_at_its_own_speed_and_ends(camera_video):
+    with Camera(camera_video) as camera:
         started = time.monotonic()
         while not camera.ended:
             camera.read(0.1)
@@ -71,7 +37,7 @@ def test_a_video_plays_at_its_own_speed_and_ends(video):
 @pytest.mark.parametrize("source", [1, "/dev/null"])
 def test_a_number_or_a_character_device_is_a_camera(source, monkeypatch):
     """`/dev/null` stands in for `/dev/video0`."""
-    opened, capture = [], Capture(10**6)
+    opened, capture = [], FakeCapture(10**6)
     monkeypatch.setattr(cv2, "VideoCapture", lambda name: opened.append(name) or capture)
     with Camera(source) as camera:
         frame = camera.read(5)
@@ -84,7 +50,7 @@ def test_a_number_or_a_character_device_is_a_camera(source, monkeypatch):
     ("error", "message"), [(None, "unplugged"), (RuntimeError("driver fell over"), "fell over")]
 )
 def test_a_camera_that_fails_is_an_error_and_released(error, message, monkeypatch):
-    capture = Capture(2, error)
+    capture = FakeCapture(2, error)
     monkeypatch.setattr(cv2, "VideoCapture", lambda _: capture)
     monkeypatch.setattr("fer_lib.video.cameras._SILENCE_S", 0.1)
     with Camera(0) as camera, pytest.raises(OSError, match=message):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import gc
 import io
 import json
 import multiprocessing
@@ -12,53 +11,20 @@ import threading
 import time
 import weakref
 
-import camera_clip
 import numpy as np
-import psutil
 import pytest
 import skimage.data
 from PIL import Image
 from scripted import ScriptedRecognizer, scripted_face
+from webcam_doubles import Browser, encode, measure_leaks
 
 from fer_lib import EmotionRecognizer, WebcamWidget
 from fer_lib.labels import EMOTIONS
 from fer_lib.webcam import messages
 from fer_lib.webcam import widget as widget_module
 
-
-def jpeg(image: np.ndarray) -> memoryview:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=95)
-    return memoryview(file.getvalue())
-
-
-def png(encoded: memoryview) -> bytes:
-    file = io.BytesIO()
-    Image.open(io.BytesIO(encoded)).save(file, "PNG")
-    return file.getvalue()
-
-
-FRAME = jpeg(np.full((120, 160, 3), 128, np.uint8))
-
-
-class Browser:
-    """Sends messages to a widget as the browser does, and keeps what comes back."""
-
-    def __init__(self, widget: WebcamWidget, session: str = "a") -> None:
-        self.widget = widget
-        self.session = session
-        self.answers: list[tuple[dict, list]] = []
-        widget.send = lambda content, buffers=None: self.answers.append((content, buffers or []))
-
-    def send(self, type: str, *buffers, **content) -> dict | None:
-        """Returns the answer, if there is one."""
-        return self.send_raw({"type": type, "session": self.session, **content}, list(buffers))
-
-    def send_raw(self, message, buffers) -> dict | None:
-        before = len(self.answers)
-        self.widget._receive(self.widget, message, buffers)
-        assert len(self.answers) <= before + 1, "one message has one answer at most"
-        return self.answers[-1][0] if len(self.answers) > before else None
+GRAY = np.full((120, 160, 3), 128, np.uint8)
+FRAME = memoryview(encode(GRAY))  # as Jupyter delivers it
 
 
 @pytest.fixture
@@ -148,7 +114,7 @@ def test_the_record_has_a_row_for_each_face_and_for_each_frame_without_one():
         ({"type": "frame", "time_s": 0}, [bytes(FRAME)[:300]], "Expected a JPEG"),
         ({"type": "frame", "time_s": 0}, [bytes(FRAME)[:-60]], "Cannot read"),
         ({"type": "frame", "time_s": 0}, [b""], "Expected a JPEG"),
-        ({"type": "frame", "time_s": 0}, [png(FRAME)], "Expected a JPEG"),
+        ({"type": "frame", "time_s": 0}, [encode(GRAY, "PNG")], "Expected a JPEG"),
         ({"type": "frame", "time_s": 0}, [], "Expected one JPEG"),
         ({"type": "frame", "time_s": "now"}, [FRAME], "Expected a message"),
         ({"type": "frame"}, [FRAME], "Expected a message"),
@@ -260,15 +226,8 @@ def test_wrong_settings_are_told_in_the_cell():
         WebcamWidget(ScriptedRecognizer(), no_such_option=1)
 
 
-@pytest.fixture(scope="module")
-def video(tmp_path_factory):
-    """A video file of one second that stands in for a camera."""
-    frames = [np.full((120, 160, 3), 10 * index, np.uint8) for index in range(15)]
-    return camera_clip.write_mp4(tmp_path_factory.mktemp("video") / "clip.mp4", frames)
-
-
-def test_python_reads_a_camera_itself(video):
-    widget = WebcamWidget(ScriptedRecognizer(), camera=video, frame_width=80)
+def test_python_reads_a_camera_itself(camera_video):
+    widget = WebcamWidget(ScriptedRecognizer(), camera=camera_video, frame_width=80)
     browser = Browser(widget)
     assert widget._settings["kernel_camera"] is True
     browser.send("start")
@@ -282,9 +241,9 @@ def test_python_reads_a_camera_itself(video):
     assert widget.to_frame()["time_s"].is_monotonic_increasing
 
 
-def test_a_browser_that_went_away_does_not_keep_the_camera(video, monkeypatch):
+def test_a_browser_that_went_away_does_not_keep_the_camera(camera_video, monkeypatch):
     monkeypatch.setattr(widget_module, "_IDLE_S", 0.1)
-    widget = WebcamWidget(ScriptedRecognizer(), camera=video)
+    widget = WebcamWidget(ScriptedRecognizer(), camera=camera_video)
     Browser(widget).send("start")
     deadline = time.monotonic() + 5
     while any(thread.name == "fer_lib camera" for thread in threading.enumerate()):
@@ -302,10 +261,9 @@ def test_no_camera_is_one_line_with_a_remedy():
 
 
 def start_fifty_times(video):
-    """Returns threads, handles and bytes before and after, and how many widgets are still there."""
+    """Returns how many threads, handles and bytes more there are, and how many widgets."""
     recognizer = EmotionRecognizer()
-    process = psutil.Process()
-    face = jpeg(skimage.data.astronaut()[::2, ::2])
+    face = encode(skimage.data.astronaut()[::2, ::2])
     references = []
 
     def use():
@@ -323,26 +281,14 @@ def start_fifty_times(video):
         browser.send("next")
         own.close()
 
-    def measure():
-        gc.collect()
-        return process.num_threads(), process.num_fds(), process.memory_info().rss
-
-    for _ in range(5):  # what is loaded and cached at first use is no leak
-        use()
-    before = measure()
-    for _ in range(50):
-        use()
-    after = measure()
-    return before, after, sum(reference() is not None for reference in references)
+    leaks = measure_leaks(use)
+    return *leaks, sum(reference() is not None for reference in references)
 
 
 @pytest.mark.slow
-def test_fifty_starts_leave_nothing_behind(video):
+def test_fifty_starts_leave_nothing_behind(camera_video):
     # In a process of its own: what other tests leave behind moves the memory, too.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        before, after, alive = pool.submit(start_fifty_times, video).result()
-    assert after[0] <= before[0]  # threads
-    assert after[1] <= before[1]  # handles
-    assert after[2] - before[2] < 20e6  # bytes
-    assert alive == 0
+        threads, handles, memory, alive = pool.submit(start_fifty_times, camera_video).result()
+    assert threads <= 0 and handles <= 0 and memory < 20e6 and alive == 0
