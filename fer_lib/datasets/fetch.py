@@ -11,8 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-import urllib.parse
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,12 +30,8 @@ Source = str | os.PathLike[str] | None
 
 _NAME_OF_KIND = {".gz": "fer2013.tar.gz", ".tgz": "fer2013.tar.gz", ".npz": "fer2013.npz"}
 _OTHER_NAMES = ("icml_face_data.csv", "fer2013.tar.gz", "fer2013.npz")
-_REASONS = {
-    "ConnectionError": "no connection",
-    "ConnectTimeout": "no answer in time",
-    "ReadTimeout": "no answer in time",
-    "ChunkedEncodingError": "the connection was cut",
-}
+_REASONS = {"ConnectionError": "no connection", "ChunkedEncodingError": "the connection was cut"}
+_REASONS |= dict.fromkeys(("ConnectTimeout", "ReadTimeout"), "no answer in time")
 
 
 class AccessRequiredError(PermissionError):
@@ -105,8 +100,8 @@ def fetch_dataset(
             path = _fetch(info, place, source, Path(work), checksum, max_bytes)
     if return_path:
         return path
-    others = [datasets.load_fer2013()] if name == "ferplus" else []
-    return getattr(datasets, info.layout.loader)(path, *others)
+    loader = getattr(datasets, info.layout.loader)
+    return loader(path, datasets.load_fer2013()) if name == "ferplus" else loader(path)
 
 
 def fetch_fer2013(source: Source = None, folder: Source = None, **options: Any) -> Any:
@@ -163,8 +158,7 @@ def _fetch(
     if info.download is None or file.suffix.lower() == ".zip":
         unpack(file, unpacked, max_bytes=max_bytes)
     if info.download is None:
-        if checksum is not None:
-            _check(info, file, checksum)
+        _check(info, file, checksum)
         if place.is_dir():
             place.rmdir()  # Windows renames nothing onto an existing folder.
         os.replace(unpacked, place)
@@ -184,7 +178,7 @@ def _fetch(
 
 def _obtain(info: DatasetInfo, place: Path, source: Source, work: Path) -> Path:
     """Returns a local file: downloaded into `work`, of kagglehub's cache, or the user's own."""
-    remedy = "Download it by hand and give the file as source."
+    remedy = f"Download it by hand from {info.terms.page} and give the file as source."
     if info.download is not None:
         page = info.download.url or info.terms.page
         remedy = f"Download {info.download.file} by hand from {page} and put it into {place}."
@@ -192,7 +186,7 @@ def _obtain(info: DatasetInfo, place: Path, source: Source, work: Path) -> Path:
         return _from_kaggle(info, remedy)
     address = str(info.download.url if source is None else source)
     if address.startswith(("http://", "https://")):
-        name = PurePosixPath(urllib.parse.urlsplit(address).path).name or "download"
+        name = address.split("?")[0].rpartition("/")[2] or "download"
         pooch.get_logger().setLevel("WARNING")
         try:
             return Path(pooch.retrieve(address, None, name, work, progressbar=True))
@@ -233,7 +227,10 @@ def _reason(error: Exception) -> str:
 
 def _check(info: DatasetInfo, file: Path, checksum: str | None) -> None:
     """Refuses a file with another checksum and, where none is given, with other content."""
-    checksums = [checksum] if checksum else info.download.checksums
+    published = [] if info.download is None else info.download.checksums
+    checksums = [checksum] if checksum else published
+    if not checksums:
+        return
     method = checksums[0].partition(":")[0]
     found = f"{method}:{pooch.file_hash(str(file), method)}"
     if found in checksums:
