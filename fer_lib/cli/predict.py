@@ -1,4 +1,4 @@
-"""`predict`: images to expressions, as a table, as JSON, and as annotated images."""
+"""`predict`: images to expressions, as text, JSON or a table, and as annotated images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fer_lib.cli import streams
-from fer_lib.cli.arguments import add_recognizer, make_recognizer, save_figure
+from fer_lib.cli.arguments import add_recognizer, make_recognizer, number, save_figure
 
 _FEW = 5  # faces; where fewer are found in a large image, smaller ones may have been missed
 _MAX_NAME_BYTES = 200  # of a saved image; file systems take 255, and a number may come on top
@@ -23,12 +23,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--enhance", action="store_true", help="denoise and equalize dark or noisy images first")
     add("--json", action="store_true", help="print JSON")
     add("--save", type=Path, metavar="DIR", help="write annotated images there")
+    text = "write a table with one row a face, in place of the answers on the screen"
+    add("--output", type=Path, metavar="FILE.csv|.jsonl|.parquet", help=text)
+    add("--resume", action="store_true", help="go on with an interrupted --output")
+    add("--engine", choices=("local", "ray"), default="local", help="where --output is made")
+    add("--workers", type=number(1, 10_000), default=2, metavar="N", help="processes of ray")
+    add("--address", help="of a running Ray cluster (default: one is started here)")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.output is None and (arguments.resume or arguments.engine == "ray"):
+        raise ValueError("Expected --output FILE with --resume and --engine. Received: none")
+    if arguments.output is not None and (arguments.json or arguments.save):
+        raise ValueError("Expected --output without --json and --save. Received: both")
     if arguments.save is not None:
         arguments.save.mkdir(parents=True, exist_ok=True)
     items = list(_find_items(arguments.paths))
+    if arguments.output is not None:
+        return _write_table(arguments, [str(file) for file, _, _ in items])
     targets = {} if arguments.save is None else _choose_targets(items, arguments.save)
     recognizer = make_recognizer(arguments)
     entries = (
@@ -38,6 +50,34 @@ def run(arguments: argparse.Namespace) -> int:
     failures = (_print_json if arguments.json else _print_text)(entries)
     if arguments.save is not None and failures < len(items) and not arguments.json:
         print(f"The annotated images are in {arguments.save}.")
+    return 1 if failures else 0
+
+
+def _write_table(arguments: argparse.Namespace, images: list[str]) -> int:
+    """Writes the faces of all images, which are read as they come, to one table."""
+    from tqdm import tqdm
+
+    from fer_lib import batch
+
+    output = arguments.output
+    options = (arguments.model, arguments.detector, arguments.min_face_size, arguments.enhance)
+    table = batch.FaceTable(*options)
+    images = batch.missing_images(dict.fromkeys(images), output, arguments.resume)
+    batches = batch.make_batches(images, table)
+    if arguments.engine == "ray":
+        batches = batch.make_batches_on_ray(images, table, arguments.workers, arguments.address)
+    rows = 0
+
+    def counted():
+        nonlocal rows
+        with tqdm(total=len(images), unit="image", mininterval=1) as bar:
+            for found in batches:
+                rows += len(found)
+                bar.update(found["path"].nunique())
+                yield found
+
+    failures = batch.write_table(counted(), output, arguments.resume)
+    print(f"{output}: {rows} rows of {len(images)} images, {failures} with an error")
     return 1 if failures else 0
 
 

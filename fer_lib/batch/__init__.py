@@ -1,0 +1,18 @@
+"""Many images to one table with a row for each face, streamed, resumed, on one machine or many.
+
+`FaceTable` makes the rows of a batch, `make_batches` and `make_batches_on_ray` say where,
+`write_table` writes them while they come.
+"""
+
+from fer_lib.batch.engines import make_batches, make_batches_on_ray
+from fer_lib.batch.face_table import FaceTable
+from fer_lib.batch.table_file import SUFFIXES, missing_images, write_table
+
+__all__ = [
+    "SUFFIXES",
+    "FaceTable",
+    "make_batches",
+    "make_batches_on_ray",
+    "missing_images",
+    "write_table",
+]

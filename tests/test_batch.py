@@ -1,0 +1,180 @@
+"""Many images to one table: its rows, its files, and what an interruption leaves."""
+
+import pickle
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fer_lib import batch
+from fer_lib.batch import face_table
+from fer_lib.cli import main
+from fer_lib.detection import Face
+from fer_lib.labels import EMOTIONS
+from fer_lib.recognition import FaceEmotion
+
+POINTS = dict.fromkeys(("left_eye", "right_eye", "nose", "mouth_left"), (1.5, 2.5))
+POINTS["mouth_right"] = (9.0, 8.0)
+
+
+def recognize(image):
+    """One face for each 10 pixels of the image's width above 20."""
+    probabilities = np.eye(7, dtype=np.float32)[3]
+    count = (image.shape[1] - 20) // 10
+    faces = [Face((i, 2, 30 - i, 40), 0.9, POINTS if i else None) for i in range(count)]
+    return [FaceEmotion(face, probabilities, EMOTIONS) for face in faces]
+
+
+@pytest.fixture
+def recognizer(monkeypatch):
+    seen = []
+
+    def predict(image):
+        seen.append(image.shape)
+        return recognize(image)
+
+    monkeypatch.setattr(face_table, "_load_recognizer", lambda *_: SimpleNamespace(predict=predict))
+    return seen
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index, width in enumerate((20, 30, 40)):
+        Image.new("RGB", (width, 25)).save(folder / f"{index}.png")
+    (folder / "broken.png").write_bytes(b"no image")
+    return folder
+
+
+def names(folder):
+    return sorted(map(str, folder.iterdir()))
+
+
+def read(file):
+    kinds = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    if file.suffix == ".jsonl":
+        return pd.read_json(file, lines=True)
+    return kinds[file.suffix](file)
+
+
+def test_rows_of_faces_of_none_and_of_errors(recognizer, folder):
+    table = batch.FaceTable()
+    rows = table(pd.DataFrame({"path": names(folder)}))
+    assert list(rows.columns) == list(table.columns) == list(table.empty().columns)
+    assert rows.dtypes.equals(table.empty().dtypes)
+    assert rows["path"].str[-5:].tolist() == ["0.png", "1.png", "2.png", "2.png", "n.png"]
+    assert rows["face"].tolist() == [pd.NA, 0, 0, 1, pd.NA]
+    assert rows["image_width"].tolist()[:4] == [20, 30, 40, 40]
+    assert rows[["x", "y", "width", "height"]].loc[3].tolist() == [1, 2, 29, 40]
+    assert rows[["nose_x", "nose_y", "mouth_right_y"]].loc[3].tolist() == [1.5, 2.5, 8.0]
+    assert rows["nose_x"].isna().tolist() == [True, True, True, False, True]
+    assert rows["emotion"].tolist() == [pd.NA, "happy", "happy", "happy", pd.NA]
+    assert rows["happy"][1] == 1 and rows["confidence"][1] == 1 and rows["sad"][1] == 0
+    assert rows["error"].isna().tolist() == [True] * 4 + [False]
+
+
+def test_bytes_are_images_whose_path_is_a_name(recognizer, folder):
+    content = (folder / "1.png").read_bytes()
+    rows = batch.FaceTable()(pd.DataFrame({"path": ["s3://a/1.png"], "bytes": [content]}))
+    assert rows["path"].tolist() == ["s3://a/1.png"] and rows["face"].tolist() == [0]
+
+
+def test_a_table_travels_to_another_process_without_its_model(recognizer):
+    table = batch.FaceTable("cnn", "fast", 30.0, True)
+    copy = pickle.loads(pickle.dumps(table))
+    assert copy.arguments == ("cnn", "fast", 30.0, True) and copy.columns == table.columns
+    assert len(pickle.dumps(table)) < 300
+
+
+@pytest.mark.parametrize("suffix", batch.SUFFIXES)
+def test_each_kind_of_file_holds_the_same_rows(recognizer, folder, tmp_path, suffix, monkeypatch):
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra parquet)")
+    monkeypatch.setattr("fer_lib.batch.table_file._PART_IMAGES", 2)
+    output, table = tmp_path / f"faces{suffix}", batch.FaceTable()
+    assert batch.write_table(batch.make_batches(names(folder), table, 1), output) == 1
+    rows = read(output)
+    assert list(rows.columns) == list(table.columns)
+    assert rows["image_width"].fillna(0).tolist() == [20, 30, 40, 40, 0]
+    assert rows["emotion"].fillna("").tolist() == ["", "happy", "happy", "happy", ""]
+    assert not (tmp_path / f"faces{suffix}.parts").exists()
+
+
+def test_an_interrupted_run_keeps_its_parts_and_resume_does_the_rest(
+    recognizer, folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("fer_lib.batch.table_file._PART_IMAGES", 1)
+    output, table = tmp_path / "faces.csv", batch.FaceTable()
+    output.write_text("older\n")
+
+    def interrupted():
+        yield from batch.make_batches(names(folder)[:2], table, 1)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        batch.write_table(interrupted(), output)
+    assert output.read_text() == "older\n"
+    assert len(pd.concat(map(read, (tmp_path / "faces.csv.parts").iterdir()))) == 2
+    with pytest.raises(FileExistsError, match="--resume"):
+        batch.missing_images(names(folder), output)
+    output.unlink()
+    recognizer.clear()
+    rest = batch.missing_images(names(folder), output, resume=True)
+    batch.write_table(batch.make_batches(rest, table), output, resume=True)
+    assert [shape[1] for shape in recognizer] == [40]
+    assert read(output)["path"].str[-5:].tolist() == ["0.png", "1.png", "2.png", "2.png", "n.png"]
+    assert batch.missing_images([*names(folder), "new.png"], output, resume=True) == ["new.png"]
+
+
+def test_a_table_of_another_kind_or_a_damaged_one_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"\.parquet"):
+        batch.missing_images([], tmp_path / "faces.xlsx")
+    (tmp_path / "faces.csv").write_text("no,path,here\n")
+    assert batch.missing_images(["a"], tmp_path / "faces.csv", resume=True) == ["a"]
+    (tmp_path / "faces.jsonl").write_text("{")
+    with pytest.raises(ValueError, match="remove it to begin anew"):
+        batch.missing_images(["a"], tmp_path / "faces.jsonl", resume=True)
+
+
+def test_the_command_line_writes_a_table_and_goes_on(recognizer, folder, tmp_path, capsys):
+    output = str(tmp_path / "faces.csv")
+    assert main(["predict", str(folder), "missing.png", "--output", output]) == 1
+    streams = capsys.readouterr()
+    assert "6 rows" in streams.out and "2 with an error" in streams.out
+    recognizer.clear()
+    assert main(["predict", str(folder), "--output", output, "--resume"]) == 0
+    assert recognizer == []
+    assert main(["predict", str(folder), "--resume"]) == 1
+    assert main(["predict", str(folder), "--output", output, "--json"]) == 1
+
+
+@pytest.mark.slow
+def test_ray_gives_the_rows_of_one_process(tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed (extra ray)")
+    import skimage.data
+
+    for index in range(6):
+        image = Image.fromarray(skimage.data.astronaut()).resize((160 + 8 * index,) * 2)
+        image.save(tmp_path / f"{index}.png")
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    code = (
+        "import sys, pandas as pd\n"
+        "from fer_lib import batch\n"
+        "from fer_lib.images import find_images\n"
+        "images = [str(path) for path in find_images(sys.argv[1])]\n"
+        "table = batch.FaceTable('cnn_tiny')\n"
+        "one = pd.concat(batch.make_batches(images, table))\n"
+        "other = pd.concat(batch.make_batches_on_ray(images, table, batch_size=2))\n"
+        "one, other = (t.sort_values(['path', 'face'], ignore_index=True) for t in (one, other))\n"
+        "pd.testing.assert_frame_equal(one, other, atol=1e-5)\n"
+        "print(len(one))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "7", done.stderr[-2000:]
