@@ -103,18 +103,14 @@ def test_folder_in_color_and_another_size(tmp_path):
     np.testing.assert_array_equal(dataset.images[0], np.asarray(Image.open(path)))
 
 
-def test_contempt_makes_eight_classes(tmp_path):
-    draw(tmp_path / "contempt" / "a.png")
-    assert load(load_folder, tmp_path).class_names == EMOTIONS_8
-
-
-def test_train_and_test_folders_are_splits(tmp_path):
+def test_splits_and_contempt(tmp_path):
     draw(tmp_path / "train" / "happy" / "a.png", level=1)
-    draw(tmp_path / "train" / "sad" / "a.png", level=2)
-    draw(tmp_path / "test" / "sad" / "a.png", level=3)
+    draw(tmp_path / "train" / "contempt" / "a.png", level=2)
+    draw(tmp_path / "test_set" / "sad" / "a.png", level=3)
     dataset = load(load_folder, tmp_path)
-    assert dataset.split.tolist() == ["test", "train", "train"]
-    assert levels(dataset) == [3, 1, 2]
+    assert dataset.split.tolist() == ["test_set", "train", "train"]
+    assert levels(dataset) == [3, 2, 1]
+    assert dataset.class_names == EMOTIONS_8
 
 
 def test_unknown_names_are_all_listed(tmp_path):
@@ -153,6 +149,17 @@ def test_one_bad_file_is_reported_and_does_not_stop_the_rest(tmp_path):
     ]
     assert dataset.left_out["problem"][0] == "in no class folder"
     assert len(dataset[:0].left_out) == 4
+
+
+def test_files_of_other_kinds_are_said(tmp_path):
+    draw(tmp_path / "happy" / "good.png")
+    for name in ("phone.jxl", "desktop.ini", "notes.txt"):
+        (tmp_path / "happy" / name).write_text("x")
+    with pytest.warns(UserWarning) as caught:
+        dataset = load_folder(tmp_path)
+    assert dataset.left_out["file"].tolist() == ["happy/phone.jxl"]
+    assert "passed over by their suffix: .txt 1" in str(caught[0].message)
+    assert "1 of 2 files were left out" in str(caught[1].message)
 
 
 def test_a_detector_aligns_single_faces_takes_crops_and_reports_the_others(tmp_path):

@@ -17,8 +17,8 @@ from fer_lib.datasets.catalogue import dataset_info
 from fer_lib.datasets.combine import concatenate
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import has_published_folders, is_published, load_fer2013
-from fer_lib.datasets.fer2013_files import find_source, is_split_table, read_file
-from fer_lib.datasets.folder import Classes, load_folder
+from fer_lib.datasets.fer2013_files import find_source, has_columns, read_file
+from fer_lib.datasets.folder import Classes, is_split, load_folder
 from fer_lib.datasets.layouts import list_layouts, load_layout, recognize_layout
 from fer_lib.datasets.storage import is_saved_dataset, read_fields
 from fer_lib.files import expand_user, read_npz
@@ -87,7 +87,8 @@ def _load_recognized(folder: Path, detector: FaceDetector | None) -> FaceDataset
         source = find_source(folder)
         if source.is_file() or has_published_folders(source):
             return load_fer2013(folder)
-    tables = [file for file in sorted(folder.glob("*.csv")) if is_split_table(file)]
+    names = [file for file in sorted(folder.glob("*.csv")) if is_split(file.stem)]
+    tables = [file for file in names if has_columns(file, "pixels")]
     return _load_tables(folder, tables) if tables else None
 
 
@@ -106,26 +107,25 @@ def _load_file(path: Path) -> FaceDataset:
             return FaceDataset(**read_fields(arrays, path))
     if path.suffix.lower() != ".csv" or path.stem.lower().startswith(("fer2013", "icml")):
         return load_fer2013(path)
-    dataset = read_file(path, EMOTIONS_8)
-    if EMOTIONS_8.index("contempt") not in dataset.labels:
-        dataset = dataset.with_classes(EMOTIONS)
-    return dataset if is_published(dataset) else dataclasses.replace(dataset, name=path.stem)
+    dataset = _read_tables([path], path.stem)
+    return dataclasses.replace(dataset, name="fer2013") if is_published(dataset) else dataset
 
 
 def _load_tables(folder: Path, tables: list[Path]) -> FaceDataset:
     """Reads `train.csv` and `test.csv` of one folder; those without labels are left out."""
-    parts, left_out = [], []
-    for table in tables:
-        with table.open("rb") as file:
-            if b"emotion" in file.readline(1000).lower():
-                parts.append(_load_file(table).with_classes(EMOTIONS_8))
-            else:
-                left_out.append((table.name, "no column emotion, so its images have no labels"))
-    problems = pd.DataFrame(left_out, columns=["file", "problem"], dtype=str)
-    if left_out:
-        warnings.warn(f"{folder}: left out {left_out[0][0]}: {left_out[0][1]}", stacklevel=3)
-    if not parts:
+    labeled = [table for table in tables if has_columns(table, "emotion")]
+    if not labeled:
         raise ValueError(f"{folder}: expected a table with labels. Received: none")
-    whole = concatenate(parts, name=folder.resolve().name)
-    classes = EMOTIONS_8 if EMOTIONS_8.index("contempt") in whole.labels else EMOTIONS
-    return dataclasses.replace(whole.with_classes(classes), left_out=problems)
+    problem = "no column emotion, so its images have no labels"
+    left_out = [(table.name, problem) for table in tables if table not in labeled]
+    if left_out:
+        warnings.warn(f"{folder}: left out {left_out[0][0]}: {problem}", stacklevel=4)
+    dataset = _read_tables(labeled, folder.resolve().name)
+    problems = pd.DataFrame(left_out, columns=["file", "problem"], dtype=str)
+    return dataclasses.replace(dataset, left_out=problems)
+
+
+def _read_tables(tables: list[Path], name: str) -> FaceDataset:
+    dataset = concatenate([read_file(table, EMOTIONS_8) for table in tables], name)
+    has_contempt = EMOTIONS_8.index("contempt") in dataset.labels
+    return dataset if has_contempt else dataset.with_classes(EMOTIONS)

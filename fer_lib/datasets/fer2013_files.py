@@ -61,10 +61,11 @@ def find_source(path: Path) -> Path:
     )
 
 
-def is_split_table(file: Path) -> bool:
-    """Tells whether a file is a table of pixels that is called after a split, as `train.csv`."""
-    with file.open("rb") as opened:
-        return file.stem.lower() in _SPLIT_OF_STEM and b"pixels" in opened.readline(1000).lower()
+def has_columns(table: Path, *names: str) -> bool:
+    """Tells whether the first line of a file names these columns."""
+    with table.open("rb") as file:
+        header = file.readline(1000).lower()
+    return all(name.encode() in header for name in names)
 
 
 def read_file(path: Path, class_names: tuple[str, ...] = EMOTIONS) -> FaceDataset:

@@ -134,9 +134,7 @@ def _list_rows(root: Path, layout: Layout) -> tuple[pd.DataFrame, dict[str, str]
     if "votes" in table:
         table[VOTES_IN_FILE] = table["votes"].str.split(",", expand=True).astype(int)
     if layout.images:
-        records = table.to_dict("records")
-        places = [[image.format(**fields) for image in layout.images] for fields in records]
-        table["file"] = [next(filter(_is_below(root), p), p[0]) for p in places]
+        table["file"] = [_find_image(root, layout, row) for row in table.to_dict("records")]
     numbers = table.columns.intersection(_FLOATS)
     table[numbers] = table[numbers].astype(float)
     if "left" in table:
@@ -150,8 +148,9 @@ def _list_rows(root: Path, layout: Layout) -> tuple[pd.DataFrame, dict[str, str]
     return table.drop(columns=[*_BOX, *_HELPERS], errors="ignore"), left_out
 
 
-def _is_below(root: Path) -> Callable[[str], bool]:
-    return lambda file: (root / file).is_file()
+def _find_image(root: Path, layout: Layout, fields: dict[str, Any]) -> str:
+    places = [image.format(**fields) for image in layout.images]
+    return next((place for place in places if (root / place).is_file()), places[0])
 
 
 def _read_codes(root: Path, layout: Layout) -> dict[str, str]:
