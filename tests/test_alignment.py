@@ -7,7 +7,6 @@ import math
 import cv2
 import numpy as np
 import pytest
-import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,11 +28,6 @@ def rotate(image: np.ndarray, points: np.ndarray, angle: float, scale: float = 1
     matrix[:, 2] += (376, 482)
     turned = cv2.warpAffine(image, matrix, (1200, 1200), flags=cv2.INTER_AREA)
     return turned, points @ matrix[:, :2].T + matrix[:, 2]
-
-
-@pytest.fixture(scope="module")
-def astronaut() -> np.ndarray:
-    return skimage.data.astronaut()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -46,38 +46,19 @@ def alone():
 
 
 @pytest.mark.slow
-def test_two_recognizers_in_two_threads_answer_as_one_after_the_other(alone):
-    answers: list = [None, None]
-
-    def work(index):
-        answers[index] = recognize()
-
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for answer in answers:
-        assert_same(answer, alone)
+def test_recognizers_in_two_threads_answer_as_one_after_the_other(alone):
+    with ThreadPoolExecutor(2) as threads:
+        for answer in threads.map(recognize, range(2)):
+            assert_same(answer, alone)
 
 
 @pytest.mark.slow
 def test_one_recognizer_serves_two_threads(alone):
     photograph = skimage.data.astronaut()[:300, 60:360]
     recognizer = EmotionRecognizer("cnn")
-    answers: list = []
-
-    def work():
-        for _ in range(3):
-            answers.append([face.to_dict() for face in recognizer.predict(photograph)])
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(answers) == 6
-    assert_same(answers + [answers[0]] * 7, [alone[-1]] * 13)
+    with ThreadPoolExecutor(2) as threads:
+        for faces in threads.map(recognizer.predict, [photograph] * 6):
+            assert_same([[face.to_dict() for face in faces]] * 13, [alone[-1]] * 13)
 
 
 @pytest.mark.slow

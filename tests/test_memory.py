@@ -26,8 +26,8 @@ def test_a_hundred_photographs_of_12_megapixels_stay_under_1500_megabytes(tmp_pa
     # Ten sizes, for what a network keeps for every new shape would add up.
     for index in range(10):
         size = (4000 - 16 * index, 3000 + 8 * index)
-        picture = cv2.resize(skimage.data.astronaut()[..., ::-1], size)
-        cv2.imwrite(str(folder / f"{index}_0.jpg"), picture)
+        photograph = cv2.resize(skimage.data.astronaut()[..., ::-1], size)
+        cv2.imwrite(str(folder / f"{index}_0.jpg"), photograph)
         for copy in range(1, COUNT // 10):
             os.link(folder / f"{index}_0.jpg", folder / f"{index}_{copy}.jpg")
     # Not getrusage: its peak begins with the size of the process that started this one.
