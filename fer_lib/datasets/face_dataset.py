@@ -6,14 +6,14 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fer_lib.datasets import storage
-from fer_lib.datasets.fields import check_fields, check_key
+from fer_lib.datasets.fields import check_fields
 from fer_lib.files import read_npz
 from fer_lib.labels import EMOTIONS, canonical_emotion
 
@@ -85,8 +85,8 @@ class FaceDataset:
         """
         if isinstance(key, (int, np.integer)):
             return self.images[key], int(self.labels[key])
-        if not isinstance(key, slice):
-            key = check_key(key, len(self))
+        if not isinstance(key, slice):  # of which the result shares memory
+            key = np.arange(len(self))[key]
         return dataclasses.replace(
             self,
             images=self.images[key],
@@ -95,9 +95,6 @@ class FaceDataset:
             subjects=None if self.subjects is None else self.subjects[key],
             metadata=self.metadata.iloc[key],
         )
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, int]]:
-        return (self[index] for index in range(len(self)))
 
     @functools.cached_property
     def content_hash(self) -> str:
@@ -143,7 +140,7 @@ class FaceDataset:
         elif isinstance(indices, (list, tuple)) and all(hasattr(i, "indices") for i in indices):
             indices = np.concatenate([np.zeros(0, np.int64), *(i.indices for i in indices)])
         keep = np.ones(len(self), bool)
-        keep[check_key(indices, len(self))] = False
+        keep[indices] = False
         return self[keep]
 
     def counts(self) -> pd.DataFrame:

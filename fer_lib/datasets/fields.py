@@ -1,4 +1,4 @@
-"""What the fields of a `FaceDataset` have to be, and what indexes it."""
+"""What the fields of a `FaceDataset` have to be."""
 
 from __future__ import annotations
 
@@ -50,21 +50,6 @@ def check_fields(dataset: FaceDataset) -> dict[str, Any]:
     if dataset.left_out is None:
         fields["left_out"] = pd.DataFrame({"file": [], "problem": []}, dtype=str)
     return fields
-
-
-def check_key(key: Any, count: int) -> np.ndarray:
-    """Returns a mask or a list of indices as an array that numpy and pandas index alike."""
-    key = np.asarray(key)
-    if key.size == 0 and key.dtype != bool:
-        return np.zeros(0, np.int64)
-    if key.dtype == bool and key.shape != (count,):
-        raise ValueError(f"Expected a mask of shape ({count},). Received: {key.shape}")
-    if key.ndim != 1 or key.dtype.kind not in "iub":
-        raise TypeError(
-            "Expected a slice, a mask or a list of integer indices. "
-            f"Received: {key.dtype} of shape {key.shape}"
-        )
-    return key
 
 
 def _check_labels(labels: Any, count: int, class_names: tuple[str, ...]) -> np.ndarray:
