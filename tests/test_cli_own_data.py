@@ -138,6 +138,18 @@ def test_training_tries_the_classes_of_the_model_and_names_those_without_images(
     assert pretrained.load_pretrained(tmp_path / "tuned").class_names == classes
 
 
+@pytest.mark.parametrize("shape", [(64, 64, 1), (48, 64, 1), (40, 40, 3)])
+def test_images_are_read_in_the_shape_of_the_model(run, own, tmp_path, shape) -> None:
+    network = models.build_cnn("lesson", 2, shape)
+    card = {"class_names": CLASSES, "recipe": {"variant": "lesson"}}
+    model = pretrained.save_pretrained(tmp_path / "model", network, card)
+    save_model(tmp_path / "other")
+    words = ["evaluate", "--model", model, "--compare", tmp_path / "other", "--data", own, "--json"]
+    status, out, _ = run(*words, "--detector", "none")
+    assert status == 0
+    assert (json.loads(out)["n"], json.loads(out)["num_duplicates"]) == (6, 4)
+
+
 def test_a_model_of_other_classes_leaves_a_known_layout_to_its_own(run, tmp_path) -> None:
     for name in ("happy", "sad", "angry"):
         write_faces(tmp_path / "data" / name, 3)

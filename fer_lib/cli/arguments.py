@@ -81,12 +81,13 @@ def _parse_classes(text: str) -> dict[str, str]:
 
 
 def load_data(arguments: argparse.Namespace, model: Pretrained | None = None) -> FaceDataset:
-    """Reads the data set that the arguments of `add_data` name.
+    """Reads the data set that the arguments of `add_data` name, for a model if one is given.
 
-    Folders are first read with the classes of `model`, which may be the user's own. A detector's
-    networks are loaded when the first photograph is searched.
+    Folders are first read with the classes of `model`, which may be the user's own, and images in
+    its shape. A detector's networks are loaded when the first photograph is searched.
     """
     from fer_lib.datasets import load_ferplus, load_path
+    from fer_lib.datasets.resizing import resize_images
     from fer_lib.detection import FaceDetector
     from fer_lib.labels import EMOTIONS
 
@@ -94,8 +95,11 @@ def load_data(arguments: argparse.Namespace, model: Pretrained | None = None) ->
     if arguments.detector != "none":
         build = functools.cache(lambda: FaceDetector(arguments.detector))
         detector = SimpleNamespace(detect=lambda image: build().detect(image))
-    load = functools.partial(load_path, path, name=arguments.set, detector=detector)
-    of_model = None if model is None else model.class_names
+    options = {"name": arguments.set, "detector": detector}
+    of_model = None
+    if model is not None:
+        of_model, options["image_size"] = model.class_names, max(model.image_shape[:2])
+    load = functools.partial(load_path, path, **options)
     if arguments.set or arguments.classes or of_model in (None, EMOTIONS) or not path.is_dir():
         dataset = load(classes=arguments.classes)
     else:
@@ -103,7 +107,8 @@ def load_data(arguments: argparse.Namespace, model: Pretrained | None = None) ->
             dataset = load(classes=of_model)
         except ValueError:
             dataset = load()
-    return dataset if arguments.votes is None else load_ferplus(arguments.votes, dataset)
+    dataset = dataset if arguments.votes is None else load_ferplus(arguments.votes, dataset)
+    return dataset if model is None else resize_images(dataset, model.image_shape)
 
 
 def check_outputs(inputs: Iterable[str | Path], **outputs: Path | None) -> None:

@@ -76,7 +76,9 @@ def _score(model, dataset, whole, tta: bool):
     """Scores a model, also without the images that it was, or may have been, trained on."""
     from fer_lib import evaluation
     from fer_lib.datasets.parts import training_images
+    from fer_lib.datasets.resizing import resize_images
 
+    dataset, whole = (resize_images(each, model.image_shape) for each in (dataset, whole))
     known = training_images(whole, dataset, model.has_seen(dataset.images))
     return evaluation.evaluate(
         dataset,

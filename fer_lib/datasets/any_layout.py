@@ -34,6 +34,7 @@ def load_path(
     detector: FaceDetector | None = None,
     *,
     classes: Classes | None = None,
+    image_size: int = 48,
 ) -> FaceDataset:
     """Reads a copy with the loader of its set, or with the one that its layout suggests.
 
@@ -43,6 +44,7 @@ def load_path(
         name: The catalogue's key of the set, such as `"rafdb"`; by default names of files decide.
         detector: Finds and aligns the faces of photographs.
         classes: Your own classes in class-named folders, as `class_names` of `load_folder`.
+        image_size: Width and height in pixels of what is read from image files.
 
     Raises:
         FileNotFoundError: There is nothing at `path`.
@@ -59,30 +61,34 @@ def load_path(
         received = path if name is None else f"name={name!r}, too"
         raise ValueError(f"Expected `classes` of class-named folders. Received: {received}")
     if name is not None:
-        return _load_named(path, name, detector)
+        return _load_named(path, name, detector, image_size)
     if path.is_file():
         return _load_file(path)
     if not isinstance(classes, Mapping):
-        dataset = _load_recognized(path, detector)
+        dataset = _load_recognized(path, detector, image_size)
         if dataset is not None:
             return dataset if classes is None else _match_classes(dataset, tuple(classes))
-    return load_folder(path, detector, class_names=classes)
+    return load_folder(path, detector, class_names=classes, image_size=image_size)
 
 
-def _load_named(path: Path, name: str, detector: FaceDetector | None) -> FaceDataset:
+def _load_named(
+    path: Path, name: str, detector: FaceDetector | None, image_size: int
+) -> FaceDataset:
     loader = dataset_info(name).layout.loader
     if name == "ferplus":
-        return load_layout(path, name)
+        return load_layout(path, name, image_size=image_size)
     takes_detector = name in list_layouts() or loader == "load_folder"
-    options = {"detector": detector} if takes_detector else {}
+    options = {"detector": detector, "image_size": image_size} if takes_detector else {}
     return getattr(datasets, loader)(path, **options)
 
 
-def _load_recognized(folder: Path, detector: FaceDetector | None) -> FaceDataset | None:
+def _load_recognized(
+    folder: Path, detector: FaceDetector | None, image_size: int
+) -> FaceDataset | None:
     """Reads a folder that names of files tell as a public set; None if they do not."""
     name = recognize_layout(folder)
     if name is not None:
-        return _load_named(folder, name, detector)
+        return _load_named(folder, name, detector, image_size)
     with contextlib.suppress(FileNotFoundError):
         source = find_source(folder)
         if source.is_file() or has_published_folders(source):

@@ -48,8 +48,8 @@ def read_listing(
         image_size: Width and height of the result in pixels.
         color: Whether the result is RGB instead of gray.
         detector: Finds the face in each image, which is then aligned; an image of exactly the
-            size of the result is a crop already. Without a detector the box is cut out, or else
-            the middle square of the image.
+            size of the result, or of 48x48 pixels, is a crop already. Without a detector the box
+            is cut out, or else the middle square of the image.
         left_out: Files that the caller left out already, and why.
 
     Returns:
@@ -115,7 +115,7 @@ def _crop_face(
     color: bool,
 ) -> np.ndarray:
     """Returns the crop of one image; a `ValueError` says why there is none."""
-    if detector is not None and image.shape[:2] != (size, size):
+    if detector is not None and image.shape[:2] not in ((size, size), (48, 48)):
         # Imported here, since without a detector none of its libraries are needed.
         from fer_lib.alignment import crop_detected_face
 
