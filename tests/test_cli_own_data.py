@@ -150,15 +150,24 @@ def test_images_are_read_in_the_shape_of_the_model(run, own, tmp_path, shape) ->
     assert (json.loads(out)["n"], json.loads(out)["num_duplicates"]) == (6, 4)
 
 
-def test_a_model_of_other_classes_leaves_a_known_layout_to_its_own(run, tmp_path) -> None:
+def test_models_of_fewer_classes_are_scored_on_those_and_the_others_are_named(
+    run, tmp_path
+) -> None:
     for name in ("happy", "sad", "angry"):
         write_faces(tmp_path / "data" / name, 3)
-    model = save_model(tmp_path / "model", ("happy", "sad"))
-    words = ["evaluate", "--model", model, "--data", tmp_path / "data", "--detector", "none"]
-    status, out, _ = run(*words, "--json")
+    words = ["evaluate", "--data", tmp_path / "data", "--detector", "none", "--json", "--model"]
+    two = save_model(tmp_path / "two", ("sad", "happy"))
+    status, out, error = run(*words, two)
     scores = json.loads(out)
-    assert (status, scores["n"], scores["class_names"]) == (0, 6, ["happy", "sad"])
-    assert any("angry (3)" in note for note in scores["notes"])
+    assert (status, scores["n"], scores["class_names"]) == (0, 6, ["sad", "happy"])
+    assert scores["left_out"] == {"angry": 3}
+    assert "angry (3)" in error and error.count("\n") == 1
+    status, out, error = run(*words, "cnn_tiny", "--compare", two)
+    assert (status, json.loads(out)["n"]) == (0, 6)
+    assert "compared on the shared classes: happy, sad" in error
+    status, out, error = run(*words, save_model(tmp_path / "own"))
+    assert (status, out) == (1, "")
+    assert "bored, engaged" in error and error.count("\n") == 1
 
 
 def test_the_name_of_a_set_chooses_its_loader(run, tmp_path) -> None:

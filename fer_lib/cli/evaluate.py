@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+from fer_lib.cli import streams
 from fer_lib.cli.arguments import DATA_HELP, add_data, add_model, check_outputs, load_data, number
 
 
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_outputs([arguments.data], **outputs)
     models = [pretrained.load_pretrained(name) for name in (arguments.model, *arguments.compare)]
     whole = load_data(arguments, models[0])
+    whole, lost = _share_classes(models, whole)
     dataset, parts = choose_scored(whole, arguments.split)
     report, *others = [_score(model, dataset, whole, arguments.tta) for model in models]
     comparison = evaluation.compare(report, *others) if others else None
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         robustness = evaluation.robustness_suite(dataclasses.replace(faces, name=name), models[0])
         robustness.to_json(arguments.robustness)
     if arguments.json:
-        values = {**report.to_dict(), "split": parts}
+        values = {**report.to_dict(), "split": parts, "left_out": lost}
         if comparison is not None:
             values["comparison"] = comparison.to_dict()
         print(json.dumps(values, indent=2, allow_nan=False))
@@ -72,18 +74,40 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _share_classes(models, dataset):
+    """Returns the data set in the classes that all models have, and what that leaves out."""
+    names = [name for name in models[0].class_names if all(name in m.class_names for m in models)]
+    counts = dict(zip(dataset.class_names, dataset.counts().iloc[:, -1], strict=True))
+    lost = {name: int(count) for name, count in counts.items() if count and name not in names}
+    if len(names) < 2 or sum(lost.values()) == len(dataset):
+        of_models = "; ".join(f"{model.name}: {', '.join(model.class_names)}" for model in models)
+        raise ValueError(
+            f"Expected images of classes that each model has ({of_models}). "
+            f"Received: {', '.join(counts)}"
+        )
+    if lost:
+        listed = ", ".join(f"{name} ({count})" for name, count in lost.items())
+        streams.report("evaluate", f"left out, for a model lacks the class: images of {listed}")
+    if len(names) < max(len(model.class_names) for model in models):
+        streams.report("evaluate", f"compared on the shared classes: {', '.join(names)}")
+    return dataset.with_classes(names), lost
+
+
 def _score(model, dataset, whole, tta: bool):
     """Scores a model, also without the images that it was, or may have been, trained on."""
     from fer_lib import evaluation
     from fer_lib.datasets.parts import training_images
     from fer_lib.datasets.resizing import resize_images
 
-    dataset, whole = (resize_images(each, model.image_shape) for each in (dataset, whole))
-    known = training_images(whole, dataset, model.has_seen(dataset.images))
+    images = resize_images(dataset, model.image_shape).images
+    columns = [model.class_names.index(name) for name in dataset.class_names]
+    probabilities = model.predict(images, tta=tta)[:, columns]
+    if len(columns) < len(model.class_names):
+        probabilities = probabilities + 1e-12
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
     return evaluation.evaluate(
         dataset,
-        model.predict(dataset.images, tta=tta),
-        model.class_names,
+        probabilities,
         model_name=model.name,
-        training_images=known,
+        training_images=training_images(whole, dataset, model.has_seen(images)),
     )
