@@ -1,4 +1,4 @@
-"""The report equals scikit-learn and hand-made cases, and has an answer for every odd input."""
+"""The report equals scikit-learn and hand-made cases, and has a value or a note for odd input."""
 
 from __future__ import annotations
 

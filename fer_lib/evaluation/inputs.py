@@ -143,7 +143,7 @@ def _run(model: Any, images: np.ndarray | None) -> Any:
         )
     if len(images) == 0:
         raise ValueError("Expected at least one image to score. Received: none")
-    # Only a plain Keras model draws a progress bar; whoever made one has keras loaded already.
+    # Only a plain Keras model draws a progress bar; who made one has loaded keras already.
     keras = sys.modules.get("keras")
     if keras is None or not isinstance(model, keras.Model):
         return model.predict(images)
