@@ -141,6 +141,14 @@ def test_near_duplicates_miss_nothing_that_correlates():
     np.testing.assert_allclose(straight, wanted, atol=1e-4)
 
 
+def test_frames_of_one_face_are_compared_part_by_part(faces):
+    noise = np.random.default_rng(0).normal(0, 3, (210, 48, 48, 1))
+    frames = np.clip(faces.images[3] + noise, 0, 255).astype(np.uint8)
+    duplicates = find_all_duplicates(frames)
+    assert len(duplicates.near) == 210 * 209 // 2
+    assert not duplicates.near_groups(np.ones(len(duplicates.near), bool)).any()  # one group, 0
+
+
 def test_constant_nearly_constant_and_tiny_images(faces):
     images = faces.images.copy()
     images[4] = 127

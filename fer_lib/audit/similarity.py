@@ -28,6 +28,7 @@ MIN_CORRELATION = 0.95
 _MIN_PART_CORRELATION = 0.8
 _PART = 12  # side of a part in pixels
 _FLAT = 4.0  # gray levels squared: the variance below which a part is noise rather than content
+_MAX_PAIRS = 20_000  # compared at once: the frames of a video make millions
 _SIDE, _LOW = 48, 8  # of the compared images, and of the coefficients of their hashes
 
 
@@ -102,12 +103,13 @@ def _near_pairs(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         signs = np.append(np.tile((-1.0) ** np.arange(_LOW), _LOW), 1).astype(np.float32)
         for mirrored, others, step in ((False, hashes, 1), (True, hashes * signs, -1)):
             pairs = np.transpose(neighbors.radius_neighbors_graph(others).nonzero())
-            left, right = pairs[pairs[:, 0] < pairs[:, 1]].T
-            correlations = np.einsum("nij,nij->n", units[left], units[right][:, :, ::step])
-            by_part = _part_correlation(gray[left], gray[right][:, :, ::step])
-            sure = (correlations > MIN_CORRELATION) & (by_part > _MIN_PART_CORRELATION)
-            pairs = np.stack([left, right], axis=1)[sure]
-            found.append((pairs, correlations[sure], np.full(len(pairs), mirrored)))
+            pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+            for part in np.array_split(pairs, len(pairs) // _MAX_PAIRS + 1):
+                left, right = part.T
+                correlations = np.einsum("nij,nij->n", units[left], units[right][:, :, ::step])
+                by_part = _part_correlation(gray[left], gray[right][:, :, ::step])
+                sure = (correlations > MIN_CORRELATION) & (by_part > _MIN_PART_CORRELATION)
+                found.append((part[sure], correlations[sure], np.full(sure.sum(), mirrored)))
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
