@@ -3,7 +3,7 @@
 Nothing here needs Keras: probabilities are enough, wherever they come from.
 """
 
-from fer_lib.evaluation.agreement import VoteAgreement, agree_with_votes
+from fer_lib.evaluation.agreement import agree_with_votes
 from fer_lib.evaluation.calibration import (
     adjust_priors,
     calibration_error,
@@ -11,30 +11,25 @@ from fer_lib.evaluation.calibration import (
     reliability,
 )
 from fer_lib.evaluation.comparison import Comparison, compare
-from fer_lib.evaluation.conformal import ConformalResult, fit_conformal, measure_conformal
+from fer_lib.evaluation.conformal import fit_conformal, measure_conformal
 from fer_lib.evaluation.corruptions import CORRUPTIONS, Corruption, corrupt
 from fer_lib.evaluation.duplicates import find_duplicates
 from fer_lib.evaluation.report import EvaluationReport
 from fer_lib.evaluation.robustness import RobustnessReport, robustness_suite
 from fer_lib.evaluation.scoring import evaluate
 from fer_lib.evaluation.selective import (
-    OperatingPoint,
     area_under_risk_coverage,
     at_coverage,
     risk_coverage,
 )
-from fer_lib.evaluation.slices import SliceReport, slice_report
+from fer_lib.evaluation.slices import slice_report
 
 __all__ = [
     "CORRUPTIONS",
     "Comparison",
-    "ConformalResult",
     "Corruption",
     "EvaluationReport",
-    "OperatingPoint",
     "RobustnessReport",
-    "SliceReport",
-    "VoteAgreement",
     "adjust_priors",
     "agree_with_votes",
     "area_under_risk_coverage",
