@@ -84,7 +84,7 @@ def offline_environment() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder with real pictures that the repository does not contain, or a skip."""
+    """The folder with real photographs that the repository does not contain, or a skip."""
     folder = os.environ.get(DATA_VARIABLE)
     if not folder:
         pytest.skip(f"needs real data: {DATA_VARIABLE} is not set to a folder that holds it")

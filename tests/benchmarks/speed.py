@@ -24,7 +24,8 @@ from keras import layers
 from fer_lib import models, paths, training
 from fer_lib.alignment import align_face
 from fer_lib.detection import FaceDetector
-from fer_lib.detection.yunet_backend import WEIGHTS_NAME
+from fer_lib.detection.yunet_backend import has_weights
+from fer_lib.images import read_image
 from fer_lib.pretrained import Pretrained, load_pretrained
 from fer_lib.recognition import EmotionRecognizer
 from fer_lib.synthetic import make_faces
@@ -65,14 +66,11 @@ def run_benchmark(model: str = "cnn", repeats: int = 30) -> pd.DataFrame:
     if keras.backend.backend() == "tensorflow":
         import mtcnn
 
-        plain, detector = mtcnn.MTCNN(), FaceDetector("mtcnn")
-        photograph = one_face_photograph()
-        recognizer = EmotionRecognizer(model=pretrained)
-        rows += [
-            measure("640x480 image, mtcnn alone", lambda: plain.detect_faces(photograph), slow),
-            measure("640x480 image, FaceDetector", lambda: detector.detect(photograph), slow),
-            measure("640x480 image, everything", lambda: recognizer.predict(photograph), slow),
-        ]
+        plain, photograph = mtcnn.MTCNN(), one_face_photograph()
+        package = lambda: plain.detect_faces(photograph)  # noqa: E731
+        rows.append(measure("640x480 image, the package mtcnn alone", package, slow))
+    for name, detector in make_detectors().items():
+        rows += measure_image(f"640x480 image, {name}", pretrained, detector, slow)
     rows += measure_streams(repeats) + measure_networks(repeats)
     for code in ("import fer_lib", "pass"):
         command = [sys.executable, "-c", code]
@@ -80,6 +78,31 @@ def run_benchmark(model: str = "cnn", repeats: int = 30) -> pd.DataFrame:
             measure(f"python -c {code!r}", lambda c=command: subprocess.run(c, check=True), 5)
         )
     return pd.DataFrame(rows)
+
+
+def make_detectors() -> dict[str, FaceDetector]:
+    """Returns the detectors that this machine can run; yunet where its weights are at hand."""
+    names = ["mtcnn"] if keras.backend.backend() == "tensorflow" else []
+    names += ["yunet"] if has_weights() else []
+    return {name: FaceDetector(name) for name in names}
+
+
+def measure_image(
+    label: str, pretrained: Pretrained, detector: FaceDetector, repeats: int
+) -> list[dict]:
+    """Returns the rows of one photograph from a PNG file to its expression, stage by stage."""
+    photograph = one_face_photograph()
+    _, file = cv2.imencode(".png", photograph[..., ::-1])
+    data, [face] = file.tobytes(), detector.detect(photograph)
+    crops = align_face(photograph, face)[None]
+    recognizer = EmotionRecognizer(pretrained, detector)
+    return [
+        measure(f"{label}: read", lambda: read_image(data), repeats),
+        measure(f"{label}: detect", lambda: detector.detect(photograph), repeats),
+        measure(f"{label}: align", lambda: align_face(photograph, face), repeats),
+        measure(f"{label}: predict", lambda: pretrained.predict(crops), repeats),
+        measure(f"{label}: everything", lambda: recognizer.predict(data), repeats),
+    ]
 
 
 def measure(what: str, call: Callable[[], object], repeats: int, count: int = 1) -> dict:
@@ -124,13 +147,8 @@ def measure_streams(repeats: int) -> list[dict]:
     """Returns the rows of a stream with each detector that this machine can run."""
     name = paths.DEFAULT_STREAM_MODEL
     pretrained = load_pretrained(name)
-    detectors = {}
-    if keras.backend.backend() == "tensorflow":
-        detectors["mtcnn"] = FaceDetector("mtcnn")
-    if (paths.cache_dir() / WEIGHTS_NAME).is_file():
-        detectors["yunet"] = FaceDetector("yunet")
     rows = []
-    for backend, detector in detectors.items():
+    for backend, detector in make_detectors().items():
         label = f"stream, {name}, {backend}"
         rows += _measure_stages(label, pretrained, detector, repeats)
         rows += _measure_frames(label, EmotionRecognizer(pretrained, detector), repeats)
