@@ -19,7 +19,7 @@ def write(root, tree):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, str):
-            path.write_text(content)
+            path.write_text(content, encoding="utf-8")
         elif path.suffix == ".npy":
             np.save(path, content)
         else:
@@ -343,6 +343,11 @@ TABLES = {
     "semicolons": ("f.csv", f"emotion;pixels;Usage\n0;{P};Training\n3;{P};PublicTest\n", EMOTIONS),
     "float labels": ("f.csv", f"{HEAD}0.0,{P},Training\n3.0,{P},PublicTest\n", EMOTIONS),
     "an index": ("f.csv", f",{HEAD}0,0,{P},Training\n1,3,{P},PublicTest\n", EMOTIONS),
+    "odd spaces": (
+        "f.csv",
+        f"{HEAD}0,{P},Training\n3,{P},PublicTest\n".replace(" ", "\xa0", 1),
+        EMOTIONS,
+    ),
     "no file ending": ("fer2013", f"{HEAD}0,{P},Training\n3,{P},PublicTest\n", EMOTIONS),
 }
 

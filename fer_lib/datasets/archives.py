@@ -117,4 +117,6 @@ def _untar(archive: Path, folder: Path, max_bytes: int | None) -> None:
             raise EOFError("its end is missing")
         while file.read(2**20):  # The checksum of a compressed archive comes last.
             pass
-        entries.extractall(folder, filter="data")
+        # The first releases of Python 3.11 know no filters.
+        options = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        entries.extractall(folder, **options)
