@@ -34,7 +34,7 @@ def load_course_dataset(num_per_class: int = 100, seed: int = 0) -> FaceDataset:
         seed: Which images are generated or chosen.
 
     Returns:
-        Grey 48x48 faces of the seven classes; `name` says which data set it is.
+        Gray 48x48 faces of the seven classes; `name` says which data set it is.
 
     Raises:
         ValueError: `num_per_class` is below 1, or the variable has another value.

@@ -22,18 +22,18 @@ class Report(str):
 
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch) -> list:
-    """Collects what is given to the doctor; a name with `bad` is a serious case."""
+    """Collects what is given to the audit; a name with `bad` has a serious finding."""
     seen = []
 
     def check_dataset(dataset, model=None):
         seen.append((dataset, model))
-        report = Report(f"{len(dataset)} pictures checked")
+        report = Report(f"{len(dataset)} images checked")
         severity = "error" if "bad" in dataset.name else "warning"
         report.findings = (types.SimpleNamespace(severity=severity),)
         return report
 
-    doctor = types.SimpleNamespace(check_dataset=check_dataset)
-    monkeypatch.setitem(sys.modules, "fer_lib.audit", doctor)
+    audit = types.SimpleNamespace(check_dataset=check_dataset)
+    monkeypatch.setitem(sys.modules, "fer_lib.audit", audit)
     return seen
 
 
@@ -90,7 +90,7 @@ def test_check_takes_the_name_of_the_set(
     face.save(tmp_path / "KA.AN1.39.tiff")
     assert main(["datasets", "check", str(tmp_path), "--set", "jaffe"]) == 0
     assert checked[0][0].name == "jaffe"
-    assert capsys.readouterr().out == "1 pictures checked\n"
+    assert capsys.readouterr().out == "1 images checked\n"
 
 
 def test_a_serious_finding_is_exit_status_1(tmp_path: Path, checked: list) -> None:
