@@ -66,21 +66,23 @@ CONTRASTS = """() => {
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the screenshots go, to be looked at: FER_LIB_TEST_PICTURES, or a temporary folder."""
-    folder = Path(os.environ.get("FER_LIB_TEST_PICTURES") or tmp_path_factory.mktemp("pictures"))
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the screenshots go, to be looked at: FER_LIB_TEST_SCREENSHOTS, or a temporary folder."""
+    folder = Path(
+        os.environ.get("FER_LIB_TEST_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots")
+    )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def write_video(path: Path, image: np.ndarray, seconds: int = 3) -> Path:
-    """Writes a film of a photograph that browsers play, 15 frames a second."""
+    """Writes a video of a photograph that browsers play, 15 frames a second."""
     return camera_clip.write_mp4(path, camera_clip.moving_photograph(image, count=15 * seconds))
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The film of a smiling face for Chromium's camera."""
+    """The video of a smiling face for Chromium's camera."""
     import skimage.data
 
     frames = camera_clip.moving_photograph(skimage.data.astronaut())
@@ -108,7 +110,7 @@ def open_widget(browser, server, name, arguments="", app="lab/tree"):
 
 
 def result(page, timeout_s=90):
-    """Returns what the widget says below the picture, as soon as it names an expression."""
+    """Returns what the widget says below the image, as soon as it names an expression."""
     page.wait_for_function(
         "() => document.querySelector('.fer-result').textContent.includes('%')",
         timeout=timeout_s * 1000,
@@ -125,7 +127,7 @@ def wait_for_message(page, pattern, timeout_s=90):
 
 
 def box_pixels(page):
-    """Returns how many pixels of the layer over the picture are drawn on."""
+    """Returns how many pixels of the layer over the image are drawn on."""
     return page.evaluate(
         """() => {
             const canvas = document.querySelector(".fer-overlay");
@@ -241,30 +243,30 @@ def test_screen_readers_hear_the_expression(live):
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_text_is_readable_in_every_theme(live, theme, pictures):
+def test_text_is_readable_in_every_theme(live, theme, screenshots):
     live.set_theme(theme)
     live.page.wait_for_timeout(1000)
-    live.page.screenshot(path=pictures / f"{theme}.png")
+    live.page.screenshot(path=screenshots / f"{theme}.png")
     ratios = live.page.evaluate(CONTRASTS)
     assert len(ratios) >= 6
     assert {text: ratio for text, ratio in ratios.items() if ratio < 4.5} == {}
 
 
-def test_narrow_pages_put_the_chart_below_the_picture(live, pictures):
+def test_narrow_pages_put_the_chart_below_the_image(live, screenshots):
     size = live.page.viewport_size
     live.page.set_viewport_size({"width": 460, "height": 900})
     live.command("application:toggle-left-area")
     live.page.wait_for_timeout(1500)
-    live.page.screenshot(path=pictures / "narrow.png")
+    live.page.screenshot(path=screenshots / "narrow.png")
     chart = live.page.locator(".fer-chart").bounding_box()
-    picture = live.page.locator(".fer-frame").bounding_box()
+    image = live.page.locator(".fer-frame").bounding_box()
     overflow = live.page.evaluate(
         "() => { const e = document.querySelector('.fer-webcam');"
         " return e.scrollWidth - e.clientWidth; }"
     )
     live.page.set_viewport_size(size)
     live.command("application:toggle-left-area")
-    assert chart["y"] >= picture["y"] + picture["height"] - 1
+    assert chart["y"] >= image["y"] + image["height"] - 1
     assert overflow <= 0
 
 
@@ -323,20 +325,20 @@ def test_closing_the_output_releases_the_camera(live):
     live.page.get_by_role("button", name="Start camera").wait_for()
 
 
-def test_without_permission_a_message_and_files_instead(server, tmp_path, astronaut, pictures):
+def test_without_permission_a_message_and_files_instead(server, tmp_path, astronaut, screenshots):
     Image.fromarray(astronaut).save(tmp_path / "photo.jpg")
     (tmp_path / "text.png").write_text("no image")
     with jupyter_browser.open_chromium() as browser:
         page = open_widget(browser, server, "denied").page
         page.get_by_role("button", name="Start camera").click()
         wait_for_message(page, "may not use the camera.*photo or a video file")
-        page.screenshot(path=pictures / "denied.png")
+        page.screenshot(path=screenshots / "denied.png")
         files = page.locator(".fer-file")
 
         files.set_input_files(tmp_path / "photo.jpg")
         assert re.fullmatch(r"happy \d+%", result(page))
         page.wait_for_timeout(300)
-        page.screenshot(path=pictures / "photo.png")
+        page.screenshot(path=screenshots / "photo.png")
         page.get_by_role("button", name="Snapshot").click()
         wait_for_message(page, "Snapshot 1 ")
 
@@ -349,19 +351,19 @@ def test_without_permission_a_message_and_files_instead(server, tmp_path, astron
         wait_for_message(page, "text.png is no image")
 
 
-def test_python_reads_a_camera_itself_in_notebook_7(server, clip, tmp_path, astronaut, pictures):
+def test_python_reads_a_camera_itself_in_notebook_7(server, clip, tmp_path, astronaut, screenshots):
     video = write_video(tmp_path / "face.mp4", astronaut, seconds=15)
     with jupyter_browser.open_chromium() as browser:
         notebook = open_widget(browser, server, "own", f"camera={str(video)!r}", app="notebooks")
         notebook.page.get_by_role("button", name="Start camera").click()
         assert re.fullmatch(r"happy \d+%", result(notebook.page))
-        notebook.page.screenshot(path=pictures / "notebook7.png")
+        notebook.page.screenshot(path=screenshots / "notebook7.png")
         wait_for_message(notebook.page, "The video has ended", timeout_s=120)
         assert notebook.page.evaluate(TRACKS) == [], "the browser's camera was not asked for"
         assert count_frames(notebook) > 3
 
 
-def test_a_real_face_video_is_recognised(server, real_data, tmp_path):
+def test_a_real_face_video_is_recognized(server, real_data, tmp_path):
     frames = camera_clip.video_frames(real_data / "video" / "single_face.mp4")
     clip = camera_clip.write_camera_clip(tmp_path / "clip.y4m", frames)
     with jupyter_browser.open_chromium(camera=clip) as browser:

@@ -143,14 +143,6 @@ def test_a_face_that_leaves_the_frame_is_gone():
     assert tracker.faces == []
 
 
-def test_a_frame_of_another_size_begins_a_new_scene():
-    tracker = FaceTracker()
-    tracker.follow(scene((LEFT, 40, 50)), 0.0)
-    tracker.match([face_at(40, 50)], 0.0)
-    tracker.follow(scene((LEFT, 40, 50))[:200], 0.1)
-    assert tracker.faces == []
-
-
 @settings(max_examples=30, deadline=None)
 @given(
     box=st.tuples(*[st.integers(0, 900)] * 2, *[st.integers(10, 900)] * 2),

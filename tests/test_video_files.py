@@ -179,6 +179,21 @@ def test_pixels_become_square(aspect, shape, tmp_path):
     assert {image.shape for image in read(file)[1]} == {(*shape, 3)}
 
 
+def test_a_cover_that_comes_first_is_no_video(tmp_path):
+    file = tmp_path / "cover_first.mkv"
+    with av.open(str(file), "w") as container:
+        cover = container.add_stream("mjpeg", rate=30, options={"strict": "-1"})
+        cover.width, cover.height, cover.pix_fmt = 320, 240, "yuvj420p"
+        video = container.add_stream("libx264", rate=30)
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        image = av.VideoFrame.from_ndarray(scene(size=(240, 320)), format="rgb24")
+        container.mux(cover.encode(image))
+        for _ in range(3):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(scene(), format="rgb24")))
+        container.mux(video.encode())
+    assert [image.shape for image in read(file)[1]] == [(120, 160, 3)] * 3
+
+
 def test_times_of_a_joined_recording_increase(tmp_path):
     part = write_clip(tmp_path / "part.ts", [scene(20 + i) for i in range(30)]).read_bytes()
     (tmp_path / "joined.ts").write_bytes(part * 3)

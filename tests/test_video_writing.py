@@ -128,12 +128,12 @@ def tracked(box, emotion="happy", face_id=1):
 
 
 def near(image, emotion):
-    """The pixels of an emotion's colour."""
+    """The pixels of an emotion's color."""
     color = np.array(ImageColor.getrgb(EMOTION_COLORS[emotion]))
     return (np.abs(image.astype(int) - color) < 12).all(axis=2)
 
 
-def test_a_face_has_a_box_a_label_and_bars_in_its_colour():
+def test_a_face_has_a_box_a_label_and_bars_in_its_color():
     image = np.full((480, 640, 3), 30, np.uint8)
     before = image.copy()
     drawn = annotate_frame(image, [tracked((200, 150, 160, 180), "happy")])

@@ -1,4 +1,4 @@
-"""Short films that stand in for a camera: uncompressed for Chromium's, H.264 for all others."""
+"""Short videos that stand in for a camera: uncompressed for Chromium's, H.264 for all others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write_camera_clip(path: Path, frames: Iterable[np.ndarray], rate: int = 15) 
 
 
 def write_mp4(path: Path, frames: Iterable[np.ndarray], rate: int = 15) -> Path:
-    """Writes frames, `uint8 (height, width, 3)` with even sides, as a film that browsers play."""
+    """Writes frames, `uint8 (height, width, 3)` with even sides, as a video that browsers play."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate)
         stream.pix_fmt = "yuv420p"

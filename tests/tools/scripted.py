@@ -1,4 +1,4 @@
-"""A recogniser that says what the test wants, at once; for the tests of what is built on it."""
+"""A recognizer that says what the test wants, at once; for the tests of what is built on it."""
 
 from __future__ import annotations
 
