@@ -67,7 +67,7 @@ CONTRASTS = """() => {
 
 @pytest.fixture(scope="session")
 def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the screenshots go, to be looked at: FER_LIB_TEST_SCREENSHOTS, or a temporary folder."""
+    """Where the screenshots go: FER_LIB_TEST_SCREENSHOTS, or a temporary folder."""
     folder = Path(
         os.environ.get("FER_LIB_TEST_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots")
     )
