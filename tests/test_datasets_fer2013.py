@@ -18,7 +18,7 @@ from PIL import Image
 
 from fer_lib.datasets import FaceDataset, load_fer2013, load_ferplus, storage
 from fer_lib.datasets.fer2013_files import published_rows, read_csv
-from fer_lib.datasets.ferplus import VOTE_COLUMNS, majority_labels, vote_distribution
+from fer_lib.datasets.ferplus import VOTE_COLUMNS, majority_labels, vote_distribution, vote_labels
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
@@ -472,6 +472,8 @@ def test_votes_become_shares_and_labels_in_eight_classes(tmp_path, faces, fer201
     assert shares.dtype == np.float32
     np.testing.assert_allclose(shares[0], np.eye(8)[0] * 7 / 9 + np.eye(8)[7] * 2 / 9)
     assert (shares[9] == 0).all()
+    seen = load_ferplus(path, fer2013, labels="votes")
+    assert seen.class_names == fer2013.class_names and len(seen) == 54
     eight = load_ferplus(path, fer2013, labels="majority")
     assert eight.class_names == EMOTIONS_8
     assert len(eight) == 54
@@ -492,6 +494,15 @@ def test_majority_follows_the_paper():
     found = majority_labels(dataset)
     # Row 1 is a tie, row 2 only single votes, row 5 unknown.
     assert [found.class_names[k] for k in found.labels] == ["angry", "contempt", "angry"]
+    by_votes = vote_labels(dataset)
+    assert by_votes.metadata["votes_angry"].tolist() == [
+        5,
+        6,
+    ]  # the rows with five votes for a class
+    assert [by_votes.class_names[k] for k in by_votes.labels] == ["angry", "angry"]
+    assert vote_labels(dataset, min_votes=4).labels.tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match="classes of FER"):
+        vote_labels(dataclasses.replace(dataset, class_names=tuple("abcdefg")))
 
 
 def test_a_part_of_fer2013_is_joined_by_its_rows(tmp_path, faces, fer2013):
