@@ -139,9 +139,8 @@ def second_model(small_model):
     """Another untrained model beside `small`, called `second`."""
     keras.utils.set_random_seed(1)
     network = models.build_cnn("lesson")
-    pretrained.save_pretrained(
-        small_model.with_name("second"), network, {"class_names": list(EMOTIONS)}
-    )
+    card = {"class_names": list(EMOTIONS), "predicts": "votes"}
+    pretrained.save_pretrained(small_model.with_name("second"), network, card)
 
 
 def test_evaluate_compares_and_writes_one_page(capsys, fer2013_file, second_model, tmp_path):
@@ -163,6 +162,49 @@ def test_evaluate_compares_and_writes_one_page(capsys, fer2013_file, second_mode
     names = [(pair["first"], pair["second"]) for pair in pairs]
     assert names[0] == ("small", "second 2") and len(names) == 3
     assert str(page) in err
+
+
+@pytest.fixture(scope="module")
+def votes_file(fer2013_file):
+    """FER+ votes: 5 for the next class; row 28 is no face, rows 29 and 30 have 4 for each class."""
+    order = [6, 3, 5, 4, 0, 1, 2]  # the seven classes in the file's columns
+    rows = ["Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt"]
+    rows[0] += ",unknown,NF"
+    for index in range(42):
+        votes = [0] * 7 + [1, 0, 0]
+        votes[order.index(index % 7)] = 4
+        votes[order.index((index + 1) % 7)] = 4 if index in (29, 30) else 5
+        votes = [0] * 9 + [10] if index == 28 else votes
+        usage = "Training" if index < 28 else "PublicTest"
+        rows.append(",".join(map(str, [usage, f"fer{index:07d}.png", *votes])))
+    file = fer2013_file.with_name("fer2013new.csv")
+    file.write_text("\n".join(rows) + "\n")
+    return file
+
+
+@pytest.mark.filterwarnings("ignore:.*published")
+def test_evaluate_scores_by_the_labels_or_by_the_votes(
+    capsys, fer2013_file, votes_file, second_model, tmp_path
+):
+    words = ["evaluate", "--data", fer2013_file, "--model"]
+    for options, labels, supports in (
+        (["small", "--votes", votes_file], "fer2013", [2] * 7),
+        (["small", "--votes", votes_file, "--labels", "votes"], "votes", [2, 1, 1, 1, 2, 2, 2]),
+        (["second", "--votes", votes_file], "votes", [2, 1, 1, 1, 2, 2, 2]),
+        (["second", "--votes", votes_file, "--labels", "fer2013"], "fer2013", [2] * 7),
+        (["second"], "fer2013", [2] * 7),
+    ):
+        status, out, err = run(capsys, *words, *options, "--json")
+        scores = json.loads(out)
+        assert (status, scores["labels"], scores["n"]) == (0, labels, sum(supports))
+        assert [row["support"] for row in scores["per_class"].values()] == supports
+    page = tmp_path / "page.html"
+    status, out, err = run(capsys, *words, "second", "--votes", votes_file, "--report", page)
+    said = "what at least 5 of ten people saw (FER+); 3 images have none"
+    assert f"Labels: {said}" in out and said in page.read_text(encoding="utf-8")
+    status, out, err = run(capsys, *words, "small", "--labels", "votes")
+    assert (status, out) == (1, "") and "--votes FILE" in err
+    assert_one_line(err, "evaluate")
 
 
 def test_evaluate_scores_a_folder_of_ones_own(capsys, tmp_path):

@@ -172,10 +172,19 @@ def test_agreement_of_a_hand_made_case():
     assert result.ceiling == pytest.approx((1 + 0.9 + 0.8 + 0.5) / 4)
     assert result.label == pytest.approx((1 + 0.1 + 0.8 + 0) / 4)
     with_label, with_model, other, split = VERDICTS
+    # Under 0.8 / 0.1 / 0.1 twice, 0.1 / 0.8 / 0.1 and 0.2 / 0.6 / 0.2.
+    nats = -np.log([0.8, 0.8**0.9 * 0.1**0.1, 0.1**0.8 * 0.8**0.2, 0.2**0.5 * 0.6**0.5])
+    assert result.cross_entropy == pytest.approx(nats.mean())
+    shares = np.array([0.9, 0.1, 0.8, 0.2, 0.5, 0.5])
+    assert result.entropy == pytest.approx(-(shares * np.log(shares)).sum() / 4)
+    # Confidence 0.8 three times, with (1 + 0.9 + 0.2) / 3 of the people; 0.6 once, with 0.5.
+    assert result.ece == pytest.approx((3 * (0.8 - 0.7) + (0.6 - 0.5)) / 4)
     assert result.errors == {with_label: 1, with_model: 1, other: 0, split: 1}
     assert json.loads(result.to_json())["n"] == 4
     alone = evaluation.agree_with_votes(np.array([[0, 0, 1]]), PREDICTED[:1], np.array([1]))
-    assert alone.errors[other] == 1
+    assert alone.errors[other] == 1 and alone.entropy == 0
+    certain = evaluation.agree_with_votes(VOTES[[1]], np.array([[1.0, 0, 0]]), TRUTH[[1]])
+    assert np.isfinite(certain.cross_entropy) and certain.cross_entropy > certain.entropy
 
 
 @pytest.mark.parametrize(

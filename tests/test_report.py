@@ -164,6 +164,7 @@ def test_the_numbers_are_those_of_the_reports(page, reports, options):
     assert page.row("fear")[1:4] == [f"{fear[name]:.3f}" for name in ("precision", "recall", "f1")]
     assert page.row("also among the training images")[1] == "12"
     assert page.row("people were split")[1] == str(report.agreement.errors["people were split"])
+    assert f"{report.agreement.cross_entropy:.3f} nats" in page.said()
     row = options["robustness"].table.iloc[4]
     assert page.row("mouth <covered>")[5:7] == [f"{row.accuracy:.3f}", f"{row['drop']:.3f}"]
     assert page.row("trained on")[1].startswith("28,697 images of fer2013 Training")

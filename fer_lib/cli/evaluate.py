@@ -18,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", required=True, metavar="PATH", help=DATA_HELP)
     add_data(parser)
     add("--split", help="what to score; by default what is for testing, or validation, or all")
+    text = "score by the data set's own labels, or by what at least 5 of ten people saw, which "
+    text += "needs --votes; by default what the model's card says it predicts"
+    add("--labels", choices=("fer2013", "votes"), help=text)
     add("--tta", action="store_true", help="test-time augmentation by ten-crop")
     text = "another model on the same faces; may be given several times"
     add("--compare", action="append", default=[], metavar="MODEL", help=text)
@@ -40,8 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     check_outputs([arguments.data], **outputs)
     models = [pretrained.load_pretrained(name) for name in (arguments.model, *arguments.compare)]
     whole = load_data(arguments, models[0])
-    whole, lost = _share_classes(models, whole)
     dataset, parts = choose_scored(whole, arguments.split)
+    dataset, labels, truth = _choose_labels(arguments.labels, models[0].card, dataset)
+    dataset, lost = _share_classes(models, dataset)
     report, *others = [_score(model, dataset, whole, arguments.tta) for model in models]
     comparison = evaluation.compare(report, *others) if others else None
     robustness = None
@@ -52,13 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
         robustness = evaluation.robustness_suite(dataclasses.replace(faces, name=name), models[0])
         robustness.to_json(arguments.robustness)
     if arguments.json:
-        values = {**report.to_dict(), "split": parts, "left_out": lost}
+        values = {**report.to_dict(), "split": parts, "labels": labels, "left_out": lost}
         if comparison is not None:
             values["comparison"] = comparison.to_dict()
         print(json.dumps(values, indent=2, allow_nan=False))
     else:
         tta = ", ten-crop" if arguments.tta else ""
-        print(f"{models[0].name} on {dataset.name}, {parts}{tta}")
+        print(f"{models[0].name} on {dataset.name}, {parts}{tta}", f"Labels: {truth}", sep="\n")
         print(*(text for text in (report, comparison, robustness) if text is not None), sep="\n\n")
     if arguments.report:
         tta = "ten-crop" if arguments.tta else "none"
@@ -68,10 +72,27 @@ def run(arguments: argparse.Namespace) -> int:
             others=others,
             card=models[0].card,
             robustness=robustness,
-            details={"split": parts, "test-time augmentation": tta},
+            details={"split": parts, "labels": truth, "test-time augmentation": tta},
         )
         print(f"The report is in {arguments.report}", file=sys.stderr if arguments.json else None)
     return 0
+
+
+def _choose_labels(wanted: str | None, card, dataset):
+    """Returns the data set with the labels to score by, their name, and what they are in words."""
+    from fer_lib.datasets.ferplus import MIN_VOTES, VOTE_COLUMNS, vote_labels
+
+    has_votes = set(VOTE_COLUMNS) <= set(dataset.metadata)
+    if wanted == "votes" and not has_votes:
+        raise ValueError("Expected --votes FILE with --labels votes. Received: no votes")
+    by_votes = card.get("predicts") == "votes"
+    if wanted == "votes" or (wanted is None and has_votes and by_votes):
+        labeled = vote_labels(dataset)
+        without = len(dataset) - len(labeled)
+        text = f"what at least {MIN_VOTES} of ten people saw (FER+); {without:,} images have none"
+        return labeled, "votes", text
+    remark = "; the model predicts what people see, see --votes" if by_votes else ""
+    return dataset, "fer2013", f"the data set's own{remark}"
 
 
 def _share_classes(models, dataset):

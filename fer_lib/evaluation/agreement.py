@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from scipy.stats import entropy
 
 from fer_lib.evaluation.base import Report
+from fer_lib.evaluation.calibration import calibration_error, clipped_log, reliability
 from fer_lib.evaluation.inputs import check_predictions
 
 VERDICTS = (
@@ -33,6 +35,10 @@ class VoteAgreement(Report):
         model: Mean share of the people who voted for the predicted class.
         label: Mean share of the people who voted for the label of the data set.
         ceiling: Mean share of the most frequent vote: no single class can agree with more.
+        cross_entropy: Of the votes under the model's probabilities, mean in nats.
+        entropy: Of the votes themselves, mean in nats: no cross-entropy can be less.
+        ece: Expected calibration error against the votes: the mean distance of the confidence
+            from the share of the people who voted for the predicted class, over bins.
         errors: Of the samples that the model got wrong by the label, how many are each of
             `VERDICTS`.
     """
@@ -41,6 +47,9 @@ class VoteAgreement(Report):
     model: float
     label: float
     ceiling: float
+    cross_entropy: float
+    entropy: float
+    ece: float
     errors: dict[str, int]
 
     def title(self) -> str:
@@ -50,7 +59,9 @@ class VoteAgreement(Report):
             f"On average {self.model:.1%} of the voters agree with the model and "
             f"{self.label:.1%} with the label; no single class could agree with more than "
             f"{self.ceiling:.1%}. Of {sum(self.errors.values()):,} errors, people were split or "
-            f"agree with the model on {excused:,}."
+            f"agree with the model on {excused:,}. The cross-entropy of the votes is "
+            f"{self.cross_entropy:.3f} nats, the least possible {self.entropy:.3f}; confidences "
+            f"differ from the share of people who agree by {self.ece:.3f} (ECE)."
         )
 
 
@@ -74,15 +85,20 @@ def agree_with_votes(votes: np.ndarray, y_prob: np.ndarray, labels: np.ndarray) 
             f"Received: shape {votes.shape}, sum {votes.sum():g}"
         )
     voted = votes.any(axis=1)
-    labels, predicted = labels[voted], probabilities[voted].argmax(axis=1)
+    labels, probabilities = labels[voted], probabilities[voted]
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     shares = votes[voted] / votes[voted].sum(axis=1, keepdims=True)
     rows, top = np.arange(len(shares)), shares.argmax(axis=1)
     cases = [predicted == labels, shares.max(axis=1) <= 0.5, top == labels, top == predicted]
     verdicts = np.select(cases, ["", VERDICTS[3], *VERDICTS[:2]], VERDICTS[2])
+    agree = shares[rows, predicted]
     return VoteAgreement(
         n=len(rows),
-        model=float(shares[rows, predicted].mean()),
+        model=float(agree.mean()),
         label=float(shares[rows, labels].mean()),
         ceiling=float(shares.max(axis=1).mean()),
+        cross_entropy=float(-(shares * clipped_log(probabilities)).sum(axis=1).mean()),
+        entropy=float(entropy(shares, axis=1).mean()),
+        ece=calibration_error(reliability(agree, confidence)),
         errors={name: int((verdicts == name).sum()) for name in VERDICTS},
     )

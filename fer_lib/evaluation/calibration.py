@@ -16,10 +16,14 @@ NUM_BINS = 15
 
 
 def log_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Returns the cross-entropy of each sample, `float64 (n,)`, clipped as scikit-learn does."""
+    """Returns the cross-entropy of each sample, `float64 (n,)`."""
+    return -clipped_log(probabilities[np.arange(len(labels)), labels])
+
+
+def clipped_log(probabilities: np.ndarray) -> np.ndarray:
+    """Returns logarithms, float64 of the same shape, finite: clipped as scikit-learn does."""
     tiny = np.finfo(probabilities.dtype).eps
-    of_label = probabilities[np.arange(len(labels)), labels]
-    return -np.log(np.clip(of_label, tiny, 1 - tiny).astype(np.float64))
+    return np.log(np.clip(probabilities, tiny, 1 - tiny).astype(np.float64))
 
 
 def reliability(
@@ -28,7 +32,7 @@ def reliability(
     """Compares confidence with accuracy, bin by bin: the data of a reliability diagram.
 
     Args:
-        correct: `bool (n,)`, whether the prediction is correct.
+        correct: `(n,)`, whether the prediction is correct, or the share of people who agree.
         confidence: `(n,)` in `[0, 1]`, the probability of the predicted class.
         num_bins: How many bins of equal width.
 
