@@ -63,16 +63,15 @@ def error_if_calibrated(confidence: np.ndarray, num_draws: int = 200, seed: int 
     doi:10.1175/WAF993.1), and scored as the model is. Returns the mean over the draws.
     """
     confidence = np.asarray(confidence, np.float64)
-    generator = np.random.default_rng(seed)
+    generator, total = np.random.default_rng(seed), 0.0
     index = np.searchsorted(np.linspace(0, 1, NUM_BINS + 1)[1:-1], confidence)
-    total = 0.0
     for _ in range(num_draws):
         surplus = (generator.random(len(confidence)) < confidence) - confidence
         total += np.abs(np.bincount(index, surplus)).sum()
     return float(total / (num_draws * len(confidence)))
 
 
-def fit_temperature(y_true: np.ndarray, scores: np.ndarray, from_logits: bool = False) -> float:
+def fit_temperature(y_true: np.ndarray, y_prob: np.ndarray) -> float:
     """Finds the temperature that calibrates confidences without changing a prediction.
 
     Logits are divided by it before the softmax (`pretrained.apply_temperature` does that to
@@ -81,42 +80,30 @@ def fit_temperature(y_true: np.ndarray, scores: np.ndarray, from_logits: bool = 
 
     Args:
         y_true: `int (n,)` true classes.
-        scores: `(n, num_classes)` probabilities, or logits if `from_logits`.
-        from_logits: Whether `scores` are logits.
+        y_prob: `(n, num_classes)`, rows sum to 1.
 
     Returns:
         The temperature: above 1 the model was overconfident, below 1 underconfident. It is kept
         between 0.05 and 20, where a model that is always right or knows nothing ends.
 
     Raises:
-        ValueError: Scores or labels that cannot be scored.
+        ValueError: Probabilities or labels that cannot be scored.
 
     Example:
         >>> confident = np.tile([0.9, 0.1], (10, 1))  # correct in six cases of ten
         >>> round(fit_temperature(np.array([0] * 6 + [1] * 4), confident), 1)
         5.4
     """
-    scores = np.asarray(scores)
-    if from_logits and (scores.ndim != 2 or not np.isfinite(scores).all()):
-        raise ValueError(
-            "Expected finite logits of shape (n, num_classes). "
-            f"Received: {scores.dtype} {scores.shape}"
-        )
-    probabilities = special.softmax(scores, axis=1) if from_logits and scores.size else scores
-    labels, probabilities = check_predictions(y_true, probabilities)
-    logits = np.asarray(scores, np.float64)
-    if not from_logits:
-        logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny), dtype=np.float64)
+    labels, y_prob = check_predictions(y_true, y_prob)
+    logits = np.log(np.maximum(y_prob, np.finfo(np.float32).tiny), dtype=np.float64)
     of_label = logits[np.arange(len(labels)), labels]
 
     def mean_loss(log_temperature: float) -> float:
         scale = np.exp(-log_temperature)
         return float((special.logsumexp(scale * logits, axis=1) - scale * of_label).mean())
 
-    found = optimize.minimize_scalar(
-        mean_loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded"
-    )
-    return float(np.exp(found.x))
+    bounds = np.log([0.05, 20.0])
+    return float(np.exp(optimize.minimize_scalar(mean_loss, bounds=bounds, method="bounded").x))
 
 
 def adjust_priors(y_prob: np.ndarray, counts: np.ndarray, strength: float = 1.0) -> np.ndarray:

@@ -17,6 +17,7 @@ from fer_lib.evaluation.calibration import log_losses
 from fer_lib.evaluation.report import EvaluationReport
 
 _LEVEL = 0.05
+_SCORES = ("accuracy", "balanced_accuracy", "loss")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +30,10 @@ class Difference:
         n: Number of samples.
         only_first: Samples that only the first classifies correctly.
         only_second: Samples that only the second classifies correctly.
-        accuracy: Difference of the accuracies, and so on for the other scores.
-        accuracy_ci95: Its 95% interval, paired bootstrap, and so on; None where the samples are
-            too few for one.
-        balanced_accuracy: See `accuracy`.
-        balanced_accuracy_ci95: See `accuracy_ci95`.
-        loss: See `accuracy`; below 0 the first is better.
-        loss_ci95: See `accuracy_ci95`.
+        accuracy: Difference of the accuracies; so `balanced_accuracy`, and `loss`, where the first
+            is better below 0.
+        accuracy_ci95: Its 95% interval, paired bootstrap, None where the samples are too few for
+            one; so `balanced_accuracy_ci95` and `loss_ci95`.
         p_value: Exact McNemar test of equal accuracy.
         p_adjusted: The same after Holm's correction for the number of pairs.
     """
@@ -73,10 +71,8 @@ class Difference:
         if self.accuracy_ci95 is not None:
             low, high = sorted(100 * sign * end for end in self.accuracy_ci95)
             ends = f"95% interval {low:.1f} to {high:.1f}"
-        gap = (
-            f"{100 * abs(self.accuracy):.1f} points of accuracy ({ends}, McNemar p "
-            f"{p_text(self.p_adjusted)})"
-        )
+        points, p = 100 * abs(self.accuracy), p_text(self.p_adjusted)
+        gap = f"{points:.1f} points of accuracy ({ends}, McNemar p {p})"
         if self.real:
             return f"{ahead} is better than {behind} by {gap}."
         return (
@@ -102,7 +98,7 @@ class Comparison(Report):
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, ready for JSON."""
         pairs = [
-            {**dataclasses.asdict(pair), "real": pair.real, "sentence": pair.sentence()}
+            {**vars(pair), "real": pair.real, "sentence": pair.sentence()}
             for pair in self.differences
         ]
         return plain({"differences": pairs})
@@ -147,17 +143,13 @@ def compare(
     if len(names) != len(reports) or len(set(names)) != len(names):
         raise ValueError(f"Expected {len(reports)} different `names`. Received: {list(names)}")
     pairs = []
-    for i, j in itertools.combinations(range(len(names)), 2):
-        _check_same_samples(names[i], reports[i], names[j], reports[j])
-        values = _differ(reports[i], reports[j], num_resamples, seed)
-        pairs.append({"first": str(names[i]), "second": str(names[j]), **values})
-    adjusted = stats.holm([pair["p_value"] for pair in pairs])
-    return Comparison(
-        tuple(
-            Difference(**pair, p_adjusted=float(value))
-            for pair, value in zip(pairs, adjusted, strict=True)
-        )
-    )
+    for first, second in itertools.combinations(zip(names, reports, strict=True), 2):
+        _check_same_samples(*first, *second)
+        values = _differ(first[1], second[1], num_resamples, seed)
+        pairs.append({"first": str(first[0]), "second": str(second[0]), **values})
+    adjusted = stats.holm([pair["p_value"] for pair in pairs]).tolist()
+    pairs = zip(pairs, adjusted, strict=True)
+    return Comparison(tuple(Difference(**pair, p_adjusted=p) for pair, p in pairs))
 
 
 def _differ(
@@ -173,22 +165,16 @@ def _differ(
     recall = ahead / support[labels] / (support > 0).sum()
     features = np.column_stack([ahead / len(labels), recall, losses / len(labels)])
     drawn = stats.resample_sums(features, labels, num_resamples, seed)
-    values: dict[str, Any] = {}
-    for column, name in enumerate(("accuracy", "balanced_accuracy", "loss")):
-        found = stats.interval(drawn[:, column])
-        if found is None and not features[:, column].any():
-            # Models that differ on no sample have an interval of no width. Where they do, resamples
-            # that are all alike mean that the samples are too few.
-            found = 0.0, 0.0
-        values |= {name: float(features[:, column].sum()), f"{name}_ci95": found}
+    values: dict[str, Any] = {"n": len(labels)}
+    for name, column, replicates in zip(_SCORES, features.T, drawn.T, strict=True):
+        # Models that differ on no sample have an interval of no width. Where they do, resamples
+        # that are all alike mean that the samples are too few.
+        ends = stats.interval(replicates) if column.any() else (0.0, 0.0)
+        values |= {name: float(column.sum()), f"{name}_ci95": ends}
     only_first, only_second = int((ahead > 0).sum()), int((ahead < 0).sum())
     discordant = only_first + only_second
-    return values | {
-        "n": len(labels),
-        "only_first": only_first,
-        "only_second": only_second,
-        "p_value": float(binomtest(only_first, discordant).pvalue) if discordant else 1.0,
-    }
+    p_value = float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    return values | {"only_first": only_first, "only_second": only_second, "p_value": p_value}
 
 
 def _check_same_samples(

@@ -73,22 +73,14 @@ def fit_conformal(y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9)
 def measure_conformal(
     y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9, seed: int = 0
 ) -> ConformalResult:
-    """Finds the threshold on a random half of the samples and measures the sets on the other.
+    """Finds the threshold on a random half (by `seed`) and measures the sets on the other.
 
-    Args:
-        y_true: As `fit_conformal` takes it, at least two samples.
-        y_prob: As `fit_conformal` takes it.
-        coverage: As `fit_conformal` takes it.
-        seed: Of the halves.
-
-    Raises:
-        ValueError: As `fit_conformal`, or a single sample.
+    Takes and refuses what `fit_conformal` does, and a single sample.
     """
     labels, probabilities = check_predictions(y_true, y_prob)
     if len(labels) < 2:
         raise ValueError("Expected at least two samples, one to fit and one to test. Received: 1")
-    order = np.random.default_rng(seed).permutation(len(labels))
-    fit, test = np.array_split(order, 2)
+    fit, test = np.array_split(np.random.default_rng(seed).permutation(len(labels)), 2)
     threshold = fit_conformal(labels[fit], probabilities[fit], coverage)
     sets = probabilities[test] >= threshold
     hit, sizes = sets[np.arange(len(test)), labels[test]], sets.sum(axis=1)

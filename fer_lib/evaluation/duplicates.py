@@ -29,10 +29,8 @@ def find_duplicates(images: Any, others: Any) -> np.ndarray:
         [False, True, False]
     """
     images, others = (np.asarray(getattr(each, "images", each)) for each in (images, others))
-    if images.ndim > 3 and others.ndim == 3:
-        others = others[..., np.newaxis]
-    elif images.ndim == 3 and others.ndim > 3:
-        images = images[..., np.newaxis]
+    if 3 in (images.ndim, others.ndim):  # gray images need no channel
+        images, others = (x if x.ndim > 3 else x[..., np.newaxis] for x in (images, others))
     if images.shape[1:] != others.shape[1:] or images.dtype != others.dtype:
         raise ValueError(
             "Expected images of one size and type in both sets. "

@@ -16,10 +16,13 @@ import pandas as pd
 from fer_lib.evaluation import stats
 from fer_lib.evaluation.base import Report, interval_texts, p_text
 from fer_lib.evaluation.gaps import measure_gap
-from fer_lib.evaluation.grouping import group_samples
 from fer_lib.evaluation.report import EvaluationReport
 
 _LEVEL = 0.05
+# More groups than this are no longer read, and each has few samples.
+_MAX_GROUPS = 20
+_GAP_COLUMNS = ["column", "score", "best", "best_score", "worst", "worst_score", "gap", "gap_low"]
+_GAP_COLUMNS += ["gap_high", "by_classes", "num_groups", "p_value"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -53,11 +56,6 @@ class SliceReport(Report):
     notes: tuple[str, ...]
 
     @property
-    def columns(self) -> list[str]:
-        """The columns that make the groups."""
-        return list(dict.fromkeys(self.groups["column"]))
-
-    @property
     def worst_gap(self) -> pd.Series | None:
         """The row of `gaps` with the widest gap in accuracy; None where none can be claimed."""
         gaps = self.gaps[self.gaps["score"] == "accuracy"]
@@ -74,48 +72,45 @@ class SliceReport(Report):
     def tables(self) -> list[tuple[str, pd.DataFrame]]:
         """Returns the accuracy of each group, and its recalls, column by column."""
         tables = []
-        for name in self.columns:
-            table = self.groups[self.groups["column"] == name].set_index("group")
-            ends = interval_texts(table["accuracy_low"], table["accuracy_high"])
-            table = table[["n", "accuracy"]].rename(columns={"n": "samples"}).rename_axis(name)
-            table["95% interval"] = ends
+        for name, rows in self.groups.groupby("column", sort=False):
+            table = pd.DataFrame({"samples": rows["n"], "accuracy": rows["accuracy"]})
+            table["95% interval"] = interval_texts(rows["accuracy_low"], rows["accuracy_high"])
             recalls = self.recalls[self.recalls["column"] == name]
             recalls = recalls.set_index(["group", "class"])["recall"].unstack(sort=False)
-            tables += [("", table), ("Recall of each class:", recalls.rename_axis(name))]
+            tables.append(("", table.set_index(rows["group"].rename(name))))
+            tables.append(("Recall of each class:", recalls.rename_axis(name)))
         return tables
 
     def sentences(self) -> list[str]:
         """Says in plain words, column by column, whether groups differ, and in which class most."""
-        return [text for name in self.columns for text in self._compare(name)] + list(self.notes)
-
-    def _compare(self, column: str) -> list[str]:
-        gaps = self.gaps[self.gaps["column"] == column]
-        if "accuracy" not in set(gaps["score"]):
-            return [
-                f"{column}: fewer than two groups have {self.min_size} samples: nothing is claimed."
-            ]
-        # The accuracy comes first; of the recalls, the widest gap that is real.
-        recalls = gaps[(gaps["score"] != "accuracy") & (gaps["p_adjusted"] < _LEVEL)]
-        shown = pd.concat([gaps[:1], recalls.sort_values("gap", kind="stable")[-1:]])
-        return [
-            f"{column}: {gap['score']} is {_describe(gap)}." for gap in shown.to_dict("records")
-        ]
+        sentences = []
+        for name in self.groups["column"].unique():
+            gaps = self.gaps[self.gaps["column"] == name]
+            of_classes = gaps["score"] != "accuracy"
+            if of_classes.all():
+                small = f"fewer than two groups have {self.min_size} samples: nothing is claimed."
+                sentences.append(f"{name}: {small}")
+                continue
+            # Of the recalls, the widest gap that is real.
+            real = gaps[of_classes & (gaps["p_adjusted"] < _LEVEL)]
+            shown = pd.concat([gaps[~of_classes], real.sort_values("gap", kind="stable")[-1:]])
+            sentences += [_describe(gap) for gap in shown.to_dict("records")]
+        return sentences + list(self.notes)
 
 
 def _describe(gap: Mapping[str, Any]) -> str:
-    picked = ""
-    if gap["num_groups"] > 2:
-        picked = f" between the best and the worst of {gap['num_groups']} groups"
+    groups = gap["num_groups"]
+    picked = f" between the best and the worst of {groups} groups" if groups > 2 else ""
     text = (
-        f"{gap['best_score']:.3f} for {gap['best']} and {gap['worst_score']:.3f} for "
-        f"{gap['worst']}, a gap of {100 * gap['gap']:.1f} points{picked} (95% interval "
-        f"{100 * gap['gap_low']:.1f} to {100 * gap['gap_high']:.1f}, permutation p "
-        f"{p_text(gap['p_adjusted'])})"
+        f"{gap['column']}: {gap['score']} is {gap['best_score']:.3f} for {gap['best']} and "
+        f"{gap['worst_score']:.3f} for {gap['worst']}, a gap of {100 * gap['gap']:.1f} points"
+        f"{picked} (95% interval {100 * gap['gap_low']:.1f} to {100 * gap['gap_high']:.1f}, "
+        f"permutation p {p_text(gap['p_adjusted'])})"
     )
     if abs(gap["by_classes"]) >= 0.005:
         text += f"; {100 * gap['by_classes']:.1f} of them come from the mix of expressions"
     verdict = "does not" if gap["p_adjusted"] < _LEVEL else "is enough to"
-    return f"{text}: chance {verdict} explain it"
+    return f"{text}: chance {verdict} explain it."
 
 
 def slice_report(
@@ -175,7 +170,7 @@ def slice_report(
     labels, names = report.predictions.labels, report.class_names
     correct = report.predictions.probabilities.argmax(axis=1) == labels
     groups, recalls, gaps, notes = [], [], [], []
-    for column, found in group_samples(metadata, columns, report.n).items():
+    for column, found in _group_samples(metadata, columns, report.n).items():
         values = np.asarray(found.categories, object)
         # Samples, and correct ones, of each group and class.
         sizes, right = np.zeros((2, len(values), len(names)), int)
@@ -198,11 +193,13 @@ def slice_report(
                 gaps.append({"column": column, "score": score, **gap})
         if not known.all():
             notes.append(f"{column}: {(~known).sum():,} samples without a value are left out.")
-        if small := [f"{values[g]} ({totals[g]})" for g in np.flatnonzero(totals < min_size)]:
-            notes.append(
-                f"{column}: fewer than {min_size} samples of {', '.join(small)}: nothing is "
-                "claimed."
-            )
+        small = ", ".join(f"{values[g]} ({totals[g]})" for g in np.flatnonzero(totals < min_size))
+        if small:
+            notes.append(f"{column}: fewer than {min_size} samples of {small}: nothing is claimed.")
+    table = pd.DataFrame(gaps, columns=_GAP_COLUMNS)
+    # The p-values of accuracies and those of recalls are two families.
+    families = table.groupby(table["score"] == "accuracy")["p_value"]
+    table["p_adjusted"] = families.transform(stats.holm).astype(np.float64)
     return SliceReport(
         model=report.model,
         dataset=report.dataset,
@@ -211,13 +208,39 @@ def slice_report(
         min_size=min_size,
         groups=pd.concat(map(pd.DataFrame, groups), ignore_index=True),
         recalls=pd.concat(map(pd.DataFrame, recalls), ignore_index=True),
-        gaps=_adjust(pd.DataFrame(gaps, columns=_GAP_COLUMNS)),
+        gaps=table,
         notes=tuple(notes),
     )
 
 
-_GAP_COLUMNS = ["column", "score", "best", "best_score", "worst", "worst_score", "gap", "gap_low"]
-_GAP_COLUMNS += ["gap_high", "by_classes", "num_groups", "p_value"]
+def _group_samples(
+    metadata: Any, columns: str | Sequence[str] | None, num_samples: int
+) -> dict[str, pd.Categorical]:
+    """Returns the groups of each column, with texts as categories; code -1 is no value."""
+    metadata = getattr(metadata, "metadata", metadata)
+    if np.ndim(metadata) == 1:
+        metadata = {getattr(metadata, "name", None) or "group": metadata}
+    table = pd.DataFrame(metadata).rename(columns=str)
+    if len(table) != num_samples:
+        raise ValueError(
+            f"Expected `metadata` with one row a sample of the report, {num_samples:,}. "
+            f"Received: {len(table):,} rows"
+        )
+    names = [columns] if isinstance(columns, str) else columns
+    names = list(table) if names is None and len(table.columns) == 1 else list(names or [])
+    if not names or not set(names) <= set(table):
+        raise ValueError(f"Expected `columns` among {', '.join(table)}. Received: {columns!r}")
+    groups = {}
+    for name in names:
+        # A column of whole numbers in which some are missing comes as floats.
+        found = pd.Categorical(table[name].convert_dtypes()).remove_unused_categories()
+        if not 1 <= len(found.categories) <= _MAX_GROUPS:
+            raise ValueError(
+                f"Expected a column of 1 to {_MAX_GROUPS} groups; `pd.qcut` makes some of numbers. "
+                f"Received: {len(found.categories):,} different values of {name!r}"
+            )
+        groups[name] = found.rename_categories(list(map(str, found.categories)))
+    return groups
 
 
 def _shares(name: str, right: np.ndarray, sizes: np.ndarray, min_size: int) -> dict[str, Any]:
@@ -225,12 +248,3 @@ def _shares(name: str, right: np.ndarray, sizes: np.ndarray, min_size: int) -> d
     claimed = np.where(sizes >= min_size, sizes, np.nan)
     low, high = stats.wilson(right, claimed)
     return {"n": sizes, name: right / claimed, f"{name}_low": low, f"{name}_high": high}
-
-
-def _adjust(gaps: pd.DataFrame) -> pd.DataFrame:
-    """Corrects the p-values: those of accuracies and those of recalls are two families."""
-    gaps["p_adjusted"] = 1.0
-    of_accuracy = gaps["score"] == "accuracy"
-    for family in (of_accuracy, ~of_accuracy):
-        gaps.loc[family, "p_adjusted"] = stats.holm(gaps.loc[family, "p_value"])
-    return gaps
