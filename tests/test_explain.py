@@ -6,10 +6,9 @@ import pytest
 from keras import layers
 
 from fer_lib import explain
-from fer_lib.explain import gradcam
 from fer_lib.labels import EMOTIONS
 from fer_lib.models import build_cnn
-from fer_lib.pretrained import Pretrained
+from fer_lib.pretrained import Pretrained, load_pretrained
 from fer_lib.synthetic import draw_faces, make_faces
 
 MOUTH = explain.face_regions(48)["mouth"]
@@ -154,6 +153,8 @@ def test_random_weights_destroy_the_map_and_an_edge_detector_is_found_out(traine
         assert relation.shape == (20,)
         assert np.abs(relation.mean()) < 0.35
     np.testing.assert_allclose(explain.sanity_check(model, shown["glasses"], method=edges), 1)
+    flat = explain.sanity_check(model, shown["plain"], method=lambda _, x: np.ones((len(x), 4, 4)))
+    assert flat.tolist() == [0] * 20  # the same everywhere is related to nothing
 
 
 def test_randomizing_forgets_what_was_learned_and_leaves_the_model_alone(trained):
@@ -169,11 +170,6 @@ def test_randomizing_forgets_what_was_learned_and_leaves_the_model_alone(trained
     assert all(map(np.array_equal, after, again.get_weights()))
     predicted = copy.predict(shown["glasses"])
     assert np.abs(predicted - model.predict(shown["glasses"])).max() > 0.1
-
-
-def test_a_map_that_is_the_same_everywhere_is_related_to_nothing(faces):
-    flat = explain.sanity_check(build_cnn("lesson"), faces, method=lambda _, x: np.ones((7, 4, 4)))
-    assert (flat == 0).all()
 
 
 @pytest.mark.backends
@@ -204,15 +200,9 @@ def test_regions_are_parts_of_the_face_that_leave_nothing_out(size):
     assert list(regions) == ["brows", "eyes", "nose", "mouth", "rest"]
     assert (np.sum(list(regions.values()), axis=0) == 1).all()
     places = make_faces(3, seed=5, image_size=size).metadata
-    for point, region in {
-        "left_eye": "eyes",
-        "right_eye": "eyes",
-        "nose": "nose",
-        "mouth_left": "mouth",
-        "mouth_right": "mouth",
-    }.items():
-        x = places[f"{point}_x"].round().astype(int)
-        y = places[f"{point}_y"].round().astype(int)
+    parts = dict.fromkeys(("left_eye", "right_eye"), "eyes") | {"nose": "nose"}
+    for point, region in (parts | dict.fromkeys(("mouth_left", "mouth_right"), "mouth")).items():
+        x, y = (places[f"{point}_{axis}"].round().astype(int) for axis in "xy")
         assert regions[region][y, x].mean() > 0.7, point
     rows = [np.flatnonzero(mask.any(axis=1)).mean() for mask in list(regions.values())[:4]]
     assert rows == sorted(rows)
@@ -236,18 +226,8 @@ def no_cut():
     return keras.Model(pixels, layers.Dense(7, name="logits")(layers.Concatenate()(both)))
 
 
-def no_logits():
-    pixels = keras.Input((48, 48, 1))
-    x = layers.Conv2D(7, 3, name="last_map")(pixels)
-    return keras.Model(pixels, layers.Softmax()(layers.GlobalAveragePooling2D()(x)))
-
-
-def own_layer_names():
-    return keras.Sequential([keras.Input((48, 48, 1)), layers.Conv2D(2, 3, name="mine")])
-
-
-def named_classes():
-    return Pretrained(build_cnn("lesson"), EMOTIONS)
+def sequential(layer):
+    return keras.Sequential([keras.Input((48, 48, 1)), layer])
 
 
 @pytest.mark.parametrize(
@@ -258,14 +238,22 @@ def named_classes():
         (build_cnn, {"images": np.full((1, 48, 48), np.nan)}, "finite"),
         (build_cnn, {"layer": "no_such"}, "stage3_residual_add, last_map. Received: 'no_such'"),
         (build_cnn, {"layer": "embedding"}, "gives a map"),
-        (own_layer_names, {}, "such as mine. Received: 'last_map'"),
+        (
+            lambda: sequential(layers.Conv2D(2, 3, name="mine")),
+            {},
+            "such as mine. Received: 'last_map'",
+        ),
         (build_cnn, {"classes": 7}, "from 0 to 6"),
         (build_cnn, {"classes": [1, 2, 3]}, "2 of them"),
         (build_cnn, {"classes": 0.5}, "one index"),
         (build_cnn, {"classes": "happy"}, "names no classes"),
-        (named_classes, {"classes": "joy"}, "'surprise', 'neutral'.*Received: 'joy'"),
+        (
+            lambda: Pretrained(build_cnn("lesson"), EMOTIONS),
+            {"classes": "joy"},
+            "'surprise', 'neutral'.*Received: 'joy'",
+        ),
         (no_cut, {}, "everything passes through"),
-        (no_logits, {}, "layer 'logits'"),
+        (lambda: sequential(layers.Conv2D(7, 3, name="last_map")), {}, "layer 'logits'"),
         (lambda: keras.Sequential([layers.Dense(2)]), {}, "knows its one input"),
     ],
 )
@@ -282,26 +270,18 @@ def test_a_square_that_leaves_pixels_out_is_refused(arguments, faces):
 
 
 def test_another_backend_is_named_with_what_works_there(faces, monkeypatch):
-    monkeypatch.setattr(gradcam.keras.backend, "backend", lambda: "torch")
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(RuntimeError, match="occlusion_map.*Received: torch"):
         explain.grad_cam(build_cnn("lesson"), faces)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: explain.region_energy(np.zeros((2, 48, 40))), r"\(n, size, size\)"),
-        (lambda: explain.region_energy(np.full((48, 48), np.inf)), "finite"),
-    ],
-)
-def test_maps_that_do_not_fit_are_refused(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
+@pytest.mark.parametrize("maps", [np.zeros((2, 48, 40)), np.full((48, 48), np.inf)])
+def test_maps_that_do_not_fit_are_refused(maps):
+    with pytest.raises(ValueError, match=r"finite maps of shape \(n, size, size\)"):
+        explain.region_energy(maps)
 
 
 def test_the_shipped_network_looks_at_the_face_and_passes_the_sanity_check(faces):
-    from fer_lib.pretrained import load_pretrained
-
     model = load_pretrained("cnn")
     energy = explain.region_energy(explain.grad_cam(model, faces)).mean()
     assert energy["rest"] < UNIFORM["rest"] - 0.1

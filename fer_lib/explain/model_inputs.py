@@ -24,17 +24,13 @@ def keras_model(model: Any) -> keras.Model:
 
 
 def check_images(network: keras.Model, images: Any) -> np.ndarray:
-    """Returns images as `float32 (n, height, width, channels)` of the model's size.
-
-    Raises:
-        ValueError: Another shape, or values that are not finite.
-    """
+    """Returns finite images as `float32 (n, height, width, channels)` of the model's size."""
     images = np.asarray(getattr(images, "images", images), np.float32)
     shape = tuple(network.input_shape[1:])
     if images.ndim == 3 and shape[-1] == 1:
         images = images[..., np.newaxis]
-    pairs = zip(images.shape[1:], shape, strict=False)
-    if images.ndim != 4 or len(shape) != 3 or any(b not in (None, a) for a, b in pairs):
+    fits = images.ndim == 4 == 1 + len(shape)
+    if not fits or any(b not in (None, a) for a, b in zip(images.shape[1:], shape, strict=True)):
         raise ValueError(
             f"Expected images of shape (n, {', '.join(map(str, shape))}), as the model takes "
             f"them. Received: {images.shape}"
@@ -45,16 +41,7 @@ def check_images(network: keras.Model, images: Any) -> np.ndarray:
 
 
 def check_classes(model: Any, classes: Any, scores: np.ndarray) -> np.ndarray:
-    """Returns the class to explain for each image, `int64 (n,)`.
-
-    Args:
-        model: Knows the classes' names where it has `class_names`.
-        classes: One index or name for all, one index per image, or None for the predictions.
-        scores: `(n, num_classes)` logits or probabilities.
-
-    Raises:
-        ValueError: No such class, or not one per image.
-    """
+    """Returns the class to explain for each image, `int64 (n,)`; by default the highest score."""
     num, num_classes = scores.shape
     if classes is None:
         return scores.argmax(axis=1)

@@ -1,22 +1,22 @@
-"""Grad-CAM: which parts of a feature map speak for a class.
+"""Grad-CAM and occlusion: which parts of an image speak for a class.
 
-Selvaraju et al., arXiv 1610.02391, section 3. The gradient of the class's logit with respect to a
-layer's feature map, averaged over its positions, weighs the channels of the map.
+Grad-CAM (Selvaraju et al., arXiv 1610.02391, section 3) weighs the channels of a feature map by the
+gradient of the class's logit, averaged over the map's positions. Occlusion (Zeiler and Fergus,
+arXiv 1311.2901, section 4.2) covers a part and sees how much the prediction suffers: slower and
+finer, and it needs nothing but predictions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import keras
 import numpy as np
 
 from fer_lib.explain.model_inputs import check_classes, check_images, keras_model
-
-if TYPE_CHECKING:
-    from fer_lib.pretrained import Pretrained
+from fer_lib.pretrained import Pretrained
 
 _BATCH_SIZE = 64
 
@@ -27,10 +27,10 @@ def grad_cam(
     classes: int | str | Sequence[int] | np.ndarray | None = None,
     layer: str = "last_map",
 ) -> np.ndarray:
-    """Finds where a network sees what speaks for a class.
+    """Finds where a network sees what speaks for a class; what speaks against it is left out.
 
     The maps are as coarse as the layer's (6x6 for the shipped network): they say "the mouth", not
-    "the left corner of the mouth". What speaks against the class is left out.
+    "the left corner of the mouth".
 
     Args:
         model: What `load_pretrained` returns, or a functional Keras model, nested ones included.
@@ -47,8 +47,8 @@ def grad_cam(
         everywhere where nothing in the layer speaks for the class.
 
     Raises:
-        ValueError: Images or classes that do not fit, no such layer, or a layer that cannot be
-            explained.
+        TypeError: `model` is no Keras model that knows its one input.
+        ValueError: Images or classes that do not fit, or no layer that can be explained.
         RuntimeError: Keras runs on another backend than TensorFlow or JAX.
 
     Example:
@@ -66,14 +66,14 @@ def grad_cam(
     outputs = [whole(images[start : start + _BATCH_SIZE], training=False) for start in starts]
     # (n, rows, columns, channels) and (n, num_classes)
     maps, logits = (
-        np.concatenate([*map(_to_float32, parts)]) for parts in zip(*outputs, strict=True)
+        np.concatenate([keras.ops.convert_to_numpy(part).astype(np.float32) for part in parts])
+        for parts in zip(*outputs, strict=True)
     )
     gradients = _gradients(head, maps, check_classes(model, classes, logits))
     weights = gradients.mean(axis=(1, 2), keepdims=True)
     coarse = np.maximum((weights * maps).sum(axis=-1), 0)
     # As the pixels of a layer's map lie in the middle of what they see, so do those of OpenCV.
-    full = [cv2.resize(m, (width, height), interpolation=cv2.INTER_LINEAR) for m in coarse]
-    full = np.array(full, np.float32)
+    full = np.array([cv2.resize(each, (width, height)) for each in coarse], np.float32)
     highest = full.max(axis=(1, 2), keepdims=True)
     return np.divide(full, highest, out=np.zeros_like(full), where=highest > 0)
 
@@ -82,9 +82,6 @@ def _split_at(network: keras.Model, layer: str) -> tuple[keras.Model, keras.Mode
     """Returns models from pixels to a layer's feature map and the logits, and from map to logits.
 
     Both share the layers of the model.
-
-    Raises:
-        ValueError: No such layer or no logits, no map, or a map that the logits can do without.
     """
     calls: list[tuple[Any, Any, Any]] = []
     pixels = keras.Input(batch_shape=network.input_shape)
@@ -119,21 +116,18 @@ def _split_at(network: keras.Model, layer: str) -> tuple[keras.Model, keras.Mode
 
 
 def _unroll(network: keras.Model, inputs: Any, calls: list[tuple[Any, Any, Any]]) -> Any:
-    """Calls the layers of a model, and of the models in it, on new inputs; notes each call.
-
-    So a layer of a pretrained backbone is found, too.
-    """
+    """Calls the layers of a model, and of the models in it, on new inputs; notes each call."""
+    output = None
 
     def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+        nonlocal output
         if isinstance(layer, keras.Model) and len(getattr(layer, "outputs", None) or []) == 1:
             output = _unroll(layer, arguments[0], calls)
         else:
             output = layer(*arguments, **keywords)
             calls.append((layer, arguments[0], output))
-        last.append(output)
         return output
 
-    last: list[Any] = []
     # A sequential model is unrolled by way of the functional one that it equals.
     keras.models.clone_model(
         keras.Model(network.inputs, network.outputs[0]),
@@ -141,11 +135,7 @@ def _unroll(network: keras.Model, inputs: Any, calls: list[tuple[Any, Any, Any]]
         clone_function=lambda layer: layer,
         call_function=call,
     )
-    return last[-1]
-
-
-def _to_float32(tensor: Any) -> np.ndarray:
-    return keras.ops.convert_to_numpy(tensor).astype(np.float32)
+    return output
 
 
 def _gradients(head: keras.Model, maps: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -173,3 +163,62 @@ def _gradients(head: keras.Model, maps: np.ndarray, classes: np.ndarray) -> np.n
         "Expected the TensorFlow or the JAX backend of Keras, set by KERAS_BACKEND before keras is "
         f"imported; `occlusion_map` works on all. Received: {backend}"
     )
+
+
+def occlusion_map(
+    model: Pretrained | keras.Model,
+    images: Any,
+    classes: int | str | Sequence[int] | np.ndarray | None = None,
+    *,
+    patch: int = 8,
+    stride: int = 4,
+    fill: float | None = None,
+) -> np.ndarray:
+    """Measures how much the probability of a class drops when a part of the face is covered.
+
+    A gray square moves over the image; each pixel has the mean drop of the squares that covered
+    it. Model, images, classes and what they raise are those of `grad_cam`, on any backend.
+
+    Args:
+        model: Gives probabilities.
+        images: Raw pixels of the model's size.
+        classes: By default those that the model predicts.
+        patch: Side of the square in pixels.
+        stride: Pixels from one position of the square to the next, at most `patch`.
+        fill: Value of the square; by default the mean of the image.
+
+    Returns:
+        `float32 (n, height, width)`, the drop of the probability, -1 to 1; below 0 covering helped.
+
+    Example:
+        >>> from fer_lib import build_cnn, make_faces
+        >>> occlusion_map(build_cnn("lesson"), make_faces(1)[:2], patch=12, stride=12).shape
+        (2, 48, 48)
+    """
+    images = check_images(keras_model(model), images)
+    height, width = images.shape[1:3]
+    if not 1 <= stride <= patch <= min(height, width):
+        raise ValueError(
+            f"Expected 1 <= stride <= patch <= {min(height, width)}, so that every pixel is "
+            f"covered. Received: patch={patch}, stride={stride}"
+        )
+    maps = np.zeros(images.shape[:3], np.float32)
+    if not len(images):
+        return maps
+    before = np.asarray(model.predict(images, batch_size=128, verbose=0))
+    chosen = check_classes(model, classes, before)
+    rows, columns = (_intervals(length, patch, stride) for length in (height, width))
+    masks = (rows[:, None, :, None] & columns[None, :, None, :]).reshape(-1, height, width)
+    for index, (image, label) in enumerate(zip(images, chosen, strict=True)):
+        gray = image.mean(axis=(0, 1)) if fill is None else np.float32(fill)
+        copies = np.where(masks[..., None], gray, image)  # (positions, height, width, channels)
+        after = np.asarray(model.predict(copies, batch_size=128, verbose=0))[:, label]
+        drops = before[index, label] - after
+        maps[index] = np.tensordot(drops, masks.astype(np.float32), axes=1) / masks.sum(axis=0)
+    return maps
+
+
+def _intervals(length: int, patch: int, stride: int) -> np.ndarray:
+    """Returns `bool (positions, length)`: where the square lies; the last one ends at the edge."""
+    starts = np.array([*range(0, length - patch, stride), length - patch])[:, None]
+    return (np.arange(length) >= starts) & (np.arange(length) < starts + patch)
