@@ -82,9 +82,9 @@ clean:
 # A change of the dependencies, or of Python, installs again; anything else does not.
 $(VENV)/.with-library: EXTRAS :=
 $(VENV)/.with-notebooks: EXTRAS := [notebooks]
-$(VENV)/.with-tests: EXTRAS := [test]
-$(VENV)/.with-slow-tests: EXTRAS := [test,jax,browser,onnx,litert,ray]
-$(VENV)/.with-everything: EXTRAS := [dev,jax,browser,onnx,litert,ray]
+$(VENV)/.with-tests: EXTRAS := [test,serve]
+$(VENV)/.with-slow-tests: EXTRAS := [test,jax,browser,onnx,litert,ray,serve]
+$(VENV)/.with-everything: EXTRAS := [dev,jax,browser,onnx,litert,ray,serve]
 $(VENV)/.with-%: pyproject.toml constraints.txt $(VENV)/.made
 	@echo "Installing fer-lib$(EXTRAS) into $(VENV) (the first time this downloads TensorFlow: some minutes)"
 	@$(INSTALL) -e ".$(EXTRAS)"

@@ -45,7 +45,7 @@ ROOMS = (
     ("audit",),
     ("tracking",),  # below `recognition`, whose streams keep faces apart with it
     ("recognition",),
-    ("webcam", "video", "batch"),
+    ("webcam", "video", "batch", "serve"),
     ("cli", "__main__"),
 )
 LEVEL_OF = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

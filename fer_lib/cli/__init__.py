@@ -25,6 +25,7 @@ SUBCOMMANDS = {
     "predict": "recognize the expressions in your photographs",
     "video": "recognize the expressions in a video, frame by frame",
     "webcam": "show the webcam in a window, with the faces' expressions",
+    "serve": "answer images over HTTP, and show a page for photos, videos and the webcam",
     "evaluate": "score a model on a data set",
     "train": "train a model on a data set",
     "export": "write a model as an ONNX or LiteRT file",

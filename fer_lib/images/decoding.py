@@ -76,7 +76,7 @@ def decode(source: bytes | Image.Image, name: str) -> np.ndarray:
             if bare == source:
                 raise
             return _to_rgb(_open(bare), name, len(bare))
-    except _OversizedError:
+    except OversizedError:
         raise
     except UnidentifiedImageError:
         formats = readable_formats()
@@ -90,7 +90,7 @@ def decode(source: bytes | Image.Image, name: str) -> np.ndarray:
         raise OSError(f"Cannot read {name} as an image: {reason}") from error
 
 
-class _OversizedError(OSError):
+class OversizedError(OSError):
     """An image has more pixels than the budget allows."""
 
 
@@ -111,7 +111,7 @@ def _to_rgb(image: Image.Image, name: str, size: int | None = None) -> np.ndarra
     count, limit = image.width * image.height, max_pixels()
     is_bomb = size is not None and count > max(_BOMB_PIXELS, _MAX_PIXELS_PER_BYTE * size)
     if count > limit or is_bomb:
-        raise _OversizedError(
+        raise OversizedError(
             f"Refused to unpack {name}: {image.width}x{image.height} pixels may be a "
             f"decompression bomb; the limit is FER_LIB_MAX_PIXELS={limit}."
         )
