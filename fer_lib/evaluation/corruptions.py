@@ -9,7 +9,7 @@ direction, sign) is the same at every severity: only the severity changes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -68,11 +68,8 @@ def corrupt(
     images, kind = np.asarray(images), find_corruption(corruption)
     if isinstance(severity, bool) or severity not in range(NUM_SEVERITIES + 1):
         raise ValueError(f"Expected `severity` from 0 to {NUM_SEVERITIES}. Received: {severity!r}")
-    if (
-        images.ndim not in (3, 4)
-        or images.dtype != np.uint8
-        or not 16 <= images.shape[1] == images.shape[2]
-    ):
+    square = images.ndim in (3, 4) and 16 <= images.shape[1] == images.shape[2]
+    if images.dtype != np.uint8 or not square:
         raise ValueError(
             "Expected `images` of type uint8 and shape (n, side, side, channels), square crops of "
             f"at least 16 pixels a side. Received: {images.dtype} {images.shape}"
@@ -90,112 +87,79 @@ def find_corruption(corruption: str | Corruption) -> Corruption:
     Raises:
         ValueError: There is no such corruption.
     """
-    if isinstance(corruption, Corruption):
-        return corruption
-    if corruption not in CORRUPTIONS:
+    if not isinstance(corruption, Corruption) and corruption not in CORRUPTIONS:
         raise ValueError(
             f"Expected a corruption among {', '.join(CORRUPTIONS)}. Received: {corruption!r}"
         )
-    return CORRUPTIONS[corruption]
+    return corruption if isinstance(corruption, Corruption) else CORRUPTIONS[corruption]
 
 
-def _blur(images: np.ndarray, sigma: float, _: np.random.Generator) -> np.ndarray:
-    return _each(images, lambda image: cv2.GaussianBlur(image, (0, 0), sigma * _zoom(images)))
+def _each(function: Callable[[np.ndarray, float, float], np.ndarray]) -> Function:
+    """Makes a function of one image, the level and the size of a pixel one of all images."""
+
+    def apply(images: np.ndarray, level: float, _: np.random.Generator) -> np.ndarray:
+        # OpenCV drops the channel axis of gray images.
+        found = [function(image, level, images.shape[1] / _SIDE) for image in images]
+        return np.stack(found).reshape(images.shape)
+
+    return apply
 
 
-def _compress(images: np.ndarray, quality: float, _: np.random.Generator) -> np.ndarray:
-    def store(image: np.ndarray) -> np.ndarray:
-        _, code = cv2.imencode(".jpg", image.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
-        return cv2.imdecode(code, cv2.IMREAD_UNCHANGED)
-
-    return _each(images, store)
+def _compress(image: np.ndarray, quality: float, _: float) -> np.ndarray:
+    _, code = cv2.imencode(".jpg", image.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.imdecode(code, cv2.IMREAD_UNCHANGED)
 
 
-def _shrink(images: np.ndarray, pixels: float, _: np.random.Generator) -> np.ndarray:
-    """Averages each crop down and enlarges it: a far face has few pixels in any crop."""
-    side, small = images.shape[1:3], (int(pixels),) * 2
-
-    def resize(image: np.ndarray) -> np.ndarray:
-        image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-        return cv2.resize(image, side, interpolation=cv2.INTER_LINEAR)
-
-    return _each(images, resize)
+def _shrink(image: np.ndarray, pixels: float, _: float) -> np.ndarray:
+    """Averages a crop down and enlarges it: a far face has few pixels in any crop."""
+    small = cv2.resize(image, (int(pixels),) * 2, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, image.shape[:2], interpolation=cv2.INTER_LINEAR)
 
 
-def _rotate(images: np.ndarray, degrees: float, generator: np.random.Generator) -> np.ndarray:
-    signs = generator.choice((-1.0, 1.0), len(images))
-    return _warp(images, (_turn(images, sign * degrees, 1.0) for sign in signs))
+def _warp(matrices: Callable[[np.ndarray, float, np.random.Generator], list]) -> Function:
+    """Makes a function that moves each image by its matrix `(2, 3)` and repeats the border."""
+
+    def warp(images: np.ndarray, level: float, generator: np.random.Generator) -> np.ndarray:
+        options = {"dsize": images.shape[1:3], "borderMode": cv2.BORDER_REPLICATE}
+        pairs = zip(images, matrices(images, level, generator), strict=True)
+        return np.stack([cv2.warpAffine(*pair, **options) for pair in pairs]).reshape(images.shape)
+
+    return warp
 
 
-def _scale(images: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
-    """Enlarges or shrinks each face: the detector's box is tight or wide."""
-    signs = generator.choice((-1.0, 1.0), len(images))
-    return _warp(images, (_turn(images, 0.0, factor**sign) for sign in signs))
+def _turn(turn: Callable[[float, float], tuple[float, float]]) -> Function:
+    """Makes a function that turns and scales each image one way or the other, at random.
+
+    `turn` takes the level and a sign, and returns degrees and a factor.
+    """
+
+    def matrices(images: np.ndarray, level: float, generator: np.random.Generator) -> list:
+        center = ((images.shape[1] - 1) / 2,) * 2
+        signs = generator.choice((-1.0, 1.0), len(images))
+        return [cv2.getRotationMatrix2D(center, *turn(level, sign)) for sign in signs]
+
+    return _warp(matrices)
 
 
-def _shift(images: np.ndarray, pixels: float, generator: np.random.Generator) -> np.ndarray:
+def _steps(images: np.ndarray, pixels: float, generator: np.random.Generator) -> list:
     """Moves each crop in some direction: the detector's box is off."""
     angles = generator.uniform(0, 2 * np.pi, len(images))
-    steps = pixels * _zoom(images) * np.column_stack([np.cos(angles), np.sin(angles)])
-    return _warp(images, (np.column_stack([np.eye(2), step]) for step in steps))
+    steps = pixels * images.shape[1] / _SIDE * np.column_stack([np.cos(angles), np.sin(angles)])
+    return [np.column_stack([np.eye(2), step]) for step in steps]
 
 
-def _put_on_glasses(images: np.ndarray, tint: float, _: np.random.Generator) -> np.ndarray:
-    """Draws a dark frame around the eyes, with lenses that swallow a share of the light."""
-    x, y = _grid(images)
-    opacity = np.zeros_like(x)
-    for center_x, center_y in (_LEFT_EYE, _RIGHT_EYE):
-        radius = np.hypot((x - center_x) / 7.0, (y - center_y - 0.5) / 5.5)
-        opacity = np.maximum(opacity, tint * np.clip((1 - radius) * 6 + 0.5, 0, 1))
-        opacity = np.maximum(opacity, np.clip(1.1 - np.abs(radius - 1) * 6, 0, 1))
-    outside = (x < _LEFT_EYE[0] - 7) | (x > _RIGHT_EYE[0] + 7)
-    bridge = np.abs(x - _NOSE[0]) < (_RIGHT_EYE[0] - _LEFT_EYE[0]) / 2 - 7
-    bar = np.clip(1.2 - np.abs(y - _LEFT_EYE[1] + 1), 0, 1) * (outside | bridge)
-    return _blend(images, np.maximum(opacity, bar), _DARK)
+def _cover(
+    opacity: Callable[[np.ndarray, np.ndarray, float], np.ndarray], gray: float | None = None
+) -> Function:
+    """Makes a function that paints with a gray level, or with the mean of each image.
 
+    `opacity` takes where the pixels lie in a 48-pixel crop, x and y `(side, side)`, and the level.
+    """
 
-def _put_on_mask(images: np.ndarray, top: float, _: np.random.Generator) -> np.ndarray:
-    """Draws a light mask from the chin up to this height, measured from the upper edge."""
-    x, y = _grid(images)
-    half_width = 19 * np.sqrt(1 - np.clip((y - 24) / 25, 0, 1) ** 2)
-    inside = np.clip(half_width - np.abs(x - _NOSE[0]) + 0.5, 0, 1)
-    return _blend(images, inside * np.clip(y - top + 0.5, 0, 1), _LIGHT)
-
-
-def _zoom(images: np.ndarray) -> float:
-    return images.shape[1] / _SIDE
-
-
-def _grid(images: np.ndarray) -> list[np.ndarray]:
-    """Returns where the pixels lie, x and y `(side, side)`, in those of a 48-pixel crop."""
-    places = (np.arange(images.shape[1]) + 0.5) / _zoom(images) - 0.5
-    return np.meshgrid(places, places)
-
-
-def _turn(images: np.ndarray, degrees: float, factor: float) -> np.ndarray:
-    return cv2.getRotationMatrix2D(((images.shape[1] - 1) / 2,) * 2, degrees, factor)
-
-
-def _each(images: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    # OpenCV drops the channel axis of gray images.
-    return np.stack([function(image) for image in images]).reshape(images.shape)
-
-
-def _warp(images: np.ndarray, matrices: Iterable[np.ndarray]) -> np.ndarray:
-    """Moves each image by its matrix `(2, 3)`; what comes into view repeats the border."""
-    options = {"dsize": images.shape[1:3], "borderMode": cv2.BORDER_REPLICATE}
-    pairs = zip(images, matrices, strict=True)
-    return np.stack([cv2.warpAffine(*pair, **options) for pair in pairs]).reshape(images.shape)
-
-
-def _cover(left: tuple[float, float], right: tuple[float, float], margin: float) -> Function:
-    """Returns a function that draws a bar of each image's mean gray, so many pixels high."""
-
-    def cover(images: np.ndarray, height: float, _: np.random.Generator) -> np.ndarray:
-        x, y = _grid(images)
-        wide = np.clip(np.minimum(x - left[0], right[0] - x) + margin + 0.5, 0, 1)
-        high = np.clip(height / 2 - np.abs(y - left[1]) + 0.5, 0, 1)
-        return _blend(images, wide * high, _mean(images))
+    def cover(images: np.ndarray, level: float, _: np.random.Generator) -> np.ndarray:
+        places = (np.arange(images.shape[1]) + 0.5) / (images.shape[1] / _SIDE) - 0.5
+        share = opacity(*np.meshgrid(places, places), level)[..., np.newaxis].astype(np.float32)
+        return images * (1 - share) + (_mean(images) if gray is None else gray) * share
 
     return cover
 
@@ -204,45 +168,56 @@ def _mean(images: np.ndarray) -> np.ndarray:
     return images.mean(axis=(1, 2, 3), keepdims=True)
 
 
-def _blend(images: np.ndarray, opacity: np.ndarray, gray: np.ndarray | float) -> np.ndarray:
-    opacity = opacity[..., np.newaxis].astype(np.float32)
-    return images * (1 - opacity) + gray * opacity
+def _bar(left: tuple[float, float], right: tuple[float, float], margin: float) -> Function:
+    """Makes a function that covers both places by a bar of the image's mean gray."""
+
+    def opacity(x: np.ndarray, y: np.ndarray, height: float) -> np.ndarray:
+        wide = np.clip(np.minimum(x - left[0], right[0] - x) + margin + 0.5, 0, 1)
+        return wide * np.clip(height / 2 - np.abs(y - left[1]) + 0.5, 0, 1)
+
+    return _cover(opacity)
 
 
-CORRUPTIONS: dict[str, Corruption] = {
-    "noise": Corruption(
-        "noise",
-        "gray levels",
-        (5, 10, 15, 20, 30),
-        lambda images, level, generator: (
-            images + level * generator.standard_normal(images.shape, np.float32)
-        ),
-    ),
-    "blur": Corruption("blur", "px sigma", (0.5, 1, 1.5, 2, 3), _blur),
-    "dark": Corruption(
-        "little light", "of the light", (0.5, 0.3, 0.2, 0.1, 0.05), lambda i, share, _: i * share
-    ),
-    "bright": Corruption(
-        "too much light", "times the light", (1.3, 1.6, 2, 2.5, 3), lambda i, times, _: i * times
-    ),
-    "contrast": Corruption(
-        "low contrast",
-        "of the contrast",
-        (0.6, 0.4, 0.2, 0.1, 0.05),
-        lambda images, share, _: _mean(images) + share * (images - _mean(images)),
-    ),
-    "jpeg": Corruption("JPEG", "quality", (60, 40, 20, 10, 5), _compress),
-    "resolution": Corruption("low resolution", "px a side", (40, 32, 24, 20, 16), _shrink),
-    "rotation": Corruption("turned crop", "degrees", (5, 10, 15, 20, 30), _rotate),
-    "shift": Corruption("shifted crop", "px", (1, 2, 4, 6, 8), _shift),
-    "scale": Corruption("tight or wide crop", "times the size", (1.1, 1.2, 1.3, 1.4, 1.6), _scale),
-    "eyes": Corruption(
-        "eyes covered", "px high", (3, 5, 7, 9, 13), _cover(_LEFT_EYE, _RIGHT_EYE, margin=7)
-    ),
-    "mouth": Corruption(
-        "mouth covered", "px high", (3, 5, 7, 10, 14), _cover(_MOUTH_LEFT, _MOUTH_RIGHT, margin=4)
-    ),
-    "glasses": Corruption("glasses", "tint of lenses", (0, 0.25, 0.5, 0.75, 1), _put_on_glasses),
-    "mask": Corruption("mask", "px, its upper edge", (42, 38, 34, 30, 26), _put_on_mask),
-}
+def _glasses(x: np.ndarray, y: np.ndarray, tint: float) -> np.ndarray:
+    """A frame around the eyes, with lenses that swallow a share of the light."""
+    opacity = np.zeros_like(x)
+    for center_x, center_y in (_LEFT_EYE, _RIGHT_EYE):
+        radius = np.hypot((x - center_x) / 7.0, (y - center_y - 0.5) / 5.5)
+        opacity = np.maximum(opacity, tint * np.clip((1 - radius) * 6 + 0.5, 0, 1))
+        opacity = np.maximum(opacity, np.clip(1.1 - np.abs(radius - 1) * 6, 0, 1))
+    outside = (x < _LEFT_EYE[0] - 7) | (x > _RIGHT_EYE[0] + 7)
+    bridge = np.abs(x - _NOSE[0]) < (_RIGHT_EYE[0] - _LEFT_EYE[0]) / 2 - 7
+    bar = np.clip(1.2 - np.abs(y - _LEFT_EYE[1] + 1), 0, 1) * (outside | bridge)
+    return np.maximum(opacity, bar)
+
+
+def _mask(x: np.ndarray, y: np.ndarray, top: float) -> np.ndarray:
+    """A mask from the chin up to this height, measured from the upper edge."""
+    half_width = 19 * np.sqrt(1 - np.clip((y - 24) / 25, 0, 1) ** 2)
+    inside = np.clip(half_width - np.abs(x - _NOSE[0]) + 0.5, 0, 1)
+    return inside * np.clip(y - top + 0.5, 0, 1)
+
+
+_KINDS: dict[str, tuple[str, str, tuple[float, ...], Function]] = {
+    "noise": ("noise", "gray levels", (5, 10, 15, 20, 30),
+              lambda i, level, random: i + level * random.standard_normal(i.shape, np.float32)),
+    "blur": ("blur", "px sigma", (0.5, 1, 1.5, 2, 3),
+             _each(lambda image, sigma, size: cv2.GaussianBlur(image, (0, 0), sigma * size))),
+    "dark": ("little light", "of the light", (0.5, 0.3, 0.2, 0.1, 0.05), lambda i, by, _: i * by),
+    "bright": ("too much light", "times the light", (1.3, 1.6, 2, 2.5, 3), lambda i, by, _: i * by),
+    "contrast": ("low contrast", "of the contrast", (0.6, 0.4, 0.2, 0.1, 0.05),
+                 lambda i, share, _: _mean(i) + share * (i - _mean(i))),
+    "jpeg": ("JPEG", "quality", (60, 40, 20, 10, 5), _each(_compress)),
+    "resolution": ("low resolution", "px a side", (40, 32, 24, 20, 16), _each(_shrink)),
+    "rotation": ("turned crop", "degrees", (5, 10, 15, 20, 30),
+                 _turn(lambda degrees, sign: (sign * degrees, 1.0))),
+    "shift": ("shifted crop", "px", (1, 2, 4, 6, 8), _warp(_steps)),
+    "scale": ("tight or wide crop", "times the size", (1.1, 1.2, 1.3, 1.4, 1.6),
+              _turn(lambda factor, sign: (0.0, factor**sign))),
+    "eyes": ("eyes covered", "px high", (3, 5, 7, 9, 13), _bar(_LEFT_EYE, _RIGHT_EYE, 7)),
+    "mouth": ("mouth covered", "px high", (3, 5, 7, 10, 14), _bar(_MOUTH_LEFT, _MOUTH_RIGHT, 4)),
+    "glasses": ("glasses", "tint of lenses", (0, 0.25, 0.5, 0.75, 1), _cover(_glasses, _DARK)),
+    "mask": ("mask", "px, its upper edge", (42, 38, 34, 30, 26), _cover(_mask, _LIGHT)),
+}  # fmt: skip
+CORRUPTIONS = {name: Corruption(*values) for name, values in _KINDS.items()}
 """The corruptions of the suite, by name: camera, crop, and what covers the face."""
