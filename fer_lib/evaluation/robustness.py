@@ -91,11 +91,10 @@ class RobustnessReport(Report):
 
     def tables(self) -> list[tuple[str, pd.DataFrame]]:
         """Returns the accuracy of each corruption at each severity."""
-        by_title = self.table.groupby("title", sort=False)
-        worst = by_title.last()
-        table = pd.DataFrame({f"{s + 1}": by_title["accuracy"].nth(s).values for s in _SEVERITIES})
-        table.index = worst.index.rename("corruption")
-        table["drop"] = worst["drop"]
+        rows = self.table.assign(severity=self.table["severity"].astype(str))
+        table = rows.set_index(["title", "severity"])["accuracy"].unstack(sort=False)
+        worst = self.table.groupby("title", sort=False).last()
+        table = table.join(worst["drop"]).rename_axis("corruption")
         table["95% interval"] = interval_texts(worst["drop_low"], worst["drop_high"])
         caption = f"Accuracy at severities 1 to {NUM_SEVERITIES}, and its drop at the highest."
         return [(caption, table)]
@@ -104,10 +103,7 @@ class RobustnessReport(Report):
         """Says what corruptions, mirroring and the worst of them cost."""
         worst = self.table[self.table["severity"] == NUM_SEVERITIES]
         worst = worst.sort_values("drop", ascending=False, kind="stable").head(3)
-        losses = [
-            f"{title} ({100 * drop:.0f} points)"
-            for title, drop in zip(worst["title"], worst["drop"], strict=True)
-        ]
+        losses = [f"{row.title} ({100 * row['drop']:.0f} points)" for _, row in worst.iterrows()]
         return [
             f"Accuracy on the clean faces: {self.accuracy:.3f} ({text_of(self.accuracy_ci95)}); "
             f"mean over all corruptions and severities: {self.corrupted_accuracy:.3f} "
@@ -122,7 +118,10 @@ class RobustnessReport(Report):
 
 _COLUMNS = ["corruption", "title", "unit", "severity", "level", "accuracy", "accuracy_low"]
 _COLUMNS += ["accuracy_high", "drop", "drop_low", "drop_high"]
-_SEVERITIES = range(NUM_SEVERITIES)
+_NOTE = (
+    "No interval of a drop where all bootstrap resamples are alike: all predictions of a class "
+    "turned wrong or correct or stayed, or the faces are too few."
+)
 
 
 def robustness_suite(
@@ -187,31 +186,22 @@ def robustness_suite(
         return inputs.predict(faces, model, class_names).probabilities.argmax(axis=1)
 
     predicted = clean.probabilities.argmax(axis=1)
-    steps = [(name, severity) for name in kinds for severity in _SEVERITIES]
+    steps = [(name, severity) for name in kinds for severity in range(1, NUM_SEVERITIES + 1)]
     # The clean faces, each corruption and severity, and whether mirroring changes nothing.
     hits = [predicted == labels]
     for name, severity in tqdm(steps, "robustness", leave=False, delay=2, disable=None):
-        hits.append(predict(corrupt(images, kinds[name], severity + 1, seed)) == labels)
+        hits.append(predict(corrupt(images, kinds[name], severity, seed)) == labels)
     hits.append(predict(images[:, :, ::-1]) == predicted)
     features = np.column_stack(hits)
-    shares = features.mean(axis=0)
+    shares, sums = features.mean(axis=0), features.sum(axis=0)
     drawn = stats.resample_sums(features, labels, num_resamples, seed) / total
-    intervals = [
-        stats.interval(*column, total) for column in zip(drawn.T, features.sum(axis=0), strict=True)
-    ]
+    ends = [stats.interval(*column, total) for column in zip(drawn.T, sums, strict=True)]
     rows = []
-    for column, (name, severity) in enumerate(steps, 1):
-        kind = kinds[name]
-        drop = stats.interval(drawn[:, 0] - drawn[:, column]) or (np.nan, np.nan)
-        rows.append(
-            (name, kind.title, kind.unit, severity + 1, float(kind.levels[severity]))
-            + (shares[column], *intervals[column], shares[0] - shares[column], *drop)
-        )
+    for k, (name, severity) in enumerate(steps, 1):
+        kind, drop = kinds[name], stats.interval(drawn[:, 0] - drawn[:, k]) or (np.nan, np.nan)
+        row = name, kind.title, kind.unit, severity, float(kind.levels[severity - 1])
+        rows.append((*row, shares[k], *ends[k], shares[0] - shares[k], *drop))
     table = pd.DataFrame(rows, columns=_COLUMNS)
-    note = (
-        "No interval of a drop where all bootstrap resamples are alike: all predictions of a class "
-        "turned wrong or correct or stayed, or the faces are too few."
-    )
     return RobustnessReport(
         model=clean.model,
         dataset=clean.dataset,
@@ -219,12 +209,12 @@ def robustness_suite(
         n=total,
         seed=seed,
         accuracy=float(shares[0]),
-        accuracy_ci95=intervals[0],
+        accuracy_ci95=ends[0],
         majority=float(np.bincount(labels).max() / total),
         corrupted_accuracy=float(shares[1:-1].mean()),
         corrupted_accuracy_ci95=stats.interval(drawn[:, 1:-1].mean(axis=1)),
         flip_consistency=float(shares[-1]),
-        flip_consistency_ci95=intervals[-1],
+        flip_consistency_ci95=ends[-1],
         table=table,
-        notes=(note,) if table["drop_low"].isna().any() else (),
+        notes=(_NOTE,) if table["drop_low"].isna().any() else (),
     )

@@ -19,7 +19,6 @@ from fer_lib.evaluation import Comparison, EvaluationReport, RobustnessReport, c
 from fer_lib.evaluation.base import p_text, text_of
 from fer_lib.files import write_text
 from fer_lib.report import figures
-from fer_lib.report.facts import card_rows, card_warnings
 
 # Id -> title; the optional ones are left out where there is nothing to show.
 _SECTIONS = {
@@ -36,6 +35,14 @@ _SECTIONS = {
     "model": "The model",
     "reading": "How to read this",
     "limits": "Limits and responsible use",
+}
+# Part of the making of a model -> what it means that the scored images had it.
+_WARNINGS = {
+    "training": "The model was trained on these very images: the scores say how well it remembers, "
+    "not how well it generalizes.",
+    "validation": "The epoch and the temperature of the model were selected on these very images: "
+    "the scores are optimistically biased. Report the final score on images that had no part in "
+    "that.",
 }
 # What a score says, in the order of the report's table.
 _MEANINGS = (
@@ -96,9 +103,7 @@ def write_report(
     comparison = compare(report, *others) if others else None
     optional = {"sets": report.conformal, "votes": report.agreement}
     optional |= {"comparison": comparison, "robustness": robustness}
-    values, card = report.to_dict(), card or {}
-    confused = report.most_confused(8)
-    rows = card_rows(card)
+    values, card, confused = report.to_dict(), card or {}, report.most_confused(8)
     page = environment.get_template("template.html").render(
         version=fer_lib.__version__,
         model=report.model or "model",
@@ -106,8 +111,8 @@ def write_report(
         sections={k: title for k, title in _SECTIONS.items() if optional.get(k, True) is not None},
         report=report,
         values=values,
-        warnings=[*card_warnings(card, report.predictions.data_hash), *report.notes],
-        scored=_facts(_scored_rows(report, details or {})),
+        warnings=[*_warnings(card, report.predictions.data_hash), *report.notes],
+        scored=_facts(_scored(report, details or {})),
         scores=_scores(report),
         classes=report.tables()[1][1],
         confused=None if confused.empty else confused.set_index("true"),
@@ -116,28 +121,68 @@ def write_report(
         compared=_compared((report, *others)),
         differences=comparison and _differences(comparison),
         robustness=robustness,
-        card=_facts(rows) if rows else None,
+        card=_facts(_card_rows(card)),
         figures=figures.draw_all(report),
         data={"report": values, "comparison": comparison and comparison.to_dict()},
     )
     return write_text(path, page)
 
 
-def _facts(rows: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    return pd.DataFrame(rows).set_index(0)
+def _facts(rows: Mapping[str, Any]) -> pd.DataFrame | None:
+    known = {
+        name: f"{v:,}" if isinstance(v, int) else str(v)
+        for name, v in rows.items()
+        if v not in (None, "")
+    }
+    return pd.DataFrame({"value": known}, dtype=object) if known else None
 
 
-def _scored_rows(report: EvaluationReport, details: Mapping[str, str]) -> list[tuple[str, str]]:
-    rows = {
+def _scored(report: EvaluationReport, details: Mapping[str, str]) -> dict[str, Any]:
+    return {
         "model": report.model,
         "data set": report.dataset,
         **details,
-        "images": f"{report.n:,}",
+        "images": report.n,
         "classes": ", ".join(report.class_names),
         "also among the training images": report.num_duplicates,
         "sha256 of images and labels": report.predictions.data_hash,
     }
-    return [(name, str(value)) for name, value in rows.items() if value not in (None, "")]
+
+
+def _card_rows(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a model's card says of its making; a card may lack any of it."""
+    recipe, data, epoch = card.get("recipe", {}), card.get("data", {}), card.get("selected_epoch")
+    total = f" of {recipe['epochs']}" if recipe.get("epochs") else ""
+    return {
+        "network": recipe.get("variant"),
+        "parameters": card.get("parameters"),
+        "multiply-adds per face": card.get("multiply_adds"),
+        "trained on": _describe(data.get("training")),
+        "selected on": _describe(data.get("validation")),
+        "epoch selected": None if epoch is None else f"{epoch}{total}",
+        "seed": str(recipe.get("seed", "")),
+        "temperature of the probabilities": card.get("temperature"),
+        "versions": ", ".join(f"{k} {v}" for k, v in card.get("versions", {}).items()),
+    }
+
+
+def _describe(data: Mapping[str, Any] | None) -> str | None:
+    if not data:
+        return None
+    count = f"{data['images']:,}" if "images" in data else "unknown number of"
+    splits = [split for split in data.get("splits", ()) if split]
+    name = f"{data.get('name', 'data set')} {' and '.join(splits)}".strip()
+    hashed = f", sha256 {data['sha256']}" if data.get("sha256") else ""
+    return f"{count} images of {name}{hashed}"
+
+
+def _warnings(card: Mapping[str, Any], data_hash: str | None) -> list[str]:
+    """Says where the images that were scored have had a part in the making of the model."""
+    data = card.get("data", {})
+    used = [
+        part for part in _WARNINGS if data_hash and data.get(part, {}).get("sha256") == data_hash
+    ]
+    return [_WARNINGS[part] for part in used]
 
 
 def _scores(report: EvaluationReport) -> pd.DataFrame:
