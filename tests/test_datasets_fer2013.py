@@ -168,8 +168,7 @@ def test_jpeg_folders_with_other_numbers_have_no_rows(tmp_path, faces):
 
 def test_folders_whose_names_do_not_tell_the_test_split(tmp_path, faces):
     write_folders(tmp_path, faces, "{row}.png")
-    with pytest.warns(UserWarning, match=r"test/ has 40 images.*their split is called 'Test'"):
-        dataset = load_fer2013(tmp_path)
+    dataset = load_quietly(tmp_path)
     assert set(dataset.split) == {"Training", "Test"}
     assert "row" not in dataset.metadata
 
@@ -232,25 +231,25 @@ def changed(row, column, value):
 
 ONES = "1 " * 2303
 CSV_FAULTS = {
-    "empty file": (lambda lines: [], "expected the columns emotion, pixels, Usage.*an empty file"),
+    "empty file": (lambda lines: [], "an empty file .no pixels, emotion, usage"),
     "header only": (lambda lines: lines[:1], "expected rows below the header"),
     "missing column": (lambda lines: ["emotion,pixels", *lines[1:]], "emotion, pixels .no usage"),
-    "no header": (lambda lines: lines[1:], r"\(no emotion, pixels, usage\)"),
+    "no header": (lambda lines: lines[1:], r"\(no pixels, emotion, usage\)"),
+    "binary": (lambda lines: ["\x00\x01\x02"], r"\(no pixels, emotion, usage\)"),
     "too few pixels": (changed(3, 1, "1 2 3"), r"row 3: expected 2304 pixels.*Received: 3"),
     "no pixels": (changed(3, 1, ""), "row 3: expected 2304 pixels.*0"),
     "too many pixels": (changed(3, 1, ONES + "1 7"), "row 3: expected 2304 .*Received: 2305"),
-    "no number": (changed(5, 1, ONES + "x9"), "row 5: .*0 to 255. Received: 'x9' as pixel 2303"),
-    "trailing letter": (changed(5, 1, ONES + "9x"), "Received: '9x' as pixel 2303"),
-    "fraction": (changed(5, 1, "1 0.5" + " 1" * 2302), "'0.5' as pixel 1"),
-    "above 255": (changed(5, 1, "256 " * 2304), "'256' as pixel 0"),
+    "no number": (changed(5, 1, ONES + "x9"), "row 5: .*0 to 255. Received: 'x9'"),
+    "trailing letter": (changed(5, 1, ONES + "9x"), "Received: '9x'"),
+    "fraction": (changed(5, 1, "1 0.5" + " 1" * 2302), "'0.5'"),
+    "above 255": (changed(5, 1, "256 " * 2304), "'256'"),
     "far above": (changed(5, 1, ONES + "4294967297"), "Received: '4294967297'"),
-    "negative": (changed(5, 1, "-1 " * 2304), "'-1' as pixel 0"),
-    "label 7": (changed(0, 0, "7"), "row 0: expected `emotion` from 0 to 6. Received: '7'"),
+    "negative": (changed(5, 1, "-1 " * 2304), "'-1'"),
+    "label 7": (changed(0, 0, "7"), "row 0: expected `emotion` among 0, .* Received: '7'"),
     "label word": (changed(1, 0, "happy"), "row 1.*Received: 'happy'"),
     "label missing": (changed(1, 0, ""), "row 1.*Received: ''"),
-    "unknown Usage": (changed(2, 2, "Test"), "row 2: expected `Usage` among .* Received: 'Test'"),
-    "cut-off row": (lambda lines: [*lines[:9], lines[9][:500]], "row 8: expected `Usage` among"),
-    "binary": (lambda lines: ["\x00\x01\x02"], "expected the columns"),
+    "unknown Usage": (changed(2, 2, "Test"), "row 2: expected `usage` among .* Received: 'Test'"),
+    "cut-off row": (lambda lines: [*lines[:9], lines[9][:500]], "row 8: expected `usage` among"),
 }
 
 
@@ -348,10 +347,10 @@ def test_faulty_folders(tmp_path, faces):
 def test_nothing_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="which is missing"):
         load_fer2013(tmp_path / "no.csv")
-    with pytest.raises(FileNotFoundError, match="Expected a folder with one of fer2013.npz"):
+    with pytest.raises(FileNotFoundError, match="Expected a copy of FER2013: .*without them"):
         load_fer2013(tmp_path)
     (tmp_path / "train").mkdir()
-    with pytest.raises(ValueError, match="folders named after classes"):
+    with pytest.raises(ValueError, match="no folder with images"):
         load_fer2013(tmp_path)
     (tmp_path / "faces.txt").write_text("x")
     with pytest.raises(ValueError, match="Expected a .csv, .npz or .tar.gz file"):
@@ -369,7 +368,7 @@ def test_the_second_load_reads_the_copy(tmp_path, faces, monkeypatch):
     path = write_csv(tmp_path / "fer2013.csv", faces)
     first = load_quietly(path)
     assert len(cached_files(tmp_path)) == 1
-    monkeypatch.setattr("fer_lib.datasets.fer2013._read", pytest.fail)
+    monkeypatch.setattr("fer_lib.datasets.fer2013.read_file", pytest.fail)
     second = load_quietly(path)
     assert_holds(second, faces)
     pd.testing.assert_frame_equal(first.metadata, second.metadata)
@@ -523,7 +522,7 @@ VOTE_FAULTS = {
         lambda lines: [*lines[:20], lines[21], lines[20], *lines[22:]],
         "row 19: expected Usage Training as in FER2013. Received: PublicTest.*not line up",
     ),
-    "unknown usage": (changed(2, 0, "Test"), "row 2: expected `Usage` among"),
+    "unknown usage": (changed(2, 0, "Test"), "row 2: expected `usage` among"),
     "no number": (changed(2, 3, "x"), "row 2: expected numbers of votes"),
     "short row": (
         lambda lines: [*lines[:3], "Training,a,1", *lines[4:]],
@@ -531,7 +530,7 @@ VOTE_FAULTS = {
     ),
     "missing column": (
         lambda lines: [lines[0].replace("contempt", "x"), *lines[1:]],
-        "no votes_contempt",
+        "no contempt",
     ),
     "empty": (lambda lines: [], "an empty file"),
     "header only": (lambda lines: lines[:1], "expected rows below the header"),
@@ -554,7 +553,7 @@ def test_other_refusals(tmp_path, faces, fer2013):
     bare = dataclasses.replace(fer2013, metadata=None)
     with pytest.raises(ValueError, match="with its row numbers"):
         load_ferplus(path, bare)
-    with pytest.raises(ValueError, match="Expected `labels` to be 'fer2013' or 'majority'"):
+    with pytest.raises(ValueError, match="Expected `labels` to be one of .*'soft'"):
         load_ferplus(path, fer2013, labels="soft")
     with pytest.raises(ValueError, match="Expected the vote columns that load_ferplus adds"):
         vote_distribution(fer2013)
@@ -595,8 +594,7 @@ def test_all_layouts_of_the_real_set_give_the_same_images(fer2013_npz, fer2013_c
 
 def test_reading_the_real_csv_takes_seconds_of_cpu(fer2013_csv):
     start = time.process_time()
-    with fer2013_csv.open("rb") as lines:
-        dataset = read_csv(lines, "fer2013.csv")
+    dataset = read_csv(fer2013_csv, "fer2013.csv")
     assert len(dataset) == 32298
     assert time.process_time() - start < 6
 
@@ -617,7 +615,7 @@ def test_the_real_votes_line_up(fer2013_npz, ferplus_csv, tmp_path):
     not_face = joined.metadata["votes_not_face"] > 5
     assert not_face[joined.split == "Training"].sum() == 150
     load_ferplus(ferplus_csv, dataset.subset(split="PublicTest"))
-    load_ferplus(ferplus_csv, dataset.subset(emotion="fear"))
+    load_ferplus(ferplus_csv, dataset[dataset.labels == 2])
     moved = dataclasses.replace(dataset[1:], metadata=dataset.metadata[:-1])
     with pytest.raises(ValueError, match="line up|another order|not reach"):
         load_ferplus(ferplus_csv, moved)

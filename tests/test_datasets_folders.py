@@ -184,7 +184,7 @@ def test_folder_refusals(tmp_path):
     with pytest.raises(FileNotFoundError, match="which is no folder"):
         load_folder(tmp_path / "missing")
     (tmp_path / "happy").mkdir()
-    with pytest.raises(ValueError, match="folders named after classes.*no folder with images"):
+    with pytest.raises(ValueError, match="folders named after angry.*no folder with images"):
         load_folder(tmp_path)
     draw(tmp_path / "happy" / "a.png")
     with pytest.raises(ValueError, match="Expected gray images with a `detector`"):

@@ -16,6 +16,7 @@ from PIL import Image
 
 from fer_lib.datasets import FaceDataset, concatenate
 from fer_lib.datasets.contact_sheet import contact_sheet
+from fer_lib.datasets.parts import split_for_training
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
 
@@ -105,17 +106,12 @@ def test_an_index_of_another_kind_is_refused(key):
         make_dataset()[key]
 
 
-def test_subset_by_split_and_emotion():
+def test_subset_by_split():
     dataset = make_dataset()
-    test = dataset.subset(split="PublicTest")
-    assert set(test.split) == {"PublicTest"}
-    happy = dataset.subset(emotion=["Happiness", "sad"])
-    assert set(happy.labels) <= {3, 4}
-    assert len(dataset.subset(split=["Training", "PublicTest"])) == len(dataset)
+    assert set(dataset.subset("PublicTest").split) == {"PublicTest"}
+    assert len(dataset.subset(["Training", "PublicTest"])) == len(dataset)
     with pytest.raises(ValueError, match="Expected `split` to be one of.*PrivateTest"):
-        dataset.subset(split="PrivateTest")
-    with pytest.raises(ValueError, match="Expected one of the classes"):
-        dataset.subset(emotion="contempt")
+        dataset.subset("PrivateTest")
 
 
 def test_counts_are_classes_by_splits():
@@ -182,15 +178,15 @@ def test_parts_of_one_set_keep_one_list_of_what_was_left_out():
     assert both.left_out.to_numpy().tolist() == [["x", "a"], ["y", "b"], ["z", "a"]]
 
 
-def test_split_validation_is_by_subject_where_subjects_are_known():
-    known = make_dataset()
-    rest, part = known.split_validation(0.25, seed=3)
-    assert set(rest.subjects).isdisjoint(part.subjects)
-    assert_same(part, known.split_by_subject(0.25, seed=3)[1])
+def test_training_validates_by_subject_where_two_are_known():
+    known = make_dataset(split="")
+    _, part, words = split_for_training(known, seed=3)
+    assert_same(part, known.split_by_subject(0.2, seed=3)[1])
+    assert "subjects" in words
     for subjects in (None, ["S1"] * 40):
-        dataset = make_dataset(subjects=subjects)
-        part = dataset.split_validation(0.25, seed=3)[1]
-        assert part.content_hash == dataset.split_stratified(0.25, seed=3)[1].content_hash
+        dataset = make_dataset(subjects=subjects, split="")
+        part = split_for_training(dataset, seed=3)[1]
+        assert part.content_hash == dataset.split_stratified(0.2, seed=3)[1].content_hash
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from fer_lib import datasets
 from fer_lib.cli import main
 from fer_lib.datasets import archives, fetch
 from fer_lib.datasets.archives import unpack
+from fer_lib.datasets.fer2013_files import read_csv
 
 CONTENT = b"Usage,Image name,neutral\n" * 20_000
 
@@ -86,11 +87,11 @@ def changed_section(section: types.SimpleNamespace, **changes: object) -> types.
 
 
 def fetch_ferplus(*arguments: object, **options: object) -> Path:
-    return datasets.fetch_ferplus(*arguments, **options, return_path=True)
+    return datasets.fetch_dataset("ferplus", *arguments, **options, return_path=True)
 
 
 def fetch_fer2013(*arguments: object, **options: object) -> Path:
-    return datasets.fetch_fer2013(*arguments, **options, return_path=True)
+    return datasets.fetch_dataset("fer2013", *arguments, **options, return_path=True)
 
 
 def change_download(monkeypatch: pytest.MonkeyPatch, key: str, **changes: object) -> None:
@@ -204,7 +205,7 @@ def test_a_mirror_a_file_and_a_folder(ferplus: Server, home: Path, tmp_path: Pat
     assert (tmp_path / "mine.csv").read_bytes() == CONTENT
     elsewhere = fetch_ferplus(f"{ferplus.url}/mirror/any-name", tmp_path / "here")
     assert elsewhere == tmp_path / "here" / "fer2013new.csv"
-    with pytest.raises(ValueError, match="needs no fetching, load_ferplus reads it"):
+    with pytest.raises(FileNotFoundError, match="a folder, which load_ferplus reads"):
         fetch_ferplus(tmp_path)
     with pytest.raises(FileNotFoundError, match="nothing.csv, not found"):
         fetch_ferplus(tmp_path / "nothing.csv")
@@ -232,7 +233,7 @@ def test_the_cli_prints_the_path(
 
 
 @pytest.fixture
-def tiny_fer2013(monkeypatch: pytest.MonkeyPatch) -> bytes:
+def tiny_fer2013(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> bytes:
     """A CSV file with two images of each class and split, as if that were FER2013."""
     generator = np.random.default_rng(0)
     rows, splits = ["emotion,pixels,Usage"], ("Training", "PublicTest", "PrivateTest")
@@ -242,19 +243,15 @@ def tiny_fer2013(monkeypatch: pytest.MonkeyPatch) -> bytes:
             rows.append(f"{index % 7},{pixels},{split}")
     info = datasets.dataset_info("fer2013")
     content = ("\n".join(rows) + "\n").encode()
+    (tmp_path / "tiny.csv").write_bytes(content)
+    content_hash = read_csv(tmp_path / "tiny.csv", "tiny").subset("Training").content_hash
     counts = changed_section(info.counts, splits=dict.fromkeys(splits, [2] * 7))
     download = changed_section(
-        info.download, checksums=(md5(content),), contents={"Training": tiny_hash(content)}
+        info.download, checksums=(md5(content),), contents={"Training": content_hash}
     )
     changed = dataclasses.replace(info, counts=counts, download=download)
     monkeypatch.setattr(fetch, "dataset_info", lambda name: changed)
     return content
-
-
-def tiny_hash(content: bytes) -> str:
-    from fer_lib.datasets.fer2013_files import read_csv
-
-    return read_csv(io.BytesIO(content), "tiny").subset(split="Training").content_hash
 
 
 @pytest.mark.parametrize(
@@ -280,7 +277,7 @@ def test_fer2013_in_each_layout(
     assert path == home / "fer2013" / name
     assert files_below(home) == ["fer2013", f"fer2013/{name}"]
     with pytest.warns(UserWarning, match="published"):
-        assert len(datasets.fetch_fer2013()) == 42  # which loads it
+        assert len(datasets.fetch_dataset("fer2013")) == 42  # which loads it
     assert fetch_fer2013() == path  # nothing is asked of Kaggle
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import notebook_cells
@@ -21,7 +20,7 @@ def names() -> dict:
     return notebook_cells.load_cells(NOTEBOOK)
 
 
-def test_a_row_is_read_as_the_library_reads_it(names: dict) -> None:
+def test_a_row_is_read_as_the_library_reads_it(names: dict, tmp_path: Path) -> None:
     faces = make_faces(2, seed=1)
     lines = [
         f"{label},{' '.join(map(str, image.ravel()))},{split}\n"
@@ -29,7 +28,8 @@ def test_a_row_is_read_as_the_library_reads_it(names: dict) -> None:
             faces.images, faces.labels, ["Training", "PublicTest"] * 7, strict=True
         )
     ]
-    library = read_csv(io.BytesIO("".join(["emotion,pixels,Usage\n", *lines]).encode()), "rows")
+    (tmp_path / "rows.csv").write_text("".join(["emotion,pixels,Usage\n", *lines]))
+    library = read_csv(tmp_path / "rows.csv", "rows")
     by_hand = [names["read_row"](line) for line in lines]
     assert np.array_equal([image for image, _, _ in by_hand], library.images[..., 0])
     assert [label for _, label, _ in by_hand] == library.labels.tolist()

@@ -13,8 +13,6 @@ _MODULE_OF: dict[str, str] = {
     "concatenate": "combine",
     "dataset_info": "catalogue",
     "fetch_dataset": "fetch",
-    "fetch_fer2013": "fetch",
-    "fetch_ferplus": "fetch",
     "list_datasets": "catalogue",
     "load_affectnet": "public_sets",
     "load_ckplus": "public_sets",

@@ -64,19 +64,14 @@ class DatasetInfo:
     download: SimpleNamespace | None = None
 
     def __str__(self) -> str:
-        return self.to_markdown()
+        return render(info=self)
 
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown()
+    _repr_markdown_ = __str__
 
     @property
     def access(self) -> str:
         """How a copy is obtained, in words."""
         return _ACCESS[self.terms.access]
-
-    def codes(self) -> list[tuple[str, str]]:
-        """Returns the name of each class and its code in the files."""
-        return list(zip(self.labels.names, self.labels.codes, strict=True))
 
     def counts_table(self) -> str:
         """Returns the images of each class (column) in each split (row) as a Markdown table."""
@@ -84,10 +79,6 @@ class DatasetInfo:
         for split, counts in self.counts.splits.items():
             rows.append([split, *(f"{n:,}" for n in (*counts, sum(counts)))])
         return _table(rows)
-
-    def to_markdown(self) -> str:
-        """Returns all facts under a heading of the second level."""
-        return render(info=self)
 
 
 @functools.cache
@@ -109,10 +100,7 @@ def list_datasets() -> dict[str, DatasetInfo]:
 
 
 def dataset_info(name: str) -> DatasetInfo:
-    """Returns what is known about a data set.
-
-    Args:
-        name: One of the names that `list_datasets` gives, such as `"ckplus"`.
+    """Returns what is known about a data set, by its name in `list_datasets`.
 
     Raises:
         ValueError: There is no such entry; the message lists the names.
@@ -133,10 +121,10 @@ def to_table(entries: Iterable[DatasetInfo], *, links: bool = False) -> str:
     rows = [["name", "set", "images", "classes", "kind", "access"]]
     for info in entries:
         number = f"{info.images.number:,}" if info.images.number else "any"
-        key, title = info.key, info.title
-        if links:
-            key, title = f"`{key}`", f"[{title}](#{key})"
-        rows.append([key, title, number, str(len(info.codes())), info.images.kind, info.access])
+        names = [f"`{info.key}`", f"[{info.title}](#{info.key})"]
+        names = names if links else [info.key, info.title]
+        classes = str(len(info.labels.names))
+        rows.append([*names, number, classes, info.images.kind, info.access])
     return _table(rows)
 
 
@@ -150,12 +138,11 @@ def render(**facts: Any) -> str:
     """Returns what `catalogue.md.jinja` makes of facts: an entry, all of them, or advice."""
     import jinja2  # takes a tenth of a second to import
 
-    def wrap(text: str, indent: str = "") -> str:
-        options = {"break_long_words": False, "break_on_hyphens": False}
-        return textwrap.fill(text, 100, subsequent_indent=indent, **options)
-
+    options = {"break_long_words": False, "break_on_hyphens": False}
     environment = jinja2.Environment(keep_trailing_newline=True, autoescape=False)
-    environment.filters["wrap"] = wrap
+    environment.filters["wrap"] = lambda text, indent="": textwrap.fill(
+        text, 100, subsequent_indent=indent, **options
+    )
     template = importlib.resources.files("fer_lib.datasets") / "catalogue.md.jinja"
     return environment.from_string(template.read_text(encoding="utf-8")).render(**facts)
 

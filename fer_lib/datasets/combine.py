@@ -23,30 +23,29 @@ def concatenate(datasets: Sequence[FaceDataset], name: str | None = None) -> Fac
     """
     if not datasets:
         raise ValueError("Expected at least one data set. Received: an empty list")
-    classes = {dataset.class_names for dataset in datasets}
-    if len(classes) > 1:
-        raise ValueError(
-            "Expected the same classes everywhere; `with_classes` makes them alike. "
-            f"Received: {' and '.join(map(str, classes))}"
-        )
-    shapes = {dataset.images.shape[1:] for dataset in datasets}
-    if len(shapes) > 1:
-        raise ValueError(
-            f"Expected images of one shape. Received: {' and '.join(map(str, shapes))}"
-        )
+    first = datasets[0]
+    for other in datasets:
+        if other.class_names != first.class_names:
+            raise ValueError(
+                "Expected the same classes everywhere; `with_classes` makes them alike. "
+                f"Received: {first.class_names} and {other.class_names}"
+            )
+        if other.images.shape[1:] != first.images.shape[1:]:
+            raise ValueError(f"Expected images of one shape. Received: {first!r} and {other!r}")
     names = list(dict.fromkeys(dataset.name for dataset in datasets))
-    subjects = None
+    fields = {
+        field: np.concatenate([getattr(dataset, field) for dataset in datasets])
+        for field in ("images", "labels", "split")
+    }
     if all(dataset.subjects is not None for dataset in datasets):
         prefixed = [
             np.char.add(f"{d.name}/" if len(names) > 1 else "", d.subjects) for d in datasets
         ]
-        subjects = np.concatenate(prefixed)
+        fields["subjects"] = np.concatenate(prefixed)
     left_out = pd.concat([dataset.left_out for dataset in datasets]).drop_duplicates()
-    arrays = ("images", "labels", "split")
     return FaceDataset(
-        **{field: np.concatenate([getattr(d, field) for d in datasets]) for field in arrays},
-        class_names=classes.pop(),
-        subjects=subjects,
+        **fields,
+        class_names=first.class_names,
         metadata=pd.concat([dataset.metadata for dataset in datasets], ignore_index=True),
         name=name or "+".join(names),
         left_out=left_out.reset_index(drop=True),  # parts of one set carry the same list

@@ -20,12 +20,8 @@ _CELL = 48  # pixels per image on the sheet
 def contact_sheet(dataset: FaceDataset, per_class: int = 8, seed: int = 0) -> np.ndarray:
     """Returns random images of every class side by side, one class per row.
 
-    The pixels are the data set's own: do not publish the sheet where others own them.
-
-    Args:
-        dataset: Where the images come from.
-        per_class: Images per row; a class with fewer ends in white.
-        seed: The same seed shows the same images.
+    The pixels are the data set's own: do not publish the sheet where others own them. A class with
+    fewer than `per_class` images ends in white; the same seed shows the same images.
 
     Returns:
         `uint8 (classes * 48, per_class * 48, 3)`.
@@ -56,9 +52,7 @@ def to_html(dataset: FaceDataset) -> str:
 def data_uri(image: np.ndarray) -> str:
     """Returns an image, `uint8 (height, width, 3)`, as the address of an HTML image."""
     # JPEG, and gray where there is no color, so that a notebook with a few sheets stays small.
-    encoded = Image.fromarray(image)
-    if (image == image[..., :1]).all():
-        encoded = encoded.convert("L")
+    mode = "L" if (image == image[..., :1]).all() else "RGB"
     file = io.BytesIO()
-    encoded.save(file, "JPEG", quality=80)
+    Image.fromarray(image).convert(mode).save(file, "JPEG", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -15,7 +15,7 @@ import pandas as pd
 from fer_lib.datasets import storage
 from fer_lib.datasets.fields import check_fields
 from fer_lib.files import read_npz
-from fer_lib.labels import EMOTIONS, canonical_emotion
+from fer_lib.labels import EMOTIONS
 
 Halves = tuple["FaceDataset", "FaceDataset"]
 
@@ -65,12 +65,12 @@ class FaceDataset:
 
     def __repr__(self) -> str:
         height, width, channels = self.images.shape[1:]
-        parts = ", ".join(f"{name or 'no split'} {n}" for name, n in self._split_counts().items())
-        people = "" if self.subjects is None else f", {len(set(self.subjects))} subjects"
+        images = f"{len(self)} image{'' if len(self) == 1 else 's'}"
+        parts = [f"{name or 'no split'} {n}" for name, n in self._split_counts().items()]
+        parts += [] if self.subjects is None else [f"{len(set(self.subjects))} subjects"]
         return (
-            f"FaceDataset({self.name!r}: {len(self)} image{'' if len(self) == 1 else 's'} "
-            f"{height}x{width}x{channels}, "
-            f"{len(self.class_names)} classes, {parts or 'empty'}{people})"
+            f"FaceDataset({self.name!r}: {images} {height}x{width}x{channels}, "
+            f"{len(self.class_names)} classes, {', '.join(parts or ['empty'])})"
         )
 
     def _repr_html_(self) -> str:
@@ -104,29 +104,13 @@ class FaceDataset:
         digest.update("\0".join(self.class_names).encode())
         return digest.hexdigest()
 
-    def subset(
-        self,
-        split: str | Sequence[str] | None = None,
-        emotion: str | Sequence[str] | None = None,
-    ) -> FaceDataset:
-        """Returns the images of one or several splits and classes; None takes all.
-
-        Synonyms of class names are understood.
-
-        Raises:
-            ValueError: No image has that split, or there is no such class.
-        """
-        keep = np.ones(len(self), bool)
-        if split is not None:
-            wanted, known = np.atleast_1d(split).tolist(), list(self._split_counts())
-            for name in wanted:
-                if name not in known:
-                    raise ValueError(f"Expected `split` to be one of {known}. Received: {name!r}")
-            keep &= np.isin(self.split, wanted)
-        if emotion is not None:
-            wanted = np.atleast_1d(emotion).tolist()
-            keep &= np.isin(self.labels, [self._class_index(name) for name in wanted])
-        return self[keep]
+    def subset(self, split: str | Sequence[str]) -> FaceDataset:
+        """Returns the images of one or several splits; an unknown one is a `ValueError`."""
+        wanted, known = np.atleast_1d(split).tolist(), list(self._split_counts())
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            raise ValueError(f"Expected `split` to be one of {known}. Received: {unknown[0]!r}")
+        return self[np.isin(self.split, wanted)]
 
     def without(self, indices: Any) -> FaceDataset:
         """Returns the data set less some images.
@@ -145,13 +129,12 @@ class FaceDataset:
 
     def counts(self) -> pd.DataFrame:
         """Returns how many images each class (row) has in each split (column)."""
-        number, columns = len(self.class_names), {}
-        for name in self._split_counts():
-            columns[name or "all"] = np.bincount(self.labels[self.split == name], minlength=number)
-        table = pd.DataFrame(columns, index=pd.Index(self.class_names, name="class"))
-        if table.shape[1] > 1:
-            table["all"] = table.sum(axis=1)
-        return table
+        index = pd.Index(self.class_names, name="class")
+        splits = list(self._split_counts())
+        labels = [self.labels[self.split == name] for name in splits]
+        counts = [np.bincount(part, minlength=len(index)) for part in labels]
+        table = pd.DataFrame({n or "all": c for n, c in zip(splits, counts, strict=True)}, index)
+        return table.assign(all=table.sum(axis=1)) if len(splits) > 1 else table
 
     def with_classes(self, class_names: Sequence[str] = EMOTIONS) -> FaceDataset:
         """Returns the data set in another list of classes, matched by name.
@@ -165,11 +148,6 @@ class FaceDataset:
         return dataclasses.replace(
             self[keep], labels=new_label[self.labels[keep]], class_names=tuple(names)
         )
-
-    def split_validation(self, fraction: float = 0.2, seed: int = 0) -> Halves:
-        """Splits into `(rest, part)`: by subject where two are known, else stratified."""
-        known = self.subjects is not None and len(np.unique(self.subjects)) > 1
-        return (self.split_by_subject if known else self.split_stratified)(fraction, seed)
 
     def split_stratified(self, fraction: float = 0.2, seed: int = 0) -> Halves:
         """Splits into `(rest, part)`, where `part` has this fraction, `(0, 1)`, of every class.
@@ -195,22 +173,21 @@ class FaceDataset:
         Raises:
             ValueError: Subjects are not known, or there are not two.
         """
+        from sklearn.model_selection import GroupShuffleSplit  # takes a second to import
+
+        _check_fraction(fraction)
         if self.subjects is None:
             raise ValueError(
                 f"Expected a data set with `subjects`; {self.name!r} does not say who is on its "
                 "images. `split_stratified` splits it by class."
             )
-        from sklearn.model_selection import GroupShuffleSplit  # takes a second to import
-
-        _check_fraction(fraction)
         count = len(np.unique(self.subjects))
         if count < 2:
             raise ValueError(f"Expected at least two subjects to split by. Received: {count}")
         size = min(max(round(fraction * count), 1), count - 1)
         splitter = GroupShuffleSplit(n_splits=1, test_size=size, random_state=seed)
-        chosen = np.zeros(len(self), bool)
-        chosen[next(splitter.split(self.labels, groups=self.subjects))[1]] = True
-        return self[~chosen], self[chosen]
+        rest, part = next(splitter.split(self.labels, groups=self.subjects))
+        return self[np.sort(rest)], self[np.sort(part)]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes everything into one `.npz` file, without pickle. See `storage`."""
@@ -224,13 +201,6 @@ class FaceDataset:
     def _split_counts(self) -> dict[str, int]:
         """The splits in the order in which they first appear, with their sizes."""
         return pd.Series(self.split, dtype=object).value_counts(sort=False).to_dict()
-
-    def _class_index(self, name: str) -> int:
-        if name not in self.class_names:
-            name = canonical_emotion(name)
-        if name not in self.class_names:
-            raise ValueError(f"Expected one of the classes {self.class_names}. Received: {name!r}")
-        return self.class_names.index(name)
 
 
 def _check_fraction(fraction: float) -> None:

@@ -27,7 +27,8 @@ from fer_lib.images import find_images
 from fer_lib.labels import EMOTIONS
 from fer_lib.paths import cache_dir, datasets_dirs
 
-_CACHE_VERSION = 3  # raised whenever a reader gives other arrays for the same files
+_CACHE_VERSION = 4  # raised whenever a reader gives other arrays for the same files
+_SIZES = {split: sum(counts) for split, counts in PUBLISHED_COUNTS.items()}
 
 
 def load_fer2013(
@@ -45,7 +46,7 @@ def load_fer2013(
             in the checkout's `datasets` and in the cache.
         splits: The splits to keep, of `"Training"`, `"PublicTest"` and `"PrivateTest"`; None keeps
             all that the copy has. In the `test/` folder the file names tell the two test splits
-            apart; where they do not, its class counts do, and else it is `"Test"`.
+            apart; where they do not, it is `"Test"`.
 
     Returns:
         The images in their published order, `uint8 (n, 48, 48, 1)`. Column `row` of the metadata
@@ -68,7 +69,7 @@ def load_fer2013(
     problems = _count_problems(dataset)
     if problems:
         warnings.warn(f"{source}: {'; '.join(problems)}", stacklevel=2)
-    return dataset if splits is None else dataset.subset(split=splits)
+    return dataset if splits is None else dataset.subset(splits)
 
 
 def is_published(dataset: FaceDataset) -> bool:
@@ -79,12 +80,11 @@ def is_published(dataset: FaceDataset) -> bool:
 
 def has_published_folders(folder: Path) -> bool:
     """Tells FER2013's folders, by the published names or numbers of images, from a user's own."""
-    sizes = {name: sum(counts) for name, counts in PUBLISHED_COUNTS.items()}
-    sizes["test"] = sizes["PublicTest"] + sizes["PrivateTest"]
+    sizes = {*_SIZES.values(), _SIZES["PublicTest"] + _SIZES["PrivateTest"]}
     names = tuple(f"{split}_" for split in SPLITS)
     parts = [folder / name for name in ("train", "test") if (folder / name).is_dir()]
     return any(
-        len(files) in sizes.values() or (files and all(f.name.startswith(names) for f in files))
+        len(files) in sizes or (files and all(f.name.startswith(names) for f in files))
         for files in map(find_images, parts)
     )
 
@@ -117,14 +117,10 @@ def _read_cached(source: Path) -> FaceDataset:
         arrays = read_npz(copy, "a cached copy")
         if str(arrays.get("source")) == fingerprint:
             return FaceDataset(**storage.read_fields(arrays, copy))
-    dataset = _read(source)
+    dataset = _read_folders(source) if source.is_dir() else read_file(source)
     with contextlib.suppress(OSError):
         storage.write_dataset(dataset, copy, fingerprint)
     return dataset
-
-
-def _read(source: Path) -> FaceDataset:
-    return _read_folders(source) if source.is_dir() else read_file(source)
 
 
 def _read_folders(folder: Path) -> FaceDataset:
@@ -138,38 +134,20 @@ def _read_folders(folder: Path) -> FaceDataset:
     metadata = dataset.metadata[["file"]]
     is_training = np.char.startswith(np.char.lower(dataset.split), "train")
     named = metadata["file"].str.extract(r"(Training|PublicTest|PrivateTest)_(\d+)[^/]*$")
-    usage = np.where(is_training, "Training", _name_of_test(dataset.labels[~is_training]))
-    usage = named[0].fillna(pd.Series(usage)).to_numpy(str)
+    usage = np.where(named[0].isna(), np.where(is_training, "Training", "Test"), named[0])
     wrong = np.flatnonzero((usage == "Training") != is_training)
     if len(wrong):
         raise ValueError(
             f"{folder / metadata['file'][wrong[0]]}: expected an image of "
             f"{dataset.split[wrong[0]]}. Received: one of {usage[wrong[0]]}"
         )
-    rows = pd.to_numeric(named[1]).fillna(-1).to_numpy(int)
+    # In the widespread JPEG copy the numbers are no rows: they run into the millions.
+    rows = pd.to_numeric(named[1]).fillna(-1).astype(int)
     order = np.arange(len(rows))
-    if _are_rows(rows, usage):
+    split_of_row = dict(enumerate(np.repeat([*_SIZES], [*_SIZES.values()])))
+    if rows.is_unique and (rows.map(split_of_row) == usage).all():
         order, metadata = np.argsort(rows), metadata.assign(row=rows)
     return dataclasses.replace(dataset, split=usage, metadata=metadata, subjects=None)[order]
-
-
-def _name_of_test(labels: np.ndarray) -> str:
-    """Names the images of `test/` by their class counts, where their file names do not."""
-    counts = np.bincount(labels, minlength=len(EMOTIONS))
-    public, private = (np.array(PUBLISHED_COUNTS[split]) for split in SPLITS[1:])
-    names = {SPLITS[1]: public, SPLITS[2]: private, "PublicTest+PrivateTest": public + private}
-    return next((name for name, n in names.items() if np.array_equal(counts, n)), "Test")
-
-
-def _are_rows(numbers: np.ndarray, usage: np.ndarray) -> bool:
-    """Tells whether the numbers in the file names are rows of the published file.
-
-    In the widespread JPEG copy they are not: they run into the millions.
-    """
-    split_of_row = np.repeat(SPLITS, [sum(PUBLISHED_COUNTS[split]) for split in SPLITS])
-    inside = (numbers >= 0) & (numbers < len(split_of_row))
-    unique = len(np.unique(numbers)) == len(numbers)
-    return unique and bool(inside.all() and (split_of_row[numbers] == usage).all())
 
 
 def _count_problems(dataset: FaceDataset) -> list[str]:
@@ -180,13 +158,6 @@ def _count_problems(dataset: FaceDataset) -> list[str]:
         if found.any() and tuple(found) != published:
             rows = zip(EMOTIONS, found, published, strict=True)
             details = ", ".join(f"{name} {a} of {b}" for name, a, b in rows if a != b)
-            problems.append(
-                f"{split} has {found.sum()} image{'' if found.sum() == 1 else 's'}, "
-                f"published are {sum(published)} ({details})"
-            )
-    if "Test" in dataset.split:
-        problems.append(
-            f"test/ has {(dataset.split == 'Test').sum()} images that are neither the published "
-            "PublicTest nor PrivateTest nor both; their split is called 'Test'"
-        )
+            images = "1 image" if found.sum() == 1 else f"{found.sum()} images"
+            problems.append(f"{split} has {images}, published are {sum(published)} ({details})")
     return problems

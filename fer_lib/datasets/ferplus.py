@@ -14,14 +14,7 @@ import pandas as pd
 
 from fer_lib.datasets.catalogue import dataset_info
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.fer2013_files import (
-    PUBLISHED_COUNTS,
-    SPLITS,
-    check_columns,
-    check_values,
-    published_rows,
-    read_table,
-)
+from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS, published_rows, read_table
 from fer_lib.files import expand_user
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
@@ -76,24 +69,18 @@ def load_ferplus(
     votes = _match_rows(path, _read_votes(path), fer2013)
     _check_agreement(path, votes, fer2013)
     metadata = fer2013.metadata.drop(columns=list(VOTE_COLUMNS), errors="ignore")
-    joined = dataclasses.replace(
-        fer2013, metadata=pd.concat([metadata, votes], axis=1), name="ferplus"
-    )
-    return kinds[labels](joined)
+    metadata = pd.concat([metadata, votes], axis=1)
+    return kinds[labels](dataclasses.replace(fer2013, metadata=metadata, name="ferplus"))
+
+
+# All functions below take a data set with the columns `VOTE_COLUMNS`, else they raise ValueError.
 
 
 def vote_distribution(dataset: FaceDataset) -> np.ndarray:
-    """Returns the share of the votes for each of `EMOTIONS_8`.
+    """Returns the share of the votes for each of `EMOTIONS_8`, `float32 (n, 8)`.
 
-    Args:
-        dataset: A data set with the columns `VOTE_COLUMNS`.
-
-    Returns:
-        `float32 (n, 8)`; rows add up to 1, or to 0 where nobody saw an emotion. Votes for "unknown"
-        and "not a face" do not count.
-
-    Raises:
-        ValueError: The data set has no votes.
+    Rows add up to 1, or to 0 where nobody saw an emotion. Votes for "unknown" and "not a face" do
+    not count.
     """
     votes = _votes(dataset)[:, : len(EMOTIONS_8)].astype(np.float32)
     return votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
@@ -102,15 +89,8 @@ def vote_distribution(dataset: FaceDataset) -> np.ndarray:
 def vote_labels(dataset: FaceDataset, min_votes: int = MIN_VOTES) -> FaceDataset:
     """Relabels a data set by its votes, in its own classes: what most people see in an image.
 
-    Args:
-        dataset: A data set with the columns `VOTE_COLUMNS`.
-        min_votes: So many of the ten votes make a label, at least 1.
-
-    Returns:
-        The images of which a class has so many votes; of two classes with five each, the first.
-
-    Raises:
-        ValueError: The data set has no votes, or a class that FER+ does not know.
+    Only images of which a class has `min_votes` of the ten votes are kept; of two classes with
+    five each, the first counts. A class that FER+ does not know is a `ValueError`.
     """
     votes = class_votes(dataset)
     clear = votes.max(axis=1, initial=0) >= min_votes
@@ -120,8 +100,7 @@ def vote_labels(dataset: FaceDataset, min_votes: int = MIN_VOTES) -> FaceDataset
 def class_votes(dataset: FaceDataset) -> np.ndarray:
     """Returns the numbers of votes for the data set's own classes, `int64 (n, num_classes)`.
 
-    Raises:
-        ValueError: The data set has no votes, or a class that FER+ does not know.
+    A class that FER+ does not know is a `ValueError`.
     """
     unknown = [name for name in dataset.class_names if name not in EMOTIONS_8]
     if unknown:
@@ -130,20 +109,11 @@ def class_votes(dataset: FaceDataset) -> np.ndarray:
 
 
 def majority_labels(dataset: FaceDataset) -> FaceDataset:
-    """Relabels a data set by its votes, in eight classes, as the paper's majority voting does.
+    """Relabels a data set by its votes, in `EMOTIONS_8`, as the paper's majority voting does.
 
     Single votes are noise and dropped; then an image's label is the emotion with more than half
     of the remaining votes. Images without such an emotion, and those that are mostly "unknown"
     or "not a face", are left out.
-
-    Args:
-        dataset: A data set with the columns `VOTE_COLUMNS`.
-
-    Returns:
-        The images that have a majority, with `class_names` `EMOTIONS_8`.
-
-    Raises:
-        ValueError: The data set has no votes.
     """
     favorite = majority(_votes(dataset))
     kept = favorite >= 0
@@ -175,32 +145,27 @@ def _votes(dataset: FaceDataset) -> np.ndarray:
 def _read_votes(path: Path) -> pd.DataFrame:
     """Reads `usage` and the columns `VOTE_COLUMNS`, a row for each image of FER2013."""
     names = [*dataset_info("ferplus").labels.names, "unknown", "nf"]
-    columns = dict(zip(names, VOTES_IN_FILE, strict=True))
-    table = read_table(path, str(path)).rename(columns=columns)
-    expected = "the columns Usage, Image name, neutral, happiness, ..., NF of fer2013new.csv"
-    check_columns(table, ("usage", *VOTE_COLUMNS), str(path), expected)
-    table["usage"] = table["usage"].str.strip()
-    check_values(table["usage"], SPLITS, f"{path}, row {{}}: expected `Usage` among {SPLITS}")
-    votes = table[list(VOTE_COLUMNS)].fillna("").apply(lambda column: column.str.strip())
-    wrong = ~votes.apply(lambda column: column.str.isdecimal())
-    if wrong.any(axis=None):
-        row = int(wrong.any(axis=1).to_numpy().argmax())
+    table = read_table(path, ("usage", *names), str(path))
+    votes = table[names].fillna("").apply(lambda column: column.str.strip())
+    wrong = ~votes.apply(lambda column: column.str.isdecimal()).all(axis=1)
+    if wrong.any():
+        row = wrong.idxmax()
         raise ValueError(
-            f"{path}, row {row}: expected numbers of votes. Received: {votes.iloc[row].tolist()}"
+            f"{path}, row {row}: expected numbers of votes. Received: {votes.loc[row].tolist()}"
         )
-    return votes.astype(np.int64).assign(usage=table["usage"])
+    votes.columns = VOTES_IN_FILE
+    return votes[list(VOTE_COLUMNS)].astype(np.int64).assign(usage=table["usage"])
 
 
 def _match_rows(path: Path, table: pd.DataFrame, fer2013: FaceDataset) -> pd.DataFrame:
     """Returns the votes of each image by its published row, or refuses."""
-    usage = table["usage"].to_numpy(str)
+    usage = table.pop("usage").to_numpy(str)
     for split in dict.fromkeys(fer2013.split):
         have, images = int((usage == split).sum()), int((fer2013.split == split).sum())
-        published = sum(PUBLISHED_COUNTS.get(split, ()))
-        if have not in (images, published):
+        if have not in (images, sum(PUBLISHED_COUNTS.get(split, ()))):
             raise ValueError(
-                f"{path}: expected as many {split} rows as images, {images}, or as were "
-                f"published, {published}. Received: {have} rows, which do not line up"
+                f"{path}: expected as many {split} rows as images, {images}, or as published. "
+                f"Received: {have} rows, which do not line up"
             )
     if "row" not in fer2013.metadata:
         raise ValueError(
@@ -208,14 +173,15 @@ def _match_rows(path: Path, table: pd.DataFrame, fer2013: FaceDataset) -> pd.Dat
             "joined. Received: a copy in folders whose file names do not tell; use fer2013.csv"
         )
     rows = fer2013.metadata["row"]
-    chosen = table.set_index(published_rows(usage)).reindex(rows)
-    wrong = np.flatnonzero(chosen["usage"].to_numpy(object) != fer2013.split)
+    chosen = table.assign(usage=usage).set_index(published_rows(usage)).reindex(rows)
+    found = chosen.pop("usage").to_numpy(object)
+    wrong = np.flatnonzero(found != fer2013.split)
     if len(wrong):
         raise ValueError(
             f"{path}, row {rows[wrong[0]]}: expected Usage {fer2013.split[wrong[0]]} as in FER2013."
-            f" Received: {chosen['usage'].iloc[wrong[0]]}; the files do not line up"
+            f" Received: {found[wrong[0]]}; the files do not line up"
         )
-    return chosen[list(VOTE_COLUMNS)].astype(np.int64).reset_index(drop=True)
+    return chosen.astype(np.int64).reset_index(drop=True)
 
 
 def _check_agreement(path: Path, votes: pd.DataFrame, fer2013: FaceDataset) -> None:

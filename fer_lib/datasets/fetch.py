@@ -12,7 +12,6 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pooch
@@ -21,15 +20,13 @@ from fer_lib import datasets
 from fer_lib.datasets.archives import unpack
 from fer_lib.datasets.catalogue import DatasetInfo, dataset_info, render
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.fer2013_files import read_file
+from fer_lib.datasets.fer2013_files import FILES, read_file
 from fer_lib.files import expand_user, write_atomically
-from fer_lib.labels import EMOTIONS
 from fer_lib.paths import cache_dir
 
 Source = str | os.PathLike[str] | None
 
 _NAME_OF_KIND = {".gz": "fer2013.tar.gz", ".tgz": "fer2013.tar.gz", ".npz": "fer2013.npz"}
-_OTHER_NAMES = ("icml_face_data.csv", "fer2013.tar.gz", "fer2013.npz")
 _REASONS = {"ConnectionError": "no connection", "ChunkedEncodingError": "the connection was cut"}
 _REASONS |= dict.fromkeys(("ConnectTimeout", "ReadTimeout"), "no answer in time")
 
@@ -49,8 +46,10 @@ def fetch_dataset(
 ) -> FaceDataset | Path:
     """Fetches a data set into a folder of the cache, unless it is there, and loads it.
 
-    An open set is downloaded. A set that its makers give out on request is not: the archive that
-    you were given, or its address in your own network, is the `source`, and is unpacked.
+    An open set is downloaded: the FER+ votes, to be joined to your FER2013, from their published
+    address, FER2013 from Kaggle (`pip install kagglehub`; no account is needed). A set that its
+    makers give out on request is not: the archive that you were given, or its address in your own
+    network, is the `source`, and is unpacked.
 
     Args:
         name: One of the names that `list_datasets` gives.
@@ -81,14 +80,14 @@ def fetch_dataset(
         raise ValueError(f"Expected a published data set. {info.title}: {info.terms.how}.")
     if checksum is not None and not re.fullmatch(r"(md5|sha1|sha256|sha512):[0-9a-f]+", checksum):
         raise ValueError(f"Expected a checksum such as 'md5:0123abcd'. Received: {checksum!r}")
-    place = place_of(info, folder)
+    place = _place_of(info, folder)
     path = _find_copy(info, place, checksum)
-    if source is not None and path is not None and info.download is None:
+    if info.download is None and source is not None and path is not None:
         raise FileExistsError(
             f"Expected an empty folder for {info.title}. Received: {place}, which holds files; "
             "remove them, or name another folder"
         )
-    if source is None and path is None and info.download is None:
+    if info.download is None and source is None and path is None:
         raise AccessRequiredError(
             f"{info.title} is given out on request only. Apply: {info.terms.how} "
             f"({info.terms.page}). Then put its files into {place}, or give the archive as source."
@@ -97,83 +96,38 @@ def fetch_dataset(
         place.parent.mkdir(parents=True, exist_ok=True)
         names = {"prefix": f".{place.name}-", "suffix": ".partial", "dir": place.parent}
         with tempfile.TemporaryDirectory(**names) as work:  # on the same disk, to be renamed
-            path = _fetch(info, place, source, Path(work), checksum, max_bytes)
+            file = _obtain(info, place, source, Path(work))
+            path = _put(info, file, place, checksum, Path(work, "unpacked"), max_bytes)
     if return_path:
         return path
     loader = getattr(datasets, info.layout.loader)
     return loader(path, datasets.load_fer2013()) if name == "ferplus" else loader(path)
 
 
-def fetch_fer2013(source: Source = None, folder: Source = None, **options: Any) -> Any:
-    """Fetches FER2013, from Kaggle by kagglehub (`pip install kagglehub`; no account is needed).
-
-    A `source` is `fer2013.csv`, `icml_face_data.csv`, `fer2013.tar.gz`, an `.npz` file, or a `.zip`
-    file with one of them. Arguments, result and errors are those of `fetch_dataset`.
-    """
-    return fetch_dataset("fer2013", source, folder, **options)
-
-
-def fetch_ferplus(source: Source = None, folder: Source = None, **options: Any) -> Any:
-    """Fetches the FER+ votes from their published address, and joins them to your FER2013.
-
-    Arguments, result and errors are those of `fetch_dataset`; `return_path=True` gives the file
-    `fer2013new.csv`, and needs no copy of FER2013.
-    """
-    return fetch_dataset("ferplus", source, folder, **options)
-
-
-def place_of(info: DatasetInfo, folder: Source = None) -> Path:
-    """Returns the folder in which `fetch_dataset` puts a data set; it may not exist yet."""
-    if folder is None:
-        return cache_dir() / "datasets" / info.key
-    return expand_user(folder).absolute()
-
-
 def how_to_get(info: DatasetInfo, folder: Source = None) -> str:
     """Explains how to apply for a data set, and where to put its files."""
-    return render(info=info, place=place_of(info, folder))
+    return render(info=info, place=_place_of(info, folder))
+
+
+def _place_of(info: DatasetInfo, folder: Source) -> Path:
+    place = cache_dir() / "datasets" / info.key if folder is None else expand_user(folder)
+    return place.absolute()
+
+
+def _file_names(info: DatasetInfo) -> list[str]:
+    """Returns what the file of an open set may be called, the published name first."""
+    return [info.download.file, *(FILES[:-1] if info.key == "fer2013" else ())]
 
 
 def _find_copy(info: DatasetInfo, place: Path, checksum: str | None) -> Path | None:
     """Returns what was fetched before; of an open set only if it is whole."""
     if info.download is None:
         return place if place.is_dir() and any(place.iterdir()) else None
-    for name in (info.download.file, *_OTHER_NAMES):
+    for name in _file_names(info):
         with contextlib.suppress(ValueError, FileNotFoundError):  # another one is fetched
             _check(info, place / name, checksum)
             return place / name
     return None
-
-
-def _fetch(
-    info: DatasetInfo,
-    place: Path,
-    source: Source,
-    work: Path,
-    checksum: str | None,
-    max_bytes: int | None,
-) -> Path:
-    """Puts the file of an open set, or the archive of another, into its place."""
-    file, unpacked = _obtain(info, place, source, work), work / "unpacked"
-    if info.download is None or file.suffix.lower() == ".zip":
-        unpack(file, unpacked, max_bytes=max_bytes)
-    if info.download is None:
-        _check(info, file, checksum)
-        if place.is_dir():
-            place.rmdir()  # Windows renames nothing onto an existing folder.
-        os.replace(unpacked, place)
-        return place
-    names = (info.download.file, *_OTHER_NAMES)
-    if unpacked.is_dir():
-        inside = [path for name in names for path in unpacked.rglob(name)]
-        if not inside:
-            raise ValueError(f"{file}: expected one of {', '.join(names)} inside. Found none.")
-        file = inside[0]
-    _check(info, file, checksum)
-    path = place / _NAME_OF_KIND.get(file.suffix.lower(), info.download.file)
-    with write_atomically(path) as partial:  # the user's files and Kaggle's cache stay
-        shutil.copyfile(file, partial)
-    return path
 
 
 def _obtain(info: DatasetInfo, place: Path, source: Source, work: Path) -> Path:
@@ -183,7 +137,17 @@ def _obtain(info: DatasetInfo, place: Path, source: Source, work: Path) -> Path:
         page = info.download.url or info.terms.page
         remedy = f"Download {info.download.file} by hand from {page} and put it into {place}."
     if source is None and info.download.kaggle:
-        return _from_kaggle(info, remedy)
+        try:
+            import kagglehub
+        except ImportError:
+            raise ImportError(
+                f"Fetching {info.title} needs kagglehub: pip install kagglehub. Or: {remedy}"
+            ) from None
+        try:
+            return Path(kagglehub.dataset_download(info.download.kaggle, path=info.download.file))
+        except Exception as error:  # its errors have no class in common
+            message = f"Cannot fetch {info.title} from Kaggle ({_reason(error)}). {remedy}"
+            raise OSError(message) from error
     address = str(info.download.url if source is None else source)
     if address.startswith(("http://", "https://")):
         name = address.split("?")[0].rpartition("/")[2] or "download"
@@ -193,31 +157,41 @@ def _obtain(info: DatasetInfo, place: Path, source: Source, work: Path) -> Path:
         except OSError as error:  # the errors of requests are among them
             raise OSError(f"Cannot fetch {address} ({_reason(error)}). {remedy}") from error
     file = expand_user(address)
-    if file.is_dir():
-        raise ValueError(
-            f"Expected a file or an address as `source`. Received: the folder {file}; it needs no "
-            f"fetching, {info.layout.loader} reads it"
-        )
     if not file.is_file():
+        hint = f"a folder, which {info.layout.loader} reads" if file.is_dir() else "not found"
         raise FileNotFoundError(
-            f"Expected a file or an http(s) address as `source`. Received: {address}, not found"
+            f"Expected a file or an http(s) address as `source`. Received: {address}, {hint}"
         )
     return file
 
 
-def _from_kaggle(info: DatasetInfo, remedy: str) -> Path:
-    try:
-        import kagglehub
-    except ImportError:
-        raise ImportError(
-            f"Fetching {info.title} needs kagglehub: pip install kagglehub. Or: {remedy}"
-        ) from None
-    try:
-        found = Path(kagglehub.dataset_download(info.download.kaggle, path=info.download.file))
-    except Exception as error:  # its errors have no class in common
-        message = f"Cannot fetch {info.title} from Kaggle ({_reason(error)}). {remedy}"
-        raise OSError(message) from error
-    return found / info.download.file if found.is_dir() else found
+def _put(
+    info: DatasetInfo,
+    file: Path,
+    place: Path,
+    checksum: str | None,
+    unpacked: Path,
+    max_bytes: int | None,
+) -> Path:
+    """Puts the file of an open set, or the archive of another, into its place."""
+    if info.download is None:
+        _check(info, file, checksum)
+        unpack(file, unpacked, max_bytes=max_bytes)
+        if place.is_dir():
+            place.rmdir()  # Windows renames nothing onto an existing folder.
+        return unpacked.replace(place)
+    if file.suffix.lower() == ".zip":
+        unpack(file, unpacked, max_bytes=max_bytes)
+        names = _file_names(info)
+        inside = [path for name in names for path in unpacked.rglob(name)]
+        if not inside:
+            raise ValueError(f"{file}: expected one of {', '.join(names)} inside. Received: none")
+        file = inside[0]
+    _check(info, file, checksum)
+    path = place / _NAME_OF_KIND.get(file.suffix.lower(), info.download.file)
+    with write_atomically(path) as partial:  # the user's files and Kaggle's cache stay
+        shutil.copyfile(file, partial)
+    return path
 
 
 def _reason(error: Exception) -> str:
@@ -241,7 +215,7 @@ def _check(info: DatasetInfo, file: Path, checksum: str | None) -> None:
     dataset = read_file(file)
     for split, counts in info.counts.splits.items():
         part = dataset[dataset.split == split]
-        numbers = np.bincount(part.labels, minlength=len(EMOTIONS))
+        numbers = np.bincount(part.labels, minlength=len(counts))
         content = info.download.contents.get(split, part.content_hash)
         if list(numbers) != list(counts) or part.content_hash != content:
             raise ValueError(

@@ -28,32 +28,7 @@ def check_fields(dataset: FaceDataset) -> dict[str, Any]:
     count, class_names = len(images), tuple(str(name) for name in dataset.class_names)
     if len(set(class_names)) != len(class_names):
         raise ValueError(f"Expected different `class_names`. Received: {class_names}")
-    split, subjects, metadata = dataset.split, dataset.subjects, dataset.metadata
-    fields = {
-        "images": images,
-        "labels": _check_labels(dataset.labels, count, class_names),
-        "class_names": class_names,
-        "split": np.full(count, split) if isinstance(split, str) else np.asarray(split),
-        "subjects": None if subjects is None else np.asarray(subjects),
-        "metadata": pd.DataFrame(index=range(count)) if metadata is None else metadata,
-        "left_out": dataset.left_out,
-    }
-    for name in ("split", "subjects", "metadata"):
-        shape = (count,) if fields[name] is None else fields[name].shape
-        if shape[0] != count or (name != "metadata" and len(shape) > 1):
-            raise ValueError(
-                f"Expected `{name}` with one entry per image, {count}. Received: shape {shape}"
-            )
-        if isinstance(fields[name], np.ndarray):
-            fields[name] = fields[name].astype(str)
-    fields["metadata"] = fields["metadata"].reset_index(drop=True)
-    if dataset.left_out is None:
-        fields["left_out"] = pd.DataFrame({"file": [], "problem": []}, dtype=str)
-    return fields
-
-
-def _check_labels(labels: Any, count: int, class_names: tuple[str, ...]) -> np.ndarray:
-    labels = np.asarray(labels)
+    labels = np.asarray(dataset.labels)
     if labels.shape != (count,) or (count and labels.dtype.kind not in "iu"):
         raise ValueError(
             f"Expected integer `labels` of shape ({count},), one per image. "
@@ -66,4 +41,20 @@ def _check_labels(labels: Any, count: int, class_names: tuple[str, ...]) -> np.n
             f"Expected `labels` from 0 to {len(class_names) - 1} for the classes {class_names}. "
             f"Received: {labels[wrong[0]]} at index {wrong[0]}"
         )
-    return labels
+    fields = {"images": images, "labels": labels, "class_names": class_names}
+    for name in ("split", "subjects"):
+        values = getattr(dataset, name)
+        values = np.full(count, values) if isinstance(values, str) else values
+        fields[name] = None if values is None else np.asarray(values).astype(str)
+    metadata = dataset.metadata
+    metadata = pd.DataFrame(index=range(count)) if metadata is None else metadata
+    fields["metadata"] = metadata.reset_index(drop=True)
+    for name in ("split", "subjects", "metadata"):
+        shape = (count,) if fields[name] is None else fields[name].shape
+        if shape[0] != count or (name != "metadata" and len(shape) > 1):
+            raise ValueError(
+                f"Expected `{name}` with one entry per image, {count}. Received: shape {shape}"
+            )
+    if dataset.left_out is None:
+        fields["left_out"] = pd.DataFrame({"file": [], "problem": []}, dtype=str)
+    return fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import mimetypes
 import os
@@ -81,12 +82,8 @@ def list_folder(
 ) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
     """Lists the images of class-named folders for `read_listing`, without opening them.
 
-    Returns:
-        The table with the columns `file`, `emotion`, `split` and, where known, `subject`; the
-        classes; and the files that are left out, each with its problem.
-
-    Raises:
-        FileNotFoundError, ValueError: As for `load_folder`.
+    Returns the table with the columns `file`, `emotion`, `split` and, where known, `subject`; the
+    classes; and the files that are left out, each with its problem. Errors: see `load_folder`.
     """
     if not root.is_dir():
         raise FileNotFoundError(
@@ -95,7 +92,18 @@ def list_folder(
     skipped: list[Path] = []
     files = [file.relative_to(root) for file in find_images(root, skipped)]
     stray = _report_skipped(root, skipped)
-    known, class_of = _read_classes(class_names)
+    known, folders = _read_folders(class_names)
+    is_open = not isinstance(class_names, Mapping)  # synonyms count, other folders do not
+
+    def class_of(name: str) -> str | None:
+        whole = name.strip().lower()
+        bare = re.sub(r"^\d+[\s_.-]+(?=\D)", "", whole)  # numbers in front are left away
+        found = folders.get(whole) or folders.get(bare)
+        if found is None and is_open:
+            with contextlib.suppress(ValueError):
+                found = canonical_emotion(bare)
+        return found if found in known else None
+
     index = [file.as_posix() for file in files]
     columns = itertools.zip_longest(*(file.parts[:-1] for file in files))
     levels = pd.DataFrame(dict(enumerate(columns)), index, dtype=object)
@@ -112,8 +120,8 @@ def list_folder(
 
     depth, split = 0, pd.Series("", index)
     # Archives often unpack into one more folder.
-    while len(names(depth)) == 1 and names(depth + 1):
-        if has_class(depth) or has_split(depth):
+    while len(names(depth)) == 1 and names(depth + 1) and not has_class(depth):
+        if has_split(depth):
             break
         depth += 1
     if has_split(depth):
@@ -122,7 +130,7 @@ def list_folder(
         depth += 1
     has_people = not has_class(depth) and has_class(depth + 1)
     depth += has_people
-    _check_names(root, names(depth), class_names, known, class_of)
+    _check_names(root, names(depth), known, class_of, is_open)
     emotion = levels[depth].map(class_of, na_action="ignore").dropna()
     stray |= dict.fromkeys(pd.Index(index).difference(emotion.index), "in no class folder")
     subject = levels.loc[emotion.index, depth - 1 if has_people else depth + 1]
@@ -134,6 +142,11 @@ def list_folder(
     if class_names is None and "contempt" not in set(emotion):
         known = EMOTIONS
     return listing.rename_axis("file").reset_index(), known, stray
+
+
+def is_split(name: str) -> bool:
+    """Tells whether a folder's name is that of a split, such as `train`."""
+    return re.fullmatch(_SPLIT, name.strip(), re.IGNORECASE) is not None
 
 
 def _report_skipped(root: Path, skipped: list[Path]) -> dict[str, str]:
@@ -151,62 +164,34 @@ def _report_skipped(root: Path, skipped: list[Path]) -> dict[str, str]:
     return stray
 
 
-def is_split(name: str) -> bool:
-    """Tells whether a folder's name is that of a split, such as `train`."""
-    return re.fullmatch(_SPLIT, name.strip(), re.IGNORECASE) is not None
-
-
 def _check_names(
     root: Path,
     found: list[str],
-    class_names: Classes | None,
     known: tuple[str, ...],
     class_of: Callable[[str], str | None],
+    is_open: bool,
 ) -> None:
     """Refuses folders that are no class, or classes whose folder is missing."""
-    if not found:
+    missing = [] if is_open else sorted({*known} - {*map(class_of, found)})
+    unknown = [name for name in found if is_open and class_of(name) is None]
+    if missing and found:
         raise ValueError(
-            f"{root}: expected images in folders named after classes, such as {root / 'happy'}. "
-            "Received: no folder with images"
+            f"{root}: expected the folders of {', '.join(missing)}, as `class_names` says. "
+            f"Received: {', '.join(found)}"
         )
-    unknown = [name for name in found if class_of(name) is None]
-    if isinstance(class_names, Mapping):
-        missing = set(known) - {class_of(name) for name in found}
-        if missing:
-            raise ValueError(
-                f"{root}: expected the folders of {', '.join(sorted(missing))}, as `class_names` "
-                f"says. Received: {', '.join(found)}"
-            )
-    elif unknown:
-        numbers = all(name.isdigit() for name in unknown)
-        hint = "; numbers alone say no class, unless the set is 'rafdb'" if numbers else ""
+    if unknown or not found:
+        is_numbered = unknown and all(map(str.isdigit, unknown))
+        hint = "; numbers alone say no class, unless the set is 'rafdb'" if is_numbered else ""
         raise ValueError(
             f"{root}: expected folders named after {', '.join(known)}. "
-            f"Received: {', '.join(unknown)}; rename them, or give your own `class_names`"
-            f"{hint if all(n.isdigit() for n in unknown) else ''}"
+            f"Received: {', '.join(unknown) or 'no folder with images'}; rename them, or give your "
+            f"own `class_names`{hint}"
         )
 
 
-def _read_classes(
-    class_names: Classes | None,
-) -> tuple[tuple[str, ...], Callable[[str], str | None]]:
-    """Returns the classes, and a function from a folder's name to its class."""
+def _read_folders(class_names: Classes | None) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Returns the classes, and the class of each folder by its name in lower case."""
     known = EMOTIONS_8 if class_names is None else tuple(class_names)
-    folders = {name: name for name in known}
-    if isinstance(class_names, Mapping):
-        lists = {k: v.split("|") if isinstance(v, str) else v for k, v in class_names.items()}
-        folders = {folder: name for name, several in lists.items() for folder in several}
-    class_of = {folder.strip().lower(): name for folder, name in folders.items()}
-
-    def find(folder: str) -> str | None:
-        whole = folder.strip().lower()
-        bare = re.sub(r"^\d+[\s_.-]+(?=\D)", "", whole)  # numbers in front are left away
-        name = class_of.get(whole) or class_of.get(bare)
-        if name is None and not isinstance(class_names, Mapping):
-            try:
-                name = canonical_emotion(bare)
-            except ValueError:
-                return None
-        return name if name in known else None
-
-    return known, find
+    lists = class_names if isinstance(class_names, Mapping) else {name: [name] for name in known}
+    lists = {name: v.split("|") if isinstance(v, str) else v for name, v in lists.items()}
+    return known, {f.strip().lower(): name for name, several in lists.items() for f in several}

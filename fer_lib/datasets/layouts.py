@@ -6,14 +6,14 @@ the name of the image file, in a line of a list, or in a small file beside it.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib.resources
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,28 +31,13 @@ _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _SPLITS = {"train": "Training", "training": "Training", "test": "Test"}
 _SPLITS |= dict.fromkeys(("val", "valid", "validation"), "Validation")
 _BOX = ["x", "y", "width", "height"]
-# Columns that others are made of, and those that are numbers.
-_HELPERS = ["stem", "folder", "votes", "left", "top", "right", "bottom", "middle_x", "middle_y"]
-_FLOATS = [*_BOX, *_HELPERS[3:], "confidence", "valence", "arousal"]
+_SIDES = ["left", "top", "right", "bottom", "middle_x", "middle_y"]
+_FLOATS = [*_BOX, *_SIDES, "confidence", "valence", "arousal"]
+_DEFAULTS = {"labels": "", "images": [], "codes": "", "skipped": [], "only": {}}
+_DEFAULTS |= {"contempt": False, "people": False}
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Layout:
-    """One table of `layouts.toml`, where the fields are described."""
-
-    key: str
-    title: str
-    inside: list[str]
-    rows: str
-    pattern: str
-    expected: str
-    sign: list[str] | None = None
-    labels: str = ""
-    images: list[str] = dataclasses.field(default_factory=list)
-    codes: str = ""
-    skipped: list[str] = dataclasses.field(default_factory=list)
-    contempt: bool = False
-    people: bool = False
+Layout = SimpleNamespace
+"""One table of `layouts.toml`, where the fields are described, with the `key` of its set."""
 
 
 @functools.cache
@@ -60,31 +45,28 @@ def list_layouts() -> dict[str, list[Layout]]:
     """Returns the layouts of each set, by its key in the catalogue."""
     file = importlib.resources.files("fer_lib.datasets") / "layouts.toml"
     tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    return {key: [Layout(key=key, **row) for row in rows] for key, rows in tables.items()}
+    return {
+        key: [Layout(**{"key": key, "sign": row["inside"], **_DEFAULTS, **row}) for row in rows]
+        for key, rows in tables.items()
+    }
 
 
 def recognize_layout(root: Path) -> str | None:
     """Returns the key of the set in a folder or right below it, told by names of files."""
-    for key, layouts in list_layouts().items():
-        for layout in layouts:
-            if _find(root, layout.sign or layout.inside) and _find(root, layout.inside):
-                return key
+    for layout in (layout for layouts in list_layouts().values() for layout in layouts):
+        if _find(root, layout.sign) and _find(root, layout.inside):
+            return layout.key
     return None
 
 
 def load_layout(
-    path: str | os.PathLike[str],
-    key: str,
-    change: Callable[[pd.DataFrame], pd.DataFrame] = lambda listing: listing,
-    detector: Any = None,
-    **options: Any,
+    path: str | os.PathLike[str], key: str, detector: Any = None, **options: Any
 ) -> FaceDataset:
     """Loads a set from the first of its layouts that is there.
 
     Args:
         path: The folder of the set, or the one above it, since archives often unpack into one more.
         key: The set's key in `layouts.toml`.
-        change: Chooses or completes rows of the table before the images are read.
         detector: Finds the faces, in layouts that show more than faces.
         **options: `image_size` and `color` of `read_listing`.
 
@@ -93,18 +75,18 @@ def load_layout(
         ValueError: A label breaks the format, or nothing can be read.
     """
     path, layouts = expand_user(path), list_layouts()[key]
-    title = layouts[0].title
-    if not path.is_dir():
-        raise FileNotFoundError(f"Expected the folder of {title}. Received: {path}, no folder")
     for layout in layouts:
-        root = _find(path, layout.inside)
+        root = _find(path, layout.inside) if path.is_dir() else None
         if root is not None:
             listing, left_out = _list_rows(root, layout)
             options["detector"] = detector if layout.people else None
             names = EMOTIONS_8 if layout.contempt else EMOTIONS
-            return read_listing(change(listing), root, names, key, left_out=left_out, **options)
+            return read_listing(listing, root, names, key, left_out=left_out, **options)
     inside = " or ".join(name for layout in layouts for name in layout.inside)
-    raise FileNotFoundError(f"Expected the folder of {title} with {inside}. Received: {path}")
+    received = f"{path}{'' if path.is_dir() else ', no folder'}"
+    raise FileNotFoundError(
+        f"Expected the folder of {layouts[0].title} with {inside}. Received: {received}"
+    )
 
 
 def _find(path: Path, patterns: list[str]) -> Path | None:
@@ -126,11 +108,16 @@ def _list_rows(root: Path, layout: Layout) -> tuple[pd.DataFrame, dict[str, str]
     left_out = dict(zip(unfit["where"], problems, strict=True))
     if left_out and layout.rows != "names":
         raise ValueError("{}: {}".format(*next(iter(left_out.items()))))
-    table = table[table["emotion"].fillna("") != ""].reset_index(drop=True)
+    table = table[table["emotion"].fillna("") != ""]
+    for column, value in layout.only.items():
+        table = table[table.pop(column).str.upper() == value]
+    table = table.reset_index(drop=True)
     if "split" in table:
         table["split"] = table["split"].str.lower().map(lambda name: _SPLITS.get(name, name))
     if "subject" in table:
         table["subject"] = table["subject"].str.upper()
+    if "frame" in table:
+        table["frame"] = table["frame"].astype(int)
     if "votes" in table:
         table[VOTES_IN_FILE] = table["votes"].str.split(",", expand=True).astype(int)
     if layout.images:
@@ -139,13 +126,15 @@ def _list_rows(root: Path, layout: Layout) -> tuple[pd.DataFrame, dict[str, str]
     table[numbers] = table[numbers].astype(float)
     if "left" in table:
         table["x"], table["y"] = table["left"], table["top"]
-        table["width"], table["height"] = table.right - table.left, table.bottom - table.top
+        table["width"] = table["right"] - table["left"]
+        table["height"] = table["bottom"] - table["top"]
     elif "middle_x" in table:
         table["x"] = table["middle_x"] - table["width"] / 2
         table["y"] = table["middle_y"] - table["height"] / 2
     if "x" in table:
-        table["box"] = list(zip(*(table[name] for name in _BOX), strict=True))
-    return table.drop(columns=[*_BOX, *_HELPERS], errors="ignore"), left_out
+        table["box"] = list(table[_BOX].itertuples(index=False, name=None))
+    helpers = [*_BOX, *_SIDES, "stem", "folder", "votes"]
+    return table.drop(columns=helpers, errors="ignore"), left_out
 
 
 def _find_image(root: Path, layout: Layout, fields: dict[str, Any]) -> str:
@@ -190,38 +179,34 @@ def _names(root: Path, layout: Layout) -> Iterator[tuple[str, str]]:
 def _lines(root: Path, layout: Layout) -> Iterator[tuple[str, str]]:
     """The lines of lists, one image each, blank lines and a header aside."""
     for file in sorted(root.glob(layout.labels)):
+        name = file.relative_to(root).as_posix()
         text = file.read_text(encoding="utf-8-sig", errors="replace")
         for number, line in enumerate(text.splitlines(), start=1):
-            is_header = number == 1 and not re.search(r"\d", line)
-            if line.strip() and not is_header:
-                name = file.relative_to(root).as_posix()
+            if line.strip() and (number > 1 or re.search(r"\d", line)):
                 yield f"{file}, line {number}", f"{name}\t{line.strip()}"
 
 
 def _ckplus_frames(root: Path, layout: Layout) -> Iterator[tuple[str, str]]:
-    """Rank, frame and code: rank 0 is the first frame, a neutral one, 1 the last and so on."""
+    """Frame and code: the first frame of a sequence is neutral, the last three show the code."""
     for file in sorted(root.glob(layout.labels)):
         folder = root / "cohn-kanade-images" / file.parent.relative_to(root / "Emotion")
-        frames = find_images(folder) if folder.is_dir() else []
-        if not frames:
-            frames = [folder / f"{folder.parent.name}_{folder.name}_0"]  # reported as missing
-        for index, frame in enumerate(frames):
-            rank, code = (len(frames) - index, file.read_text().strip()) if index else (0, "0")
-            yield str(file), f"{rank} {frame.relative_to(root).as_posix()} {code}"
+        missing = folder / f"{folder.parent.name}_{folder.name}_0"
+        frames = (find_images(folder) if folder.is_dir() else []) or [missing]
+        for frame in dict.fromkeys([frames[0], *frames[-3:]]):
+            code = "0" if frame is frames[0] else file.read_text().strip()
+            yield str(file), f"{frame.relative_to(root).as_posix()} {code}"
 
 
 def _affectnet_numbers(root: Path, layout: Layout) -> Iterator[tuple[str, str]]:
     """The image and the three numbers of each `annotations/0_exp.npy` and its siblings."""
     for file in sorted(root.glob(layout.labels)):
         number = file.name.removesuffix("_exp.npy")
-        texts = [f"{file.parts[-3]}/images/{number}.jpg"]
-        for kind in ("exp", "val", "aro"):
-            try:
-                array = np.load(file.with_name(f"{number}_{kind}.npy"), allow_pickle=False)
-            except (ValueError, EOFError) as error:
-                raise ValueError(f"{file}: expected one number. Received: {error}") from None
-            texts.append(str(array))
-        yield str(file), " ".join(texts)
+        files = [file.with_name(f"{number}_{kind}.npy") for kind in ("exp", "val", "aro")]
+        try:
+            numbers = [str(np.load(f, allow_pickle=False)) for f in files]
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{file}: expected one number. Received: {error}") from None
+        yield str(file), " ".join([f"{file.parts[-3]}/images/{number}.jpg", *numbers])
 
 
 _ROWS = {

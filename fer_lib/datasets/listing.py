@@ -47,9 +47,7 @@ def read_listing(
         name: Its name.
         image_size: Width and height of the result in pixels.
         color: Whether the result is RGB instead of gray.
-        detector: Finds the face in each image, which is then aligned; an image of exactly the
-            size of the result, or of 48x48 pixels, is a crop already. Without a detector the box
-            is cut out, or else the middle square of the image.
+        detector: As in `load_folder`. Without one the box is cut out, or else the middle square.
         left_out: Files that the caller left out already, and why.
 
     Returns:
@@ -124,21 +122,19 @@ def _crop_face(
             raise ValueError(f"{len(faces) or 'no'} faces found, expected exactly one")
         return crop_detected_face(image, faces[0], size)
     if box is not None:
-        image = _cut_box(image, box)
+        image = _cut_box(image, *box)
         if not image.size:
             raise ValueError(f"the box {tuple(box)} of the face is outside the image")
     side = min(image.shape[:2])
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    square = image[top : top + side, left : left + side]
-    if not color:
-        square = to_gray(square)
+    square = np.ascontiguousarray(image[top : top + side, left : left + side])
     method = cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC
-    return cv2.resize(np.ascontiguousarray(square), (size, size), interpolation=method)
+    square = square if color else to_gray(square)
+    return cv2.resize(square, (size, size), interpolation=method)
 
 
-def _cut_box(image: np.ndarray, box: tuple[float, ...]) -> np.ndarray:
+def _cut_box(image: np.ndarray, x: float, y: float, width: float, height: float) -> np.ndarray:
     """Cuts out the square around a box, as far as it is inside the image."""
-    x, y, width, height = box
     if max(width, height) <= 1:
         rows, columns = image.shape[:2]
         x, y, width, height = x * columns, y * rows, width * columns, height * rows

@@ -24,20 +24,14 @@ def find_parts(dataset: FaceDataset) -> dict[str, list[str]]:
 def choose_scored(dataset: FaceDataset, split: str | None = None) -> tuple[FaceDataset, str]:
     """Returns what to score a model on, and the names of its splits.
 
-    Args:
-        dataset: The data set.
-        split: The one to take; None takes those for testing, where there are none those for
-            validation, and where there are none either all images.
-
-    Raises:
-        ValueError: No image has that split.
+    That is the given split (a `ValueError` if no image has it); without one the splits for
+    testing, where there are none those for validation, and where there are none either all images.
     """
     parts = find_parts(dataset)
     chosen = [split] if split is not None else parts["test"] or parts["validation"]
     if chosen:
-        dataset = dataset.subset(split=chosen)
-    names = sorted(set(dataset.split.tolist()) - {""})
-    return dataset, " and ".join(names) or "all images"
+        dataset = dataset.subset(chosen)
+    return dataset, " and ".join(sorted({*dataset.split.tolist()} - {""})) or "all images"
 
 
 def training_images(
@@ -45,13 +39,11 @@ def training_images(
 ) -> np.ndarray | None:
     """Returns the images that a model was or may have been trained on; None if nothing is known.
 
-    Args:
-        dataset: All images; those of its training splits count, unless they are scored.
-        scored: The part that is scored.
-        seen: `bool (n,)`, which images of it the model has seen, see `Pretrained.has_seen`.
+    Those are the training splits of the data set but the scored ones, and the images of `scored`
+    that the model has `seen`, `bool (n,)`, see `Pretrained.has_seen`.
     """
     names = sorted({*find_parts(dataset)["training"]} - {*scored.split.tolist()})
-    known = [dataset.subset(split=names).images] if names else []
+    known = [dataset.subset(names).images] if names else []
     known += [] if seen is None else [scored.images[seen]]
     return np.concatenate(known) if known else None
 
@@ -60,15 +52,16 @@ def split_for_training(dataset: FaceDataset, seed: int = 0) -> tuple[FaceDataset
     """Returns what to train on, what to select the epoch on, and what the latter is, in words.
 
     Splits for testing stay out. Without one for validation a fifth of the others is taken: of
-    the subjects where they are known, else of each class.
+    the subjects where two are known, else of each class.
     """
     parts = find_parts(dataset)
     rest = sorted({*dataset.split.tolist()} - {*parts["test"], *parts["validation"]})
     if rest and parts["validation"]:
-        validation = dataset.subset(split=parts["validation"])
-        return dataset.subset(split=rest), validation, " and ".join(parts["validation"])
+        validation = dataset.subset(parts["validation"])
+        return dataset.subset(rest), validation, " and ".join(parts["validation"])
     if rest or parts["validation"]:
-        dataset = dataset.subset(split=rest or parts["validation"])
-    by_subject = dataset.subjects is not None and len(set(dataset.subjects)) > 1
-    kind = "subjects, none of whom is trained on" if by_subject else "images of each class"
-    return *dataset.split_validation(0.2, seed), f"a fifth of the {kind}"
+        dataset = dataset.subset(rest or parts["validation"])
+    if dataset.subjects is not None and len(set(dataset.subjects)) > 1:
+        kind = "a fifth of the subjects, none of whom is trained on"
+        return *dataset.split_by_subject(0.2, seed), kind
+    return *dataset.split_stratified(0.2, seed), "a fifth of the images of each class"

@@ -20,17 +20,11 @@ _FIELDS = {"images", "labels", "class_names", "split", "name", "left_out"}
 def write_dataset(dataset: FaceDataset, path: str | os.PathLike[str], source: str = "") -> None:
     """Writes a data set into one uncompressed `.npz` file, which loads in a fraction of a second.
 
-    Args:
-        dataset: What to write. Metadata columns that are neither numbers nor booleans are
-            written as text.
-        path: File to write, replaced if it exists.
-        source: What a cached copy was made from.
-
-    Raises:
-        OSError: The file cannot be written.
+    Metadata columns that are neither numbers nor booleans are written as text. A file that exists
+    is replaced; `source` says what a cached copy was made from.
     """
-    arrays = {name: getattr(dataset, name) for name in ("images", "labels", "split")}
-    arrays["class_names"], arrays["name"] = np.array(dataset.class_names), np.array(dataset.name)
+    names = ("images", "labels", "split", "class_names", "name")
+    arrays = {name: np.asarray(getattr(dataset, name)) for name in names}
     arrays["left_out"] = dataset.left_out[["file", "problem"]].to_numpy(dtype=str)
     arrays["source"] = np.array(source)
     if dataset.subjects is not None:
@@ -59,10 +53,8 @@ def read_fields(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) -> 
             f"Received: the arrays {', '.join(arrays)}"
         )
     metadata = {}
-    for key in [key for key in arrays if key.startswith(_COLUMN)]:
-        name = key.removeprefix(_COLUMN)
-        column = pd.Series(arrays[key])
-        missing = arrays.get(_MISSING + name)
+    for name in (key.removeprefix(_COLUMN) for key in arrays if key.startswith(_COLUMN)):
+        column, missing = pd.Series(arrays[_COLUMN + name]), arrays.get(_MISSING + name)
         metadata[name] = column if missing is None else column.mask(missing)
     return {
         **{name: arrays[name] for name in ("images", "labels", "split")},
