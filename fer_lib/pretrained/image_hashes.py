@@ -22,11 +22,7 @@ def pack_hashes(hashes: np.ndarray) -> str:
 
 
 def unpack_hashes(text: str) -> np.ndarray:
-    """Returns what `pack_hashes` packed, `uint64`, sorted.
-
-    Raises:
-        ValueError: It is damaged.
-    """
+    """Returns what `pack_hashes` packed, `uint64`, sorted; damaged text is a `ValueError`."""
     try:
         steps = np.frombuffer(zlib.decompress(base64.b85decode(text)), "<u8")
     except (TypeError, ValueError, zlib.error) as error:

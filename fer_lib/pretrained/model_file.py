@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -54,11 +53,14 @@ def read_model(file: Path, max_bytes: int = MAX_MODEL_BYTES) -> keras.Model:
 def _count_weights(config: Any) -> int:
     """Returns about how many weights the dense, convolution and embedding layers declare."""
     total, width_of, last = 0, {}, 1
-    for layer in _find_layers(config):
-        options, built = layer["config"], layer.get("build_config")
+    for layer in _find_mappings(config):
+        options, built = layer.get("config"), layer.get("build_config")
+        if not isinstance(options, Mapping):
+            continue
         shape = built.get("input_shape") if isinstance(built, Mapping) else None
         known = [n for n in shape[-1:] if isinstance(n, int)] if isinstance(shape, list) else []
-        before = [width_of.get(name, 1) for name in _find_names(layer.get("inbound_nodes"))]
+        nodes = _find_mappings(layer.get("inbound_nodes"))
+        before = [width_of.get(n["keras_history"][0], 1) for n in nodes if "keras_history" in n]
         width = last = max([*known, *(before or [last])])
         kernel = options.get("kernel_size", 1)
         area = math.prod(kernel) if isinstance(kernel, list) else kernel
@@ -72,35 +74,22 @@ def _count_weights(config: Any) -> int:
     return total
 
 
-def _find_layers(config: Any) -> Iterator[Mapping[str, Any]]:
-    """Yields the parts of a model's configuration, those of models and layers within it first."""
+def _find_mappings(config: Any) -> Iterator[Mapping[str, Any]]:
+    """Yields the mappings in a configuration, those within others first."""
     is_mapping = isinstance(config, Mapping)
     for value in config.values() if is_mapping else config if isinstance(config, list) else ():
-        yield from _find_layers(value)
-    if is_mapping and isinstance(config.get("config"), Mapping):
+        yield from _find_mappings(value)
+    if is_mapping:
         yield config
-
-
-def _find_names(nodes: Any) -> Iterator[str]:
-    """Yields the names of the layers that an entry `inbound_nodes` names."""
-    if isinstance(nodes, Mapping):
-        if "keras_history" in nodes:
-            yield nodes["keras_history"][0]
-        nodes = list(nodes.values())
-    for node in nodes if isinstance(nodes, list) else ():
-        yield from _find_names(node)
 
 
 def save_model(model: keras.Model, file: str | os.PathLike[str]) -> None:
     """Writes a model in half the space: weights rounded to 16 bits, the archive deflated.
 
-    The rounded model is what plain `keras.models.load_model` reads back, in float32. Rounding
-    changes a probability in the fourth digit at most; score the file, not the model in memory.
-    Of models of more than ten million weights two bits more are dropped, an eighth of the file.
-
-    Args:
-        model: The model; its own weights are left as they are.
-        file: Path of the `.keras` file, replaced only when the new one is whole.
+    Plain `keras.models.load_model` reads the rounded model back, in float32. Rounding changes a
+    probability in the fourth digit at most; score the file, not the model in memory, which is left
+    as it is. Of models of more than ten million weights two bits more are dropped, an eighth of
+    the file. An older file is replaced only when the new one is whole.
     """
     rounded = keras.models.clone_model(model)
     is_large = model.count_params() > _LARGE_MODEL
@@ -113,9 +102,8 @@ def save_model(model: keras.Model, file: str | os.PathLike[str]) -> None:
                 zipfile.ZipFile(stored) as source,
                 zipfile.ZipFile(deflated, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
             ):
-                for entry in source.infolist():
-                    with source.open(entry) as reader, target.open(entry.filename, "w") as writer:
-                        shutil.copyfileobj(reader, writer)
+                for name in source.namelist():
+                    target.writestr(name, source.read(name))
         finally:
             stored.unlink(missing_ok=True)
 
@@ -124,12 +112,9 @@ def round_to_half(weights: np.ndarray, coarsely: bool = False) -> np.ndarray:
     """Rounds an array to the nearest 16-bit floats where that loses digits alone.
 
     Each number keeps 11 binary digits, or moves by at most 3e-8, half of the smallest 16-bit float,
-    so 1e-9 beside larger numbers becomes 0. Arrays without a number above 6e-8 or with one above
-    60,000 are left alone, and so are other types than `float32`.
-
-    Args:
-        weights: Any array.
-        coarsely: Keep eight binary digits after the point instead of ten.
+    so 1e-9 beside larger numbers becomes 0; `coarsely` keeps eight digits after the point instead
+    of ten. Arrays without a number above 6e-8 or with one above 60,000 are left alone, and so are
+    other types than `float32`.
     """
     largest = np.abs(weights).max(initial=0.0)
     if weights.dtype != np.float32 or not _MIN_HALF < largest <= 60_000:

@@ -64,11 +64,7 @@ def load_pretrained(
 
 
 def read_card(folder: str | os.PathLike[str]) -> dict:
-    """Reads `card.json` of a model folder.
-
-    Raises:
-        ValueError: It is not JSON, or a field is not what it has to be; the message names it.
-    """
+    """Reads `card.json` of a model folder; a `ValueError` names what is not as it has to be."""
     file = Path(folder) / CARD_FILE
     try:
         card = json.loads(file.read_text(encoding="utf-8"))
@@ -82,21 +78,19 @@ def _check_card(card: object, where: str) -> None:
     """Refuses a card that a model cannot be used by, with a `ValueError` that names the field."""
     if not isinstance(card, Mapping):
         raise ValueError(f"Expected a mapping in {where}. Received: {type(card).__name__}")
-    names, temperature = card.get("class_names"), card.get("temperature", 1.0)
-    are_names = isinstance(names, list | tuple) and all(isinstance(n, str) and n for n in names)
-    is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
-    checks = {
-        "class_names": (
-            are_names and 1 < len(names) == len(set(names)),
-            "two or more different names",
-        ),
-        "temperature": (is_number and 0 < temperature < math.inf, "a finite number above 0"),
-    }
-    for key in ("recipe", "data", "scores", "start"):
-        checks[key] = isinstance(card.get(key) or {}, Mapping), "a mapping, or null"
-    for key, (fine, expected) in checks.items():
+
+    def check(key: str, fine: bool, expected: str) -> None:
         if not fine:
             raise ValueError(f"Expected `{key}` {expected} in {where}. Received: {card.get(key)!r}")
+
+    names, temperature = card.get("class_names"), card.get("temperature", 1.0)
+    are_names = isinstance(names, list | tuple) and all(isinstance(n, str) and n for n in names)
+    differ = are_names and 1 < len(names) == len(set(names))
+    check("class_names", differ, "two or more different names")
+    is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
+    check("temperature", is_number and 0 < temperature < math.inf, "a finite number above 0")
+    for key in ("recipe", "data", "scores", "start"):
+        check(key, isinstance(card.get(key) or {}, Mapping), "a mapping, or null")
 
 
 @contextmanager
@@ -147,7 +141,6 @@ def save_pretrained(
     model: keras.Model,
     card: Mapping[str, object],
     history_csv: str | None = None,
-    predictions: Mapping[str, np.ndarray] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Writes a trained model and all that belongs to it as a folder that `load_pretrained` reads.
@@ -157,14 +150,10 @@ def save_pretrained(
         model: The trained model.
         card: JSON-ready facts; `class_names` is required.
         history_csv: The training history, as CSV text.
-        predictions: `probabilities (n, num_classes)` and `labels (n,)` of the validation set.
         overwrite: Replace the model that `folder` holds.
 
-    Returns:
-        The folder.
-
     Raises:
-        ValueError: The card names no classes, or a field of it is wrong.
+        ValueError: A field of the card is wrong.
         FileExistsError: The folder holds something else, or a model and `overwrite` is false.
         OSError: The folder cannot be written.
     """
@@ -173,14 +162,17 @@ def save_pretrained(
         save_model(model, partial / MODEL_FILE)
         if history_csv is not None:
             files.write_text(partial / HISTORY_FILE, history_csv)
-        write_card(partial, card, predictions)
+        write_card(partial, card)
     return Path(folder)
 
 
 def write_card(
     folder: Path, card: Mapping[str, object], predictions: Mapping[str, np.ndarray] | None = None
 ) -> dict:
-    """Writes predictions and `card.json`, with the hash of `model.keras`; returns the card."""
+    """Writes `card.json` with the hash of `model.keras`; returns the card.
+
+    Predictions are `probabilities (n, num_classes)` and `labels (n,)` of the validation set.
+    """
     if predictions is not None:
         with files.write_atomically(folder / PREDICTIONS_FILE) as partial:
             np.savez_compressed(partial, **predictions)

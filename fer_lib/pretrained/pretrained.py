@@ -86,13 +86,11 @@ class Pretrained:
         largest = _BATCH_SIZES[-1] if batch_size is None else batch_size
         if largest < 1:
             raise ValueError(f"Expected `batch_size` of at least 1. Received: {batch_size}")
-        if tta:
-            probabilities = mean_of_logs(
-                [self._predict_once(crop, largest) for crop in _ten_crops(faces)]
-            )
-        else:
-            probabilities = self._predict_once(faces, largest)
-        return apply_temperature(probabilities, self.temperature)
+        crops = _ten_crops(faces) if tta else [faces]
+        probabilities = [self._predict_once(crop, largest) for crop in crops]
+        return apply_temperature(
+            mean_of_logs(probabilities) if tta else probabilities[0], self.temperature
+        )
 
     def has_seen(self, images: np.ndarray) -> np.ndarray | None:
         """Tells which images the model, or the one that its training began with, was trained on.
@@ -106,7 +104,12 @@ class Pretrained:
         Raises:
             ValueError: The hashes in the card are damaged.
         """
-        stored = list(_find_hashes(self.card))
+        stored, card = [], self.card
+        while card:
+            training = (card.get("data") or {}).get("training") or {}
+            if "image_hashes" in training:
+                stored.append(image_hashes.unpack_hashes(training["image_hashes"]))
+            card = card.get("start")
         return np.isin(image_hashes.hash_images(images), np.concatenate(stored)) if stored else None
 
     def _predict_once(self, faces: np.ndarray, largest: int) -> np.ndarray:
@@ -124,7 +127,7 @@ class Pretrained:
         height, width, channels = self.image_shape
         if faces.ndim == 3 and channels == 1:
             faces = faces[..., np.newaxis]
-        if faces.ndim != 4 or faces.shape[1:] != self.image_shape:
+        if faces.shape[1:] != self.image_shape:
             gray = f"(n, {height}, {width}) or " if channels == 1 else ""
             raise ValueError(
                 f"Expected `faces` of shape {gray}(n, {height}, {width}, {channels}). "
@@ -137,14 +140,6 @@ class Pretrained:
                     f"Expected `faces` with pixels in [0, 255]. Received: {low} to {high}"
                 )
         return faces
-
-
-def _find_hashes(card: Mapping[str, object] | None) -> Iterator[np.ndarray]:
-    while card:
-        training = (card.get("data") or {}).get("training") or {}
-        if "image_hashes" in training:
-            yield image_hashes.unpack_hashes(training["image_hashes"])
-        card = card.get("start")
 
 
 def _compile_forward(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
@@ -190,14 +185,9 @@ def mean_of_logs(probabilities: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Softens (above 1) or sharpens (below 1) probabilities as if their logits had been divided.
+    """Softens (`temperature` above 1) or sharpens `(n, num_classes)` probabilities.
 
-    Args:
-        probabilities: `(n, num_classes)`, rows sum to 1.
-        temperature: Above 0.
-
-    Returns:
-        `float32 (n, num_classes)`, rows sum to 1.
+    The result is that of logits divided by the temperature, `float32`; rows sum to 1.
     """
     if temperature == 1.0:
         return probabilities
