@@ -41,29 +41,23 @@ class AuditReport(Report):
     unchecked: tuple[str, ...] = ()
 
     @property
-    def is_serious(self) -> bool:
-        """Whether there is an error, something that makes a training or a score wrong."""
-        return any(finding.severity == "error" for finding in self.findings)
-
-    @property
     def indices(self) -> np.ndarray:
         """The images that any finding would take out, `int64 (n,)`, sorted."""
         parts = [np.zeros(0, np.int64), *(finding.indices for finding in self.findings)]
         return np.unique(np.concatenate(parts))
 
-    def __getitem__(self, name: str) -> Finding:
-        found = {finding.name: finding for finding in self.findings}
-        if name not in found:
-            raise KeyError(f"{name!r}; found were {list(found)}")
-        return found[name]
-
     def __contains__(self, name: object) -> bool:
         return any(finding.name == name for finding in self.findings)
+
+    def __getitem__(self, name: str) -> Finding:
+        for finding in self.findings:
+            if finding.name == name:
+                return finding
+        raise KeyError(f"{name!r}; found were {[finding.name for finding in self.findings]}")
 
     def to_dict(self) -> dict[str, Any]:
         """Returns everything but the images as plain Python, ready for JSON."""
         rows = self.dataset.metadata.get("row")
-        rows = None if rows is None else rows.to_numpy()
         return {
             "dataset": self.dataset.name,
             "n": len(self.dataset),
@@ -84,11 +78,6 @@ class AuditReport(Report):
         if path is not None:
             write_text(path, text + "\n")
         return text
-
-    def to_frame(self) -> pd.DataFrame:
-        """Returns one row per finding: severity, name, count, title, meaning, remedy."""
-        columns = ["severity", "name", "count", "title", "meaning", "remedy"]
-        return pd.DataFrame([vars(finding) for finding in self.findings], columns=columns)
 
     def title(self) -> str:
         """Returns what was examined, and the names of the findings."""
@@ -111,7 +100,9 @@ class AuditReport(Report):
         return texts + [f"Not checked: {text}." for text in self.unchecked]
 
     def _repr_html_(self) -> str:
-        table = self.to_frame().astype(str).map(html.escape)
+        columns = ["severity", "name", "count", "title", "meaning", "remedy"]
+        table = pd.DataFrame([vars(finding) for finding in self.findings], columns=columns)
+        table = table.astype(str).map(html.escape)
         table["images"] = [self._thumbnails(finding) for finding in self.findings]
         with pd.option_context("display.max_colwidth", None):
             shown = table.to_html(escape=False, index=False, border=0) if len(table) else ""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 SEVERITIES = ("error", "warning", "note")
 
@@ -54,16 +55,15 @@ class Finding:
     def __repr__(self) -> str:
         return f"Finding({self.name!r}, {self.severity}, {self.title!r})"
 
-    def to_dict(self, rows: np.ndarray | None = None) -> dict[str, Any]:
+    def to_dict(self, rows: pd.Series | None = None) -> dict[str, Any]:
         """Returns plain Python, ready for JSON; no pixels.
 
-        Args:
-            rows: Row of each image in its published file, listed beside the indices if given.
+        Where `rows` of the images in their published file are given, they are listed, too.
         """
         values = {**vars(self), "indices": self.indices.tolist()}
         values["groups"] = [list(group) for group in self.groups]
         del values["examples"]
-        return values if rows is None else {**values, "rows": rows[self.indices].tolist()}
+        return values if rows is None else {**values, "rows": rows.iloc[self.indices].tolist()}
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -111,14 +111,9 @@ def _permuted(dataset: FaceDataset, predicted: np.ndarray, witness: str) -> list
 def find_permutation(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> dict[int, int]:
     """Finds classes that changed places, such as those numbered in alphabetical order.
 
-    Args:
-        labels: `int (n,)`, as they are.
-        predicted: `int (n,)`, what a model or voters say; -1 for nothing.
-        num_classes: Number of classes.
-
-    Returns:
-        What is labeled with the key is the class of the value; empty where the labels' own order
-        explains the predictions about as well as any other.
+    `predicted` is what a model or voters say, -1 for nothing. What is labeled with a key of the
+    result is the class of its value; the result is empty where the labels' own order explains the
+    predictions about as well as any other.
     """
     known = predicted >= 0
     if not known.any():

@@ -21,30 +21,24 @@ def check_duplicates(dataset: FaceDataset) -> tuple[list[Finding], dict[str, Any
     """Returns what is found of duplicates, and how many there are."""
     duplicates = find_all_duplicates(dataset.images)
     unexpected = _unexpected(dataset, duplicates)
-    images = pd.DataFrame({"rank": _ranks(dataset.split), "label": dataset.labels})
-    tables = {
-        "exact": images.assign(group=duplicates.exact_groups()).query("group >= 0"),
-        "near": images.assign(group=duplicates.near_groups(unexpected)).query("group >= 0"),
-    }
-    findings: list[Finding] = []
-    for kind, table in tables.items():
-        findings += _findings(dataset, table, kind, _indices(findings))
-    findings += _shared_subjects(dataset, images["rank"].to_numpy(), _indices(findings))
-    labels_of = tables["exact"].groupby("group")["label"]
+    # A leak is taken out of the smaller split, or of the later one.
+    sizes = pd.Series(dataset.split, dtype=object).value_counts(sort=False)
+    order = sizes.sort_values(ascending=False, kind="stable").index
+    rank = order.get_indexer(dataset.split)
+    images = pd.DataFrame({"rank": rank, "label": dataset.labels})
+    exact = images.assign(group=duplicates.exact_groups()).query("group >= 0")
+    near = images.assign(group=duplicates.near_groups(unexpected)).query("group >= 0")
+    findings = _findings(dataset, exact, "exact", [])
+    findings += _findings(dataset, near, "near", findings)
+    findings += _shared_subjects(dataset, rank, findings)
+    labels_of = exact.groupby("group")["label"]
     return findings, {
         "distinct": int(duplicates.exact.max() + 1),
         "exact_groups": len(labels_of),
         "conflicting_groups": int((labels_of.nunique() > 1).sum()),
         "near_pairs": int(unexpected.sum()),
-        "near_groups": tables["near"]["group"].nunique(),
+        "near_groups": near["group"].nunique(),
     }
-
-
-def _ranks(split: np.ndarray) -> np.ndarray:
-    """Ranks the split of each image: a leak is taken out of the smaller or later split."""
-    sizes = pd.Series(split, dtype=object).value_counts(sort=False)  # in order of appearance
-    order = sizes.sort_values(ascending=False, kind="stable").index
-    return order.get_indexer(split)
 
 
 def _unexpected(dataset: FaceDataset, duplicates: Duplicates) -> np.ndarray:
@@ -63,14 +57,16 @@ def _unexpected(dataset: FaceDataset, duplicates: Duplicates) -> np.ndarray:
     return ~known | ~(same_person & in_one_split | by_chance)
 
 
-def _indices(findings: Sequence[Finding]) -> np.ndarray:
-    return np.concatenate([np.zeros(0, np.int64), *(finding.indices for finding in findings)])
+def _others(indices: np.ndarray, findings: Sequence[Finding]) -> np.ndarray:
+    """Returns the indices, sorted, of images that no finding takes out already."""
+    for finding in findings:
+        indices = np.setdiff1d(indices, finding.indices)
+    return np.unique(indices)
 
 
 def _findings(
-    dataset: FaceDataset, table: pd.DataFrame, kind: str, known: np.ndarray
+    dataset: FaceDataset, table: pd.DataFrame, kind: str, known: Sequence[Finding]
 ) -> list[Finding]:
-    """Returns up to three findings; `known` are images that other findings take out already."""
     groups = table.groupby("group")
     has_conflict = groups["label"].transform("nunique") > 1
     first = groups["rank"].transform("idxmin")  # an image of the split that keeps the image
@@ -81,7 +77,7 @@ def _findings(
         ("leak", table["rank"] > table["rank"][first].to_numpy()),
         ("conflict", has_conflict),
     ):
-        out = np.setdiff1d(table.index[chosen], known)
+        out = _others(table.index[chosen].to_numpy(), known)
         if not len(out):
             continue
         named = np.unique(table["group"][out])
@@ -100,11 +96,13 @@ def _findings(
     return findings
 
 
-def _shared_subjects(dataset: FaceDataset, rank: np.ndarray, known: np.ndarray) -> list[Finding]:
+def _shared_subjects(
+    dataset: FaceDataset, rank: np.ndarray, known: Sequence[Finding]
+) -> list[Finding]:
     """Finds people who are in several splits, with other images than those found already."""
     if dataset.subjects is None:
         return []
-    left = np.setdiff1d(np.flatnonzero(dataset.subjects != ""), known)
+    left = _others(np.flatnonzero(dataset.subjects != ""), known)
     people = dataset.subjects[left]
     out = left[rank[left] > pd.Series(rank[left]).groupby(people).transform("min")]
     if not len(out):

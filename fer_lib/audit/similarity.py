@@ -17,8 +17,10 @@ import pandas as pd
 from scipy import fft, sparse
 from sklearn.neighbors import NearestNeighbors
 
-from fer_lib.audit.image_checks import MIN_DEVIATION
 from fer_lib.images import to_gray
+
+MIN_DEVIATION = 3.0
+"""Images with less contrast (standard deviation in gray levels of 255) show nothing."""
 
 MIN_CORRELATION = 0.95
 """Two images are near duplicates if their pixels correlate at least so much, and their parts."""
@@ -64,14 +66,10 @@ class Duplicates:
 
 
 def find_all_duplicates(images: np.ndarray) -> Duplicates:
-    """Finds exact and near duplicates.
+    """Finds exact and near duplicates in `uint8 (n, height, width, channels)` images.
 
-    Args:
-        images: `uint8 (n, height, width, channels)`.
-
-    Returns:
-        The duplicates. Brightness and contrast do not matter; mirror images are found, too; images
-        that are moved by more than a pixel or cropped otherwise are not.
+    Brightness and contrast do not matter; mirror images are found, too; images that are moved by
+    more than a pixel or cropped otherwise are not.
     """
     exact = pd.factorize(np.array([image.tobytes() for image in images], object))[0]
     first = np.unique(exact, return_index=True)[1]
@@ -123,17 +121,12 @@ def _hashes(units: np.ndarray) -> np.ndarray:
     return np.concatenate([low, rest], axis=1)
 
 
-def _part_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _part_correlation(*pair: np.ndarray) -> np.ndarray:
     """Returns the mean correlation of the parts of two images; flat parts are alike."""
-    a, b = _parts(a), _parts(b)
+    count = _SIDE // _PART
+    parts = [gray.reshape(-1, count, _PART, count, _PART).swapaxes(2, 3) for gray in pair]
+    parts = [each.reshape(-1, count**2, _PART**2).astype(np.float32) for each in parts]
+    a, b = (each - each.mean(axis=2, keepdims=True) for each in parts)
     covariance = (a * b).mean(axis=2) + _FLAT
     scale = np.sqrt(((a * a).mean(axis=2) + _FLAT) * ((b * b).mean(axis=2) + _FLAT))
     return (covariance / scale).mean(axis=1)
-
-
-def _parts(gray: np.ndarray) -> np.ndarray:
-    """Returns the parts of each image less their mean, `float32 (n, parts, pixels)`."""
-    count = _SIDE // _PART
-    parts = gray.reshape(-1, count, _PART, count, _PART).swapaxes(2, 3).astype(np.float32)
-    parts = parts.reshape(len(gray), count**2, _PART**2)
-    return parts - parts.mean(axis=2, keepdims=True)
