@@ -16,14 +16,13 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
+_COMMON = {"verified": True, "note": "", "sources": []}
 _DEFAULTS: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("labels", "faults", "layout"), {}),
     "images": {"number": None, "people": None},
-    "labels": {},
     "counts": {"splits": {}},
     "origin": {"paper": "", "doi": "", "arxiv": ""},
     "terms": {"page": ""},
-    "faults": {},
-    "layout": {},
     "download": {"url": "", "kaggle": "", "contents": {}},
 }
 _ACCESS = {"open": "fetch", "request": "on request", "none": "nothing to fetch"}
@@ -93,8 +92,7 @@ def list_datasets() -> dict[str, DatasetInfo]:
     entries = {}
     for key, table in tomllib.loads(file.read_text(encoding="utf-8")).items():
         for name in _DEFAULTS.keys() & table.keys():
-            common = {"verified": True, "note": "", "sources": []}
-            table[name] = SimpleNamespace(**common | _DEFAULTS[name] | table[name])
+            table[name] = SimpleNamespace(**_COMMON | _DEFAULTS[name] | table[name])
         entries[key] = DatasetInfo(key=key, **table)
     return entries
 

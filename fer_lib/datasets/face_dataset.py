@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.datasets import storage
-from fer_lib.datasets.fields import check_fields
 from fer_lib.files import read_npz
 from fer_lib.labels import EMOTIONS
 
@@ -57,7 +56,7 @@ class FaceDataset:
     left_out: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        for field, value in check_fields(self).items():
+        for field, value in _check_fields(self).items():
             object.__setattr__(self, field, value)
 
     def __len__(self) -> int:
@@ -87,14 +86,9 @@ class FaceDataset:
             return self.images[key], int(self.labels[key])
         if not isinstance(key, slice):  # of which the result shares memory
             key = np.arange(len(self))[key]
-        return dataclasses.replace(
-            self,
-            images=self.images[key],
-            labels=self.labels[key],
-            split=self.split[key],
-            subjects=None if self.subjects is None else self.subjects[key],
-            metadata=self.metadata.iloc[key],
-        )
+        names = ("images", "labels", "split", *(() if self.subjects is None else ("subjects",)))
+        arrays = {name: getattr(self, name)[key] for name in names}
+        return dataclasses.replace(self, **arrays, metadata=self.metadata.iloc[key])
 
     @functools.cached_property
     def content_hash(self) -> str:
@@ -113,11 +107,9 @@ class FaceDataset:
         return self[np.isin(self.split, wanted)]
 
     def without(self, indices: Any) -> FaceDataset:
-        """Returns the data set less some images.
+        """Returns the data set less some images: a list of indices or a mask.
 
-        Args:
-            indices: A list of indices or a mask; or what `check_dataset` found in this very data
-                set: its report, a finding, or a list of findings.
+        Or what `check_dataset` found in this very data set: its report, one or several findings.
         """
         if hasattr(indices, "indices"):
             indices = indices.indices
@@ -142,12 +134,9 @@ class FaceDataset:
         Images of a class that is not in the list are left out: `with_classes(EMOTIONS)` makes
         the seven classes of FER2013 out of the eight of FER+.
         """
-        names = list(class_names)
-        new_label = np.array([names.index(n) if n in names else -1 for n in self.class_names])
-        keep = new_label[self.labels] >= 0
-        return dataclasses.replace(
-            self[keep], labels=new_label[self.labels[keep]], class_names=tuple(names)
-        )
+        labels = pd.Index(class_names).get_indexer(self.class_names)[self.labels]
+        keep = labels >= 0
+        return dataclasses.replace(self[keep], labels=labels[keep], class_names=tuple(class_names))
 
     def split_stratified(self, fraction: float = 0.2, seed: int = 0) -> Halves:
         """Splits into `(rest, part)`, where `part` has this fraction, `(0, 1)`, of every class.
@@ -206,3 +195,44 @@ class FaceDataset:
 def _check_fraction(fraction: float) -> None:
     if not 0 < fraction < 1:
         raise ValueError(f"Expected `fraction` between 0 and 1. Received: {fraction}")
+
+
+def _check_fields(dataset: FaceDataset) -> dict[str, Any]:
+    """Returns the fields of a new data set as arrays and tables of the documented types."""
+    images, labels = np.asarray(dataset.images), np.asarray(dataset.labels)
+    images = images[..., None] if images.ndim == 3 else images
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or images.dtype != np.uint8:
+        raise ValueError(
+            "Expected `images` of type uint8 and shape (n, height, width, 1 or 3). "
+            f"Received: {images.dtype} {np.shape(dataset.images)}"
+        )
+    count, class_names = len(images), tuple(map(str, dataset.class_names))
+    if len(set(class_names)) != len(class_names):
+        raise ValueError(f"Expected different `class_names`. Received: {class_names}")
+    if labels.shape != (count,) or (count and labels.dtype.kind not in "iu"):
+        raise ValueError(
+            f"Expected integer `labels` of shape ({count},), one per image. "
+            f"Received: {labels.dtype} {labels.shape}"
+        )
+    wrong = np.flatnonzero((labels < 0) | (labels >= len(class_names)))
+    if len(wrong):
+        raise ValueError(
+            f"Expected `labels` from 0 to {len(class_names) - 1} for the classes {class_names}. "
+            f"Received: {labels[wrong[0]]} at index {wrong[0]}"
+        )
+    fields = {"images": images, "labels": labels.astype(np.int64), "class_names": class_names}
+    split, subjects, table = dataset.split, dataset.subjects, dataset.metadata
+    split = np.full(count, split) if isinstance(split, str) else np.asarray(split)
+    fields["split"] = split.astype(str)
+    fields["subjects"] = None if subjects is None else np.asarray(subjects).astype(str)
+    table = pd.DataFrame(index=range(count)) if table is None else table.reset_index(drop=True)
+    fields["metadata"] = table
+    for name in ("split", "subjects", "metadata"):
+        value = table.index if name == "metadata" else fields[name]
+        if value is not None and value.shape != (count,):
+            raise ValueError(
+                f"Expected `{name}` with one entry per image, {count}. Received: {value.shape}"
+            )
+    if dataset.left_out is None:
+        fields["left_out"] = pd.DataFrame({"file": [], "problem": []}, dtype=str)
+    return fields

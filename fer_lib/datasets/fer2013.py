@@ -90,12 +90,11 @@ def has_published_folders(folder: Path) -> bool:
 
 
 def _default_folder() -> Path:
-    folders = [folder / "fer2013" for folder in datasets_dirs()]
-    found = next(filter(Path.is_dir, folders), None)
+    places = [folder / "fer2013" for folder in datasets_dirs() or [cache_dir() / "datasets"]]
+    found = next(filter(Path.is_dir, places), None)
     if found is None:
-        looked = " or ".join(map(str, folders)) or cache_dir() / "datasets" / "fer2013"
         raise FileNotFoundError(
-            f"Expected FER2013 in {looked}. Received: nothing there. "
+            f"Expected FER2013 in {' or '.join(map(str, places))}. Received: nothing there. "
             "Put fer2013.csv there, or give the path of your copy."
         )
     return found
