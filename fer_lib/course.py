@@ -6,6 +6,7 @@ is none. Either way a lesson gets the same splits, shapes and classes.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import warnings
 from pathlib import Path
@@ -17,7 +18,7 @@ from fer_lib.datasets.fer2013 import load_fer2013
 from fer_lib.paths import datasets_dirs
 from fer_lib.synthetic.faces import make_faces
 
-VARIABLE = "FER_LIB_DATASET"
+_VARIABLE = "FER_LIB_DATASET"
 _CHOICES = ("auto", "synthetic", "fer2013")
 
 
@@ -53,29 +54,23 @@ def load_course_dataset(num_per_class: int = 100, seed: int = 0) -> FaceDataset:
     faces = make_faces(sum(num_of_split.values()), seed=seed)
     # Classes take turns, so that the first of them are balanced.
     in_training = np.arange(len(faces)) < num_per_class * len(faces.class_names)
-    return FaceDataset(
-        images=faces.images,
-        labels=faces.labels,
-        class_names=faces.class_names,
-        split=np.where(in_training, "Training", "PublicTest"),
-        metadata=faces.metadata,
-        name=faces.name,
-    )
+    split = np.where(in_training, "Training", "PublicTest")
+    return dataclasses.replace(faces, split=split, subjects=None)
 
 
 def _load_real(splits: list[str]) -> FaceDataset | None:
     """Returns FER2013 as the variable says, or None for synthetic faces."""
-    choice = os.environ.get(VARIABLE, "auto").strip().lower() or "auto"
+    choice = os.environ.get(_VARIABLE, "auto").strip().lower() or "auto"
     if choice not in _CHOICES:
-        raise ValueError(f"Expected {VARIABLE} among {_CHOICES}. Received: {choice!r}")
-    if choice == "fer2013":
-        return load_fer2013(splits=splits)
+        raise ValueError(f"Expected {_VARIABLE} among {_CHOICES}. Received: {choice!r}")
     has_folder = any((folder / "fer2013").is_dir() for folder in datasets_dirs())
-    if choice == "synthetic" or not has_folder:
+    if choice == "synthetic" or (choice == "auto" and not has_folder):
         return None
     try:
         return load_fer2013(splits=splits)
     except (OSError, ValueError) as error:
+        if choice == "fer2013":
+            raise
         warnings.warn(
             f"Synthetic faces are used, because the copy of FER2013 cannot be: {error}",
             stacklevel=3,
@@ -97,17 +92,12 @@ def _sample(dataset: FaceDataset, num_of_split: dict[str, int], seed: int) -> Fa
 def check_notebook_version(wanted: str) -> None:
     """Says in one line if a notebook was written for another version of the library.
 
-    An older library lacks what the notebook is about to use; a newer one is a warning at most.
+    An older library lacks what the notebook is about to use: a `RuntimeError`. One that is two or
+    more versions newer is a `FutureWarning`.
 
     Args:
-        wanted: The version that the notebook was written for, such as `"0.2"`.
-
-    Raises:
-        ValueError: `wanted` is no version.
-        RuntimeError: The library is older than the notebook.
-
-    Warns:
-        FutureWarning: The library is two or more versions newer.
+        wanted: The version that the notebook was written for, such as `"0.2"`; what is no version
+            is a `ValueError`.
 
     Example:
         >>> import fer_lib

@@ -30,6 +30,10 @@ def cache_dir() -> Path:
         return Path(tempfile.gettempdir()) / "fer_lib"
 
 
+def _existing(folders: list[Path]) -> list[Path]:
+    return [folder for folder in folders if folder.is_dir()]
+
+
 def models_dirs() -> list[Path]:
     """Returns the existing folders with trained models, in the order in which they are searched.
 
@@ -37,22 +41,19 @@ def models_dirs() -> list[Path]:
     package (in the wheel `fer_lib/saved_models`, in a checkout `saved_models`).
     """
     own = os.environ.get("FER_LIB_MODELS")
-    folders = [Path(own).expanduser()] if own else []
-    folders += [root / "saved_models" for root in (_PACKAGE, _CHECKOUT) if root is not None]
-    return [folder for folder in folders if folder.is_dir()]
+    shipped = [root / "saved_models" for root in (_PACKAGE, _CHECKOUT) if root is not None]
+    return _existing([*([Path(own).expanduser()] if own else []), *shipped])
 
 
 def datasets_dirs() -> list[Path]:
     """Returns the existing folders where data sets are looked for: first the checkout's."""
-    folders = [root / "datasets" for root in (_CHECKOUT, cache_dir()) if root is not None]
-    return [folder for folder in folders if folder.is_dir()]
+    return _existing([root / "datasets" for root in (_CHECKOUT, cache_dir()) if root is not None])
 
 
 def audits_dirs() -> list[Path]:
     """Returns the existing folders with stored audits (in the wheel `fer_lib/audits`)."""
-    folders = [_PACKAGE / "audits"]
-    folders += [_CHECKOUT / "datasets" / "audits"] if _CHECKOUT is not None else []
-    return [folder for folder in folders if folder.is_dir()]
+    checkout = [] if _CHECKOUT is None else [_CHECKOUT / "datasets" / "audits"]
+    return _existing([_PACKAGE / "audits", *checkout])
 
 
 def list_models() -> dict[str, Path]:
@@ -65,10 +66,7 @@ def list_models() -> dict[str, Path]:
 
 
 def find_model(name: str | os.PathLike[str]) -> Path:
-    """Returns the folder of a trained model.
-
-    Args:
-        name: The name of a model in `models_dirs()`, such as `"cnn"`, or a folder's path.
+    """Returns the folder of a trained model, by its name in `models_dirs()` or by its path.
 
     Raises:
         FileNotFoundError: No such model; the message lists those that exist.

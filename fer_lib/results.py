@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,9 +40,6 @@ def load_predictions(model: str | os.PathLike[str] = "cnn") -> StoredPredictions
     Args:
         model: The name of a model, or the path of its folder.
 
-    Returns:
-        The pair `(probabilities, labels)`.
-
     Raises:
         FileNotFoundError: No such model, or it has no stored predictions.
         ValueError: The file is damaged or lacks an array.
@@ -63,10 +59,7 @@ def load_predictions(model: str | os.PathLike[str] = "cnn") -> StoredPredictions
 
 
 def load_history(model: str | os.PathLike[str] = "cnn") -> pd.DataFrame:
-    """Reads how the training of a model went: one row an epoch.
-
-    Args:
-        model: The name of a model, or the path of its folder.
+    """Reads how the training of a model, found by name or folder, went: one row an epoch.
 
     Returns:
         `epoch, learning_rate, loss, accuracy, val_loss, val_accuracy` and the speed.
@@ -82,11 +75,8 @@ def load_history(model: str | os.PathLike[str] = "cnn") -> pd.DataFrame:
 def load_audit(dataset: str = "fer2013") -> dict[str, Any]:
     """Reads what `check_dataset` found in a published data set: figures, not a single pixel.
 
-    Args:
-        dataset: Which one; `"fer2013"` was examined together with the votes of FER+.
-
-    Returns:
-        What the report's `to_dict` gave: `counts`, `findings`, `figures` and more.
+    `"fer2013"` was examined together with the votes of FER+. The result is what the report's
+    `to_dict` gave: `counts`, `findings`, `figures` and more.
 
     Raises:
         FileNotFoundError: There is no such audit.
@@ -127,9 +117,8 @@ def load_experiments(name: str = "recipe") -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def _find_file(name: str, folders: Iterable[Path]) -> Path:
+def _find_file(name: str, folders: list[Path]) -> Path:
     """Returns the first of the files with this name, or says where none is."""
-    folders = list(folders)
     for folder in folders:
         if (folder / name).is_file():
             return folder / name

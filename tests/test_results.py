@@ -10,31 +10,27 @@ import sys
 import numpy as np
 import pytest
 
-import fer_lib
-from fer_lib import paths
+from fer_lib import paths, results
 
 
 def test_predictions_are_those_of_the_card() -> None:
-    probabilities, labels = fer_lib.results.load_predictions("cnn")
+    probabilities, labels = results.load_predictions("cnn")
     card = json.loads((paths.find_model("cnn") / "card.json").read_text(encoding="utf-8"))
     accuracy = (probabilities.argmax(axis=1) == labels).mean()
     assert accuracy == pytest.approx(card["scores"]["validation"]["accuracy"])
 
 
-def test_history_has_one_row_an_epoch() -> None:
-    history = fer_lib.results.load_history("cnn")
+def test_history_has_one_row_an_epoch_and_the_audit_its_figures_and_findings() -> None:
+    history = results.load_history("cnn")
     assert history["epoch"].tolist() == list(range(1, len(history) + 1))
     assert {"loss", "val_loss", "accuracy", "val_accuracy"} <= set(history)
-
-
-def test_audit_has_figures_and_findings() -> None:
-    audit = fer_lib.results.load_audit("fer2013")
+    audit = results.load_audit("fer2013")
     assert audit["counts"]["Training"]["happy"] == 7215
     assert "exact_leak" in [finding["name"] for finding in audit["findings"]]
 
 
 def test_experiments_compare_each_change_with_the_reference() -> None:
-    experiments = fer_lib.results.load_experiments()
+    experiments = results.load_experiments()
     reference = experiments["reference"]["accuracy"]
     assert {row["group"] for row in experiments["changes"].values()} == {"augmentation", "recipe"}
     for row in experiments["changes"].values():
@@ -44,7 +40,7 @@ def test_experiments_compare_each_change_with_the_reference() -> None:
 
 
 def test_transfer_has_every_way_to_begin_at_every_number_of_images() -> None:
-    transfer = fer_lib.results.load_experiments("transfer")
+    transfer = results.load_experiments("transfer")
     cases = {(row["mode"], row["images"]) for row in transfer["rows"]}
     assert len(cases) == len(transfer["rows"]) == 9
     for row in transfer["rows"]:
@@ -57,34 +53,33 @@ def test_transfer_has_every_way_to_begin_at_every_number_of_images() -> None:
 
 def test_what_is_not_there_is_named(tmp_path, monkeypatch) -> None:
     with pytest.raises(FileNotFoundError, match="Expected fer2014.json in "):
-        fer_lib.results.load_audit("fer2014")
+        results.load_audit("fer2014")
     with pytest.raises(FileNotFoundError, match="Expected the name of a model"):
-        fer_lib.results.load_predictions("no_model")
+        results.load_predictions("no_model")
     with pytest.raises(ValueError, match="Expected `name` among recipe, transfer"):
-        fer_lib.results.load_experiments("distillation")
+        results.load_experiments("distillation")
     (tmp_path / "card.json").write_text("{}", encoding="utf-8")
     with pytest.raises(FileNotFoundError, match=f"history.csv in {re.escape(str(tmp_path))}"):
-        fer_lib.results.load_history(tmp_path)
+        results.load_history(tmp_path)
     monkeypatch.setattr(paths, "models_dirs", lambda: [tmp_path])
     with pytest.raises(FileNotFoundError, match="recipe_experiments.json in "):
-        fer_lib.results.load_experiments()
+        results.load_experiments()
 
 
 def test_damaged_predictions_name_their_file(tmp_path) -> None:
     (tmp_path / "card.json").write_text("{}", encoding="utf-8")
-    file = tmp_path / fer_lib.results.PREDICTIONS_FILE
+    file = tmp_path / results.PREDICTIONS_FILE
     file.write_bytes(b"PK\x03\x04 not a whole archive")
     with pytest.raises(ValueError, match=f"{file.name}.*damaged"):
-        fer_lib.results.load_predictions(tmp_path)
+        results.load_predictions(tmp_path)
     np.savez(file, labels=np.zeros(3, int))
     with pytest.raises(ValueError, match=f"{file.name}.*probabilities"):
-        fer_lib.results.load_predictions(tmp_path)
+        results.load_predictions(tmp_path)
 
 
 def test_no_network_is_loaded() -> None:
     code = (
-        "import sys, fer_lib; fer_lib.results.load_predictions(); fer_lib.results.load_history(); "
-        "fer_lib.results.load_audit(); "
-        "fer_lib.results.load_experiments(); assert not {'keras', 'tensorflow'} & set(sys.modules)"
+        "import sys; from fer_lib.results import *; load_predictions(); load_history(); "
+        "load_audit(); load_experiments(); assert not {'keras', 'tensorflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
