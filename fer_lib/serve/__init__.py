@@ -1,7 +1,4 @@
-"""The recognizer behind an address: a page for people, an HTTP API for programs.
-
-Needs the extra `serve`: `pip install "fer-lib[serve]"`.
-"""
+"""The recognizer behind an address: a page for people, an HTTP API for programs (extra `serve`)."""
 
 from fer_lib.serve.app import make_app, serve
 

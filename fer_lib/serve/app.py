@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request, UploadFile
@@ -20,65 +21,49 @@ from fer_lib.images.decoding import OversizedError
 from fer_lib.recognition import EmotionRecognizer
 from fer_lib.serve.batching import BatchQueue, BusyError
 
-MAX_BYTES = 20_000_000
-"""Of one request, with everything in it."""
-
-MAX_FILES = 16
-"""Images of one request."""
+MAX_BYTES, MAX_FILES = 20_000_000, 16
+"""The limits of one request: all its bytes, and its images."""
 
 _READ_S = 60  # the longest that a request may take to arrive
 _CLOSE_S = 5  # the longest that open requests are waited for after Ctrl-C
-_PAGE = Path(__file__).with_name("page.html")
 # The page is whole in itself: it loads nothing, talks to this server only, and sits in no frame.
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src blob:; "
-    "media-src blob:; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
-_FORM = {
-    "type": "object",
-    "required": ["file"],
-    "properties": {
-        "file": {
-            "type": "array",
-            "maxItems": MAX_FILES,
-            "items": {"type": "string", "format": "binary"},
-        }
-    },
-}
-_TOO_LARGE = HTTPException(413, f"Expected at most {MAX_BYTES} bytes in one request")
+_PAGE_POLICY = (
+    "default-src 'none'; connect-src 'self'; img-src blob: data:; media-src blob:; script-src "
+    "'unsafe-inline'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+)
+_FILES = {"type": "array", "maxItems": MAX_FILES, "items": {"type": "string", "format": "binary"}}
+_FORM = {"type": "object", "required": ["file"], "properties": {"file": _FILES}}
 _PROBLEMS = {
     400: "The form is damaged",
     403: "The request comes from a page of another address",
     408: "The request did not arrive in time",
     413: "Too many bytes, files or pixels",
-    415: "The request is no multipart/form-data",
+    415: "The request is not multipart/form-data",
     422: "No image, or none that can be read",
     503: "Too many images are at work; Retry-After says when to try again",
 }
 
 
 def make_app(recognizer: EmotionRecognizer) -> FastAPI:
-    """Returns the ASGI application, for any server that speaks ASGI.
+    """Returns the ASGI application: `/` (the page), `/predict`, `/healthz`, `/docs`.
 
-    Its routes are `/` (the page), `/predict`, `/healthz`, `/docs` and `/openapi.json`. It keeps
-    nothing of what it gets. Run it in one process: each has a queue and networks of its own.
+    It keeps nothing of what it gets. Any server that speaks ASGI runs it, in one process: each
+    process has a queue and networks of its own.
 
     Args:
-        recognizer: Answers the images; used by one thread, which ends with the application.
+        recognizer: Answers the images.
     """
     work = BatchQueue(recognizer)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        worker = asyncio.create_task(work.run())
         yield
-        await asyncio.to_thread(work.close)
+        worker.cancel()
 
     app = FastAPI(
         title="fer_lib",
         version=fer_lib.__version__,
-        summary="Facial expressions of the faces in images",
         redoc_url=None,
         lifespan=lifespan,
         dependencies=[Depends(_check_origin)],
@@ -87,77 +72,67 @@ def make_app(recognizer: EmotionRecognizer) -> FastAPI:
 
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
-        return HTMLResponse(_PAGE.read_text(encoding="utf-8"), headers=_PAGE_HEADERS)
+        text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+        return HTMLResponse(text, headers={"Content-Security-Policy": _PAGE_POLICY})
 
-    @app.get("/healthz", summary="Whether the server answers")
+    @app.get("/healthz")
     async def healthz() -> dict[str, Any]:
+        """Answers `ok` and the classes of the model."""
         return {"status": "ok", "classes": recognizer.class_names}
 
     @app.post(
         "/predict",
-        summary="The faces of one or several images",
         openapi_extra={"requestBody": {"content": {"multipart/form-data": {"schema": _FORM}}}},
         responses={status: {"description": text} for status, text in _PROBLEMS.items()},
     )
     async def predict(request: Request) -> list[dict[str, Any]]:
-        """Answers a list with one entry an image: `path`, `faces` and `error`.
+        """Answers a list with `path`, `faces` and `error` per image, as `predict --json` prints.
 
-        It is the JSON of `python -m fer_lib predict --json`. One image that cannot be read costs
-        the others nothing; where none can be read, the answer is an error.
+        One image that cannot be read costs the others nothing; where none can, it is an error.
         """
         try:
             with work.places(1):  # before the body is read, so that bodies cannot pile up
                 async with _read_files(request) as files:
+                    names = [file.filename or "" for file in files]
                     with work.places(len(files) - 1):
-                        waiting = [work.put(file.filename or "", file.file) for file in files]
-                        answers = await asyncio.gather(
-                            *map(asyncio.wrap_future, waiting), return_exceptions=True
-                        )
+                        waiting = map(work.predict, names, [file.file for file in files])
+                        answers = await asyncio.gather(*waiting)
         except BusyError as error:
             raise HTTPException(503, str(error), {"Retry-After": "1"}) from None
-        errors = [answer for answer in answers if isinstance(answer, BaseException)]
-        if len(errors) == len(answers):
-            raise HTTPException(_status_of(errors[0]), _say(errors[0]))
+        if all(isinstance(answer, Exception) for answer in answers):
+            kinds = ((OversizedError, 413), (OSError, 422), (Exception, 500))
+            status = next(status for kind, status in kinds if isinstance(answers[0], kind))
+            raise HTTPException(status, _say(answers[0]))
         return [
-            _entry(file.filename or "", answer) for file, answer in zip(files, answers, strict=True)
+            {"path": name, "faces": [], "error": _say(answer)}
+            if isinstance(answer, Exception)
+            else {"path": name, "faces": [face.to_dict() for face in answer], "error": None}
+            for name, answer in zip(names, answers, strict=True)
         ]
 
     return app
 
 
 def serve(recognizer: EmotionRecognizer, listener: socket.socket) -> None:
-    """Answers requests until Ctrl-C.
-
-    Args:
-        recognizer: Answers the images.
-        listener: A listening socket, see `socket.create_server`.
-    """
-    config = uvicorn.Config(
-        make_app(recognizer),
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=_CLOSE_S,
-    )
+    """Answers the requests that come to a listening socket, until Ctrl-C."""
+    options = {"access_log": False, "log_level": "warning", "server_header": False}
+    config = uvicorn.Config(make_app(recognizer), timeout_graceful_shutdown=_CLOSE_S, **options)
     uvicorn.Server(config).run(sockets=[listener])
 
 
 async def _check_origin(request: Request) -> None:
     """Refuses what the page of another site sends, also under a name that leads to this machine."""
-    host = request.url.hostname or ""
-    origin = request.headers.get("origin")
-    named = host in ("localhost", socket.gethostname().lower()) or _is_address(host)
-    if not named or origin not in (
-        None,
-        *(f"{s}://{request.url.netloc}" for s in ("http", "https")),
-    ):
-        text = "Expected the address of this server as Host and Origin. Received: "
-        raise HTTPException(403, f"{text}{request.headers.get('host')} and {origin}")
+    host, origin = request.headers.get("host", ""), request.headers.get("origin")
+    if not _is_this_machine(host) or (origin is not None and origin.partition("://")[2] != host):
+        expected = "Expected as Host and Origin an IP address, localhost or this machine's name"
+        raise HTTPException(403, f"{expected}. Received: {host} and {origin}")
 
 
-def _is_address(host: str) -> bool:
+def _is_this_machine(host: str) -> bool:
     try:
-        return bool(ipaddress.ip_address(host))
+        name = urlsplit(f"//{host}").hostname or ""
+        known = ("localhost", socket.gethostname().lower())
+        return name in known or bool(ipaddress.ip_address(name))
     except ValueError:
         return False
 
@@ -167,7 +142,10 @@ async def _read_files(request: Request) -> AsyncIterator[list[UploadFile]]:
     """Lends the files of a request that has no more bytes and takes no longer than it may."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise HTTPException(415, "Expected multipart/form-data with images in the field `file`")
+    too_large = HTTPException(413, f"Expected at most {MAX_BYTES} bytes in one request")
     length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > MAX_BYTES:
+        raise too_large
     size = 0
 
     async def receive() -> dict[str, Any]:
@@ -175,13 +153,11 @@ async def _read_files(request: Request) -> AsyncIterator[list[UploadFile]]:
         message = await request.receive()
         size += len(message.get("body", b""))
         if size > MAX_BYTES:
-            raise _TOO_LARGE
+            raise too_large
         if message["type"] == "http.disconnect":
             raise HTTPException(400, "The request is cut off")
         return message
 
-    if length.isdecimal() and int(length) > MAX_BYTES:
-        raise _TOO_LARGE
     try:
         async with asyncio.timeout(_READ_S):
             form = await Request(request.scope, receive).form()
@@ -199,19 +175,7 @@ async def _read_files(request: Request) -> AsyncIterator[list[UploadFile]]:
         await form.close()
 
 
-def _status_of(error: BaseException) -> int:
-    if isinstance(error, asyncio.CancelledError):  # the server is closing
-        return 503
-    return 413 if isinstance(error, OversizedError) else 422 if isinstance(error, OSError) else 500
-
-
-def _entry(path: str, answer: Any) -> dict[str, Any]:
-    failed = isinstance(answer, BaseException)
-    faces = [] if failed else [face.to_dict() for face in answer]
-    return {"path": path, "faces": faces, "error": _say(answer) if failed else None}
-
-
-def _say(error: BaseException) -> str:
+def _say(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 

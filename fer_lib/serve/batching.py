@@ -1,13 +1,11 @@
-"""Images of many requests to their faces, by one thread and in batches."""
+"""Images of many requests to their faces, in batches and one batch after the other."""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Iterator
-from concurrent.futures import Future
+import asyncio
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
@@ -20,110 +18,82 @@ MAX_AT_WORK = 64
 MAX_BATCH = 16
 """Images whose faces are predicted in one pass."""
 
+Answer = list[FaceEmotion] | Exception
+"""The faces of an image, the largest first, or why there are none: an `OSError` if unreadable."""
+
 
 class BusyError(Exception):
     """As many images are at work as may be; the request is to be sent again later."""
 
 
-class _Item(NamedTuple):
-    name: str
-    file: BinaryIO
-    answer: Future[list[FaceEmotion]]
-
-
 class BatchQueue:
-    """Answers images in the order in which they come, all that wait in one pass.
+    """Answers images in the order in which they come, up to `MAX_BATCH` in one pass.
 
-    Networks use all cores for one batch, so that one thread is as fast as several, and an image is
-    decoded only when it has its turn: what waits costs the memory of its file.
+    It belongs to one event loop; only the networks run in a thread. They use all cores for one
+    batch, so that a second thread would be no faster.
 
     Args:
-        recognizer: Finds the faces and predicts them; used by the queue's own thread only.
+        recognizer: Finds the faces and predicts them.
     """
 
     def __init__(self, recognizer: EmotionRecognizer) -> None:
         self._recognizer = recognizer
         self._free = MAX_AT_WORK
-        self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._closed = False
-        self._thread = threading.Thread(target=self._work, name="fer_lib-serve", daemon=True)
-        self._thread.start()
+        self._waiting: asyncio.Queue[tuple[str, BinaryIO, asyncio.Future]] = asyncio.Queue()
 
     @contextmanager
     def places(self, count: int) -> Iterator[None]:
-        """Keeps places for so many images while the block runs; for one thread, the server's.
-
-        Raises:
-            BusyError: There are not so many.
-        """
+        """Keeps places for so many images while the block runs, or raises a `BusyError`."""
         if count > self._free:
-            raise BusyError(f"{MAX_AT_WORK} images are at work; try again in a second")
+            raise BusyError(f"{MAX_AT_WORK} images are at work. Try again in a second.")
         self._free -= count
         try:
             yield
         finally:
             self._free += count
 
-    def put(self, name: str, file: BinaryIO) -> Future[list[FaceEmotion]]:
-        """Puts one image in the queue.
+    async def predict(self, name: str, file: BinaryIO) -> Answer:
+        """Returns the answer to an image file, which stays open until then."""
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait((name, file, answer))
+        return await answer
 
-        Args:
-            name: What to call it in messages.
-            file: The image file, open for reading until it is answered.
-
-        Returns:
-            What becomes its faces, the largest first, or the error: an `OSError` where it cannot
-            be read.
-        """
-        item = _Item(name, file, Future())
-        self._items.put(item)
-        return item.answer
-
-    def close(self) -> None:
-        """Ends the thread after the batch that it is at; what waits is cancelled."""
-        self._closed = True
-        self._items.put(None)
-        self._thread.join()
-
-    def _work(self) -> None:
-        while (item := self._items.get()) is not None:
-            batch = [item]
-            while len(batch) < MAX_BATCH and not self._items.empty():
-                item = self._items.get()
-                if item is None:
-                    self._items.put(None)  # for the outer loop
-                    break
-                batch.append(item)
-            if self._closed:
-                for item in batch:
-                    item.answer.cancel()
-            # A request that has been given up has cancelled its own.
-            self._answer([item for item in batch if item.answer.set_running_or_notify_cancel()])
-
-    def _answer(self, batch: list[_Item]) -> None:
-        """Answers every item of a batch, with its faces or with its error."""
-        readable: list[_Item] = []
-        try:
-            found = self._recognizer.predict(_read(batch, readable))
-            for item, faces in zip(readable, found, strict=True):
-                item.answer.set_result(faces)
-        except Exception as error:  # a network may raise anything; one image never costs the others
-            if len(batch) == 1:
-                batch[0].answer.set_exception(error)
-                return
-            for item in batch:
-                if not item.answer.done():
-                    self._answer([item])
+    async def run(self) -> None:
+        """Answers what waits and what comes, until it is cancelled."""
+        while True:
+            batch = [await self._waiting.get()]
+            while len(batch) < MAX_BATCH and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            files = [(name, file) for name, file, _ in batch]
+            answers = await asyncio.to_thread(predict_files, self._recognizer, files)
+            for (_, _, future), answer in zip(batch, answers, strict=True):
+                if not future.done():  # its request was cancelled
+                    future.set_result(answer)
 
 
-def _read(batch: list[_Item], readable: list[_Item]) -> Iterator[np.ndarray]:
-    """Yields the images, one in memory at a time; those that cannot be read get their error."""
-    for item in batch:
-        try:
-            item.file.seek(0)
-            image = decode(item.file.read(), shorten(item.name))
-        except Exception as error:
-            item.answer.set_exception(error)
-        else:
-            readable.append(item)
-            yield image
+def predict_files(
+    recognizer: EmotionRecognizer, files: Sequence[tuple[str, BinaryIO]]
+) -> list[Answer]:
+    """Returns the answer to each image file, given with its name; one never costs the others."""
+    answers: list[Answer] = [[] for _ in files]
+    readable: list[int] = []
+
+    def read() -> Iterator[np.ndarray]:  # one image in memory at a time
+        for index, (name, file) in enumerate(files):
+            try:
+                file.seek(0)
+                image = decode(file.read(), shorten(name))
+            except Exception as error:
+                answers[index] = error
+            else:
+                readable.append(index)
+                yield image
+
+    try:
+        for index, faces in zip(readable, recognizer.predict(read()), strict=True):
+            answers[index] = faces
+        return answers
+    except Exception as error:  # a network may raise anything
+        if len(files) == 1:
+            return [error]
+        return [answer for file in files for answer in predict_files(recognizer, [file])]
