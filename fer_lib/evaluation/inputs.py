@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
@@ -41,10 +42,8 @@ class Predictions:
 
     def select(self, keep: np.ndarray) -> Predictions:
         """Returns the samples of a mask."""
-        parts = {name: getattr(self, name) for name in ("probabilities", "labels", "images")}
-        parts["votes"] = self.votes
-        kept = {name: part[keep] for name, part in parts.items() if part is not None}
-        return dataclasses.replace(self, **kept)
+        parts = {k: getattr(self, k) for k in ("probabilities", "labels", "images", "votes")}
+        return dataclasses.replace(self, **{k: v[keep] for k, v in parts.items() if v is not None})
 
 
 def predict(
@@ -58,10 +57,8 @@ def predict(
     Raises:
         ValueError: The two do not fit together; the message says how they should.
     """
-    images, labels = None, getattr(y_true, "labels", y_true)
-    if hasattr(y_true, "labels"):
-        images = getattr(y_true, "images", None)
-    elif isinstance(y_true, tuple) and len(y_true) == 2 and np.ndim(y_true[0]) >= 3:
+    images, labels = getattr(y_true, "images", None), getattr(y_true, "labels", y_true)
+    if isinstance(y_true, tuple) and len(y_true) == 2 and np.ndim(y_true[0]) >= 3:
         images, labels = np.asarray(y_true[0]), y_true[1]
     probabilities = _run(y_prob, images) if hasattr(y_prob, "predict") else y_prob
     _, probabilities = check_predictions(None, probabilities)
@@ -76,9 +73,9 @@ def predict(
     probabilities = probabilities[:, [names.index(name) for name in of_dataset]]
     labels, probabilities = check_predictions(labels, probabilities)
     # `load_ferplus` adds the votes to a data set's metadata.
+    metadata = getattr(y_true, "metadata", pd.DataFrame())
     columns, votes = [f"votes_{name}" for name in of_dataset], None
-    metadata = getattr(y_true, "metadata", None)
-    if metadata is not None and set(columns) <= set(metadata.columns):
+    if set(columns) <= set(metadata) and metadata[columns].to_numpy().any():
         votes = metadata[columns].to_numpy(np.float64)
     return Predictions(
         probabilities=probabilities,
@@ -88,7 +85,7 @@ def predict(
         dataset=getattr(y_true, "name", ""),
         data_hash=getattr(y_true, "content_hash", None),
         model=str(getattr(y_prob, "name", "") if model_name is None else model_name),
-        votes=votes if votes is not None and votes.any() else None,
+        votes=votes,
     )
 
 
@@ -136,13 +133,12 @@ def check_predictions(y_true: Any, y_prob: Any) -> tuple[np.ndarray, np.ndarray]
 
 
 def _run(model: Any, images: np.ndarray | None) -> Any:
-    if images is None:
+    if images is None or len(images) == 0:
+        received = "no image" if images is not None else "labels only"
         raise ValueError(
-            "Expected `y_true` with images, a FaceDataset or (images, labels), since "
-            "a model was given. Received: labels only"
+            "Expected `y_true` with at least one image, a FaceDataset or (images, labels), since a "
+            f"model was given. Received: {received}"
         )
-    if len(images) == 0:
-        raise ValueError("Expected at least one image to score. Received: none")
     # Only a plain Keras model draws a progress bar; who made one has loaded keras already.
     keras = sys.modules.get("keras")
     if keras is None or not isinstance(model, keras.Model):
@@ -150,9 +146,8 @@ def _run(model: Any, images: np.ndarray | None) -> Any:
     shape = tuple(model.input_shape[1:])
     if images.ndim == 3 and len(shape) == 3:
         images = images[..., np.newaxis]
-    if len(shape) != images.ndim - 1 or any(
-        wanted not in (None, got) for wanted, got in zip(shape, images.shape[1:], strict=True)
-    ):
+    fits = [wanted in (None, got) for wanted, got in zip(shape, images.shape[1:], strict=False)]
+    if len(shape) != images.ndim - 1 or not all(fits):
         raise ValueError(
             f"Expected images of the model's shape {shape}. Received: {images.shape[1:]}"
         )
@@ -169,10 +164,9 @@ def _name_classes(
             f"Received: {tuple(class_names)}"
         )
     if class_names is None:
-        class_names = of_model or getattr(dataset, "class_names", None)
-    if class_names is None:
-        class_names = {len(EMOTIONS): EMOTIONS, len(EMOTIONS_8): EMOTIONS_8}.get(num_classes, ())
-    names = tuple(str(name) for name in class_names)
+        by_default = {len(EMOTIONS): EMOTIONS, len(EMOTIONS_8): EMOTIONS_8}.get(num_classes, ())
+        class_names = of_model or getattr(dataset, "class_names", None) or by_default
+    names = tuple(map(str, class_names))
     if len(names) != num_classes or len(set(names)) != num_classes:
         raise ValueError(
             f"Expected `class_names` with {num_classes} different names, one a column of the "

@@ -10,12 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 
-def count_confusions(y_true: np.ndarray, y_pred: np.ndarray, num_classes: int) -> np.ndarray:
-    """Returns the confusion matrix, `int64 (num_classes, num_classes)`, true classes in rows."""
-    flat = np.bincount(y_true * num_classes + y_pred, minlength=num_classes**2)
-    return flat.reshape(num_classes, num_classes)
-
-
 def class_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
     """Returns `precision, recall, f1` of each class, `(..., num_classes)`.
 

@@ -122,16 +122,11 @@ class EvaluationReport(Report):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all values as plain Python, ready for JSON; what is undefined is None."""
-        scores: dict[str, Any] = {}
+        values: dict[str, Any] = {name: getattr(self, name) for name in ("n", "model", "dataset")}
+        values |= {"data_hash": self.predictions.data_hash, "class_names": self.class_names}
         for name in SCORES:
-            scores |= {name: getattr(self, name), f"{name}_ci95": self.intervals[name]}
-        values = {
-            "n": self.n,
-            "model": self.model,
-            "dataset": self.dataset,
-            "data_hash": self.predictions.data_hash,
-            "class_names": self.class_names,
-            **scores,
+            values |= {name: getattr(self, name), f"{name}_ci95": self.intervals[name]}
+        values |= {
             "ece": self.ece,
             "ece_if_calibrated": self.ece_if_calibrated,
             "per_class": {name: _class_dict(row) for name, row in self.per_class.iterrows()},
@@ -149,9 +144,9 @@ class EvaluationReport(Report):
     def tables(self) -> list[tuple[str, pd.DataFrame]]:
         """Returns the scores, the scores of each class and the confusion matrix."""
         scores = self.to_frame().rename(index=SCORES).rename_axis(None)
-        scores.loc["calibration error ECE", "value"] = self.ece
         scores["95% interval"] = interval_texts(scores.pop("low"), scores.pop("high"))
-        scores.iloc[-1, -1] = f"{self.ece_if_calibrated:.3f} by chance"
+        by_chance = f"{self.ece_if_calibrated:.3f} by chance"
+        scores.loc["calibration error ECE"] = [self.ece, by_chance]
         classes = self.per_class[[*PER_CLASS, "support"]].rename(columns={"f1": "F1"})
         ends = self.per_class["recall_low"], self.per_class["recall_high"]
         classes["95% of recall"] = interval_texts(*ends)
@@ -161,34 +156,32 @@ class EvaluationReport(Report):
 
     def sentences(self) -> list[str]:
         """Says which classes are confused, what abstaining gains, and what to take with care."""
-        sentences = []
-        if len(pairs := self.most_confused(3)):
-            texts = (
-                f"{pair.true} predicted as {pair.predicted} ({pair.count}, {pair.share:.0%})"
-                for pair in pairs.to_records()
-            )
-            sentences.append(f"Most confused: {'; '.join(texts)}.")
+        pairs = [
+            f"{pair.true} predicted as {pair.predicted} ({pair.count}, {pair.share:.0%})"
+            for pair in self.most_confused(3).to_records()
+        ]
         point = at_coverage(self.risk_coverage, 0.8)
-        sentences.append(
+        sentences = [
+            *([f"Most confused: {'; '.join(pairs)}."] if pairs else []),
             f"Abstaining below a confidence of {point.threshold:.2f} leaves {point.coverage:.0%} "
-            f"of the predictions, with an accuracy of {1 - point.error:.3f}."
-        )
-        sentences += [part.title() for part in (self.conformal, self.agreement) if part]
+            f"of the predictions, with an accuracy of {1 - point.error:.3f}.",
+            *(part.title() for part in (self.conformal, self.agreement) if part),
+        ]
         if self.num_duplicates == 0:
             sentences.append("None of the images is among the training images.")
         elif self.num_duplicates:
-            found = f"{self.num_duplicates:,} images are among the training images"
             rest = "nothing is left to score without them."
             if self.clean is not None:
                 ends = text_of(self.clean.accuracy_ci95)
                 rest = f"without them the accuracy is {self.clean.accuracy:.3f} ({ends})."
-            sentences.append(f"{found}; {rest}")
+            count = f"{self.num_duplicates:,}"
+            sentences.append(f"{count} images are among the training images; {rest}")
         return [*sentences, *self.notes]
 
 
 def _class_dict(row: pd.Series) -> dict[str, Any]:
-    values: dict[str, Any] = {name: row[name] for name in PER_CLASS}
-    values |= {"support": int(row["support"]), "predicted": int(row["predicted"])}
+    values = {name: row[name] for name in PER_CLASS}
+    values |= {name: int(row[name]) for name in ("support", "predicted")}
     for name in PER_CLASS:
         ends = row[f"{name}_low"], row[f"{name}_high"]
         values[f"{name}_ci95"] = None if np.isnan(ends[0]) else ends

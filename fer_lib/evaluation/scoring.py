@@ -64,10 +64,7 @@ def evaluate(
     if training_images is None:
         return report
     if predictions.images is None:
-        raise ValueError(
-            "Expected `y_true` with images, to find those that are among `training_images`. "
-            "Received: labels only"
-        )
+        raise ValueError("Expected `y_true` with images to find duplicates. Received: labels only")
     found = find_duplicates(predictions.images, training_images)
     clean = None if found.all() else _score(predictions.select(~found), num_resamples, seed)
     return dataclasses.replace(report, clean=clean, num_duplicates=int(found.sum()))
@@ -83,24 +80,21 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
     losses = calibration.log_losses(y_true, y_prob)
     briers = np.square(y_prob.astype(np.float64) - np.eye(num_classes)[y_true]).sum(axis=1)
     features = np.column_stack([cells, in_top2, losses, briers])
+    drawn = stats.resample_sums(features, y_true, num_resamples, seed)
 
-    def overall(sums: np.ndarray) -> dict[str, np.ndarray]:
+    def overall(sums: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Returns the confusion matrices, and the scores."""
         counts = sums[..., :-3].reshape(*sums.shape[:-1], num_classes, num_classes)
         means = np.moveaxis(sums[..., -3:], -1, 0) / total
         others = zip(("top2_accuracy", "loss", "brier"), means, strict=True)
-        return metrics.overall_scores(counts) | dict(others)
+        return counts, metrics.overall_scores(counts) | dict(others)
 
-    counts = metrics.count_confusions(y_true, y_pred, num_classes)
-    drawn = stats.resample_sums(features, y_true, num_resamples, seed)
-    scores = overall(features.sum(axis=0))
+    counts, scores = overall(features.sum(axis=0))
+    counts, (drawn_counts, replicates) = counts.astype(np.int64), overall(drawn)
     # Shares of all samples, which have Wilson's interval if need be.
     shares = {"accuracy": np.trace(counts), "top2_accuracy": in_top2.sum()}
-    intervals = {
-        name: stats.interval(replicates, shares.get(name), total)
-        for name, replicates in overall(drawn).items()
-    }
+    intervals = {k: stats.interval(v, shares.get(k), total) for k, v in replicates.items()}
     bins = calibration.reliability(y_pred == y_true, confidence)
-    drawn_counts = drawn[:, :-3].reshape(-1, num_classes, num_classes)
     votes = predictions.votes
     return EvaluationReport(
         predictions=predictions,
@@ -141,27 +135,19 @@ def _note(
     class_names: Sequence[str],
 ) -> tuple[str, ...]:
     """Says in words why a value or an interval is missing, and which to take with care."""
-    notes = []
     support, predicted = counts.sum(axis=1), counts.sum(axis=0)
-
-    def names(which: np.ndarray) -> str:
-        return ", ".join(np.asarray(class_names)[which])
-
-    if (support == 0).any():
-        notes.append(
-            f"No sample of {names(support == 0)}: recall is undefined there, and averages are "
-            "over the classes that are present."
-        )
-    if (few := (support > 0) & (support < 10)).any():
-        notes.append(f"Fewer than 10 samples of {names(few)}: scores there say little.")
-    if (unseen := (support > 0) & (predicted == 0)).any():
-        notes.append(f"Never predicted: {names(unseen)}; precision is undefined there, F1 is 0.")
-    if np.isnan(scores["kappa"]):
-        notes.append("Kappa is undefined: one class only, and nothing else was predicted.")
+    present, names = support > 0, np.asarray(class_names)
+    unseen, few = names[present & (predicted == 0)], names[present & (support < 10)]
     without = [k for k, ends in intervals.items() if ends is None and not np.isnan(scores[k])]
-    if without:
-        notes.append(
-            f"No interval of {', '.join(without)}: all bootstrap resamples are alike, the samples "
-            "are too few or all the same."
-        )
-    return tuple(notes)
+    cases = {
+        "No sample of {}: recall is undefined there, and averages are over the classes that are "
+        "present.": names[~present],
+        "Fewer than 10 samples of {}: scores there say little.": few,
+        "Never predicted: {}; precision is undefined there, F1 is 0.": unseen,
+        "{} is undefined: one class only, and nothing else was predicted.": (
+            ["Kappa"] if np.isnan(scores["kappa"]) else []
+        ),
+        "No interval of {}: all bootstrap resamples are alike, the samples are too few or all the "
+        "same.": without,
+    }
+    return tuple(text.format(", ".join(found)) for text, found in cases.items() if len(found))
