@@ -1,5 +1,6 @@
 """A model folder: what is saved is what is loaded, and what cannot be loaded says why."""
 
+import dataclasses
 import json
 import zipfile
 
@@ -26,6 +27,11 @@ def folder(model, tmp_path):
 
 
 @pytest.fixture(scope="module")
+def trained(model):
+    return pretrained.Pretrained(model, tuple("abcdefg"))
+
+
+@pytest.fixture(scope="module")
 def crops():
     return np.random.default_rng(0).integers(0, 256, (70, 48, 48), dtype=np.uint8)
 
@@ -42,41 +48,35 @@ def test_a_saved_model_predicts_as_before_and_loads_with_plain_keras(model, fold
 
 
 @pytest.mark.parametrize("tta", [False, True])
-def test_a_batch_equals_its_items_one_by_one(folder, crops, tta):
-    loaded = pretrained.load_pretrained(folder)
-    together = loaded.predict(crops[:5], tta=tta)
-    alone = np.concatenate([loaded.predict(crop[None], tta=tta) for crop in crops[:5]])
-    np.testing.assert_allclose(together, alone, atol=1e-5)
-
-
-def test_any_number_of_crops_of_any_type_with_or_without_a_channel_axis(folder, crops):
-    loaded = pretrained.load_pretrained(folder)
-    expected = loaded.predict(crops)
+def test_crops_of_any_number_type_and_batch_size_give_the_same(trained, crops, tta):
+    expected = trained.predict(crops, tta=tta)
     assert expected.dtype == np.float32
     np.testing.assert_allclose(expected.sum(axis=1), 1, atol=1e-5)
     for count in (0, 1, 3, 64):
-        np.testing.assert_allclose(loaded.predict(crops[:count]), expected[:count], atol=1e-5)
+        found = trained.predict(crops[:count], tta=tta)
+        np.testing.assert_allclose(found, expected[:count], atol=1e-5)
+    alone = [trained.predict(crop[None], tta=tta) for crop in crops[:5]]
+    np.testing.assert_allclose(np.concatenate(alone), expected[:5], atol=1e-5)
     for same in (crops.astype(np.float64), crops[..., None]):
-        np.testing.assert_allclose(loaded.predict(same), expected, atol=1e-6)
+        np.testing.assert_allclose(trained.predict(same, tta=tta), expected, atol=1e-6)
+    for batch_size in (1, 20, 200):  # as Keras' predict takes them
+        found = trained.predict(crops, batch_size, verbose="auto", tta=tta)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_ten_crop_is_the_mean_of_log_probabilities(folder, crops):
-    loaded = pretrained.load_pretrained(folder)
-    crop = crops[:1]
-    padded = np.pad(crop, ((0, 0), (2, 2), (2, 2)), mode="edge")
+def test_ten_crop_is_the_mean_of_log_probabilities(trained, crops):
+    padded = np.pad(crops[:1], ((0, 0), (2, 2), (2, 2)), mode="edge")
     places = [(2, 2), (0, 2), (4, 2), (2, 0), (2, 4)]
-    views = [padded[:, y : y + 48, x : x + 48] for y, x in places]
-    views += [view[:, :, ::-1] for view in views]
-    geometric = np.exp(np.mean([np.log(loaded.predict(view)) for view in views], axis=0))
-    np.testing.assert_allclose(
-        loaded.predict(crop, tta=True), geometric / geometric.sum(), atol=1e-5
-    )
+    views = np.concatenate([padded[:, y : y + 48, x : x + 48] for y, x in places])
+    views = np.concatenate([views, views[:, :, ::-1]])
+    geometric = np.exp(np.log(trained.predict(views)).mean(axis=0))
+    found = trained.predict(crops[:1], tta=True)[0]
+    np.testing.assert_allclose(found, geometric / geometric.sum(), atol=1e-5)
 
 
-def test_temperature_softens_without_changing_the_answer(model, crops):
-    names = tuple("abcdefg")
-    sharp = pretrained.Pretrained(model, names).predict(crops)
-    soft = pretrained.Pretrained(model, names, temperature=2.0).predict(crops)
+def test_temperature_softens_without_changing_the_prediction(trained, crops):
+    sharp = trained.predict(crops)
+    soft = dataclasses.replace(trained, temperature=2.0).predict(crops)
     np.testing.assert_array_equal(sharp.argmax(1), soft.argmax(1))
     assert (soft.max(1) < sharp.max(1)).all()
     squared = soft**2
@@ -94,21 +94,16 @@ def test_temperature_softens_without_changing_the_answer(model, crops):
         np.full((1, 48, 48), -1.0),
     ],
 )
-def test_wrong_crops_are_refused(model, crops):
+def test_wrong_crops_are_refused(trained, crops):
     with pytest.raises(ValueError, match="Expected `faces`"):
-        pretrained.Pretrained(model, tuple("abcdefg")).predict(crops)
+        trained.predict(crops)
 
 
-def test_it_takes_what_keras_predict_takes(model, crops):
-    trained = pretrained.Pretrained(model, tuple("abcdefg"))
-    expected = trained.predict(crops)
-    for batch_size in (1, 20, 200):
-        probabilities = trained.predict(crops, batch_size, verbose="auto")
-        np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+def test_a_wrong_batch_size_and_number_of_class_names_are_refused(trained, crops):
     with pytest.raises(ValueError, match="batch_size"):
         trained.predict(crops, batch_size=0)
     with pytest.raises(ValueError, match="class name"):
-        pretrained.Pretrained(model, ("a", "b"))
+        dataclasses.replace(trained, class_names=("a", "b"))
 
 
 def test_saving_halves_the_file_and_leaves_the_model_alone(model, folder, tmp_path):
@@ -122,16 +117,13 @@ def test_saving_halves_the_file_and_leaves_the_model_alone(model, folder, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("weights", "rounded", "coarsely"),
+    ("coarsely", "weights", "rounded"),
     [
-        (
-            [1 + 2**-8, 1 + 2**-9 + 2**-10, -3 - 2**-9, 0, 1.9999],
-            [1 + 2**-8] * 2 + [-3, 0, 2],
-            True,
-        ),
-        ([1 + 2**-10, 7e4], [1 + 2**-10, 7e4], True),
-        ([1e-9, -3e-9, 0], [1e-9, -3e-9, 0], False),
-        ([1, 1e-9], [1, 0], False),
+        (True, [1 + 2**-8, 1 + 2**-10, -3 - 2**-9, 0, 1.9999], [1 + 2**-8, 1, -3, 0, 2]),
+        (True, [1 + 2**-9 + 2**-10, 1], [1 + 2**-8, 1]),
+        (True, [1 + 2**-10, 7e4], [1 + 2**-10, 7e4]),
+        (False, [1e-9, -3e-9, 0], [1e-9, -3e-9, 0]),
+        (False, [1, 1e-9], [1, 0]),
     ],
 )
 def test_weights_are_rounded_to_so_many_digits_or_left_alone(weights, rounded, coarsely):
@@ -181,16 +173,14 @@ def test_a_damaged_card_is_named(folder, text):
         pretrained.load_pretrained(folder)
 
 
-def test_a_model_knows_the_images_of_its_training_and_of_the_one_before(model, crops):
+def test_a_model_knows_the_images_of_its_training_and_of_the_one_before(trained, crops):
     def card(images, **more):
         packed = image_hashes.pack_hashes(image_hashes.hash_images(images))
         return {"data": {"training": {"image_hashes": packed}}, **more}
 
-    names = tuple("abcdefg")
-    start = card(crops[10:20])
-    tuned = pretrained.Pretrained(model, names, card=card(crops[:5], start=start))
+    tuned = dataclasses.replace(trained, card=card(crops[:5], start=card(crops[10:20])))
     assert np.flatnonzero(tuned.has_seen(crops[..., None])).tolist() == [*range(5), *range(10, 20)]
-    tuned.card = {"start": start}
+    tuned.card = {"start": card(crops[10:20])}
     assert tuned.has_seen(crops).sum() == 10
     tuned.card = {"data": None, "start": None}
     assert tuned.has_seen(crops) is None
@@ -283,7 +273,7 @@ def test_the_current_weights_are_used(crops):
     trained.model.set_weights([weights * 2 for weights in trained.model.get_weights()])
     after = trained.predict(crops[:4])
     assert np.abs(before - after).max() > 1e-3
-    expected = keras.ops.convert_to_numpy(trained.model(crops[:4, ..., None].astype(np.float32)))
+    expected = trained.model.predict(crops[:4, ..., None], verbose=0)
     np.testing.assert_allclose(after, expected, atol=1e-5)
 
 
