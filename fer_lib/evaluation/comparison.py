@@ -61,10 +61,8 @@ class Difference:
         """Says in plain words whether the difference is real."""
         samples = "1 sample" if self.n == 1 else f"{self.n:,} samples"
         if self.only_first == self.only_second == 0:
-            return (
-                f"{self.first} and {self.second} are correct on the same of {samples}: there is no "
-                "difference in accuracy."
-            )
+            same = f"{self.first} and {self.second} are correct on the same of {samples}"
+            return f"{same}: there is no difference in accuracy."
         sign = -1 if self.accuracy < 0 else 1
         ahead, behind = (self.first, self.second)[::sign]
         ends = "no interval"
@@ -97,11 +95,9 @@ class Comparison(Report):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, ready for JSON."""
-        pairs = [
-            {**vars(pair), "real": pair.real, "sentence": pair.sentence()}
-            for pair in self.differences
-        ]
-        return plain({"differences": pairs})
+        pairs = self.differences
+        rows = [{**vars(p), "real": p.real, "sentence": p.sentence()} for p in pairs]
+        return plain({"differences": rows})
 
     def to_frame(self) -> pd.DataFrame:
         """Returns one row a pair: the attributes of `Difference`, and whether it is `real`."""
@@ -144,7 +140,7 @@ def compare(
         raise ValueError(f"Expected {len(reports)} different `names`. Received: {list(names)}")
     pairs = []
     for first, second in itertools.combinations(zip(names, reports, strict=True), 2):
-        _check_same_samples(*first, *second)
+        _check_same_samples(first, second)
         values = _differ(first[1], second[1], num_resamples, seed)
         pairs.append({"first": str(first[0]), "second": str(second[0]), **values})
     adjusted = stats.holm([pair["p_value"] for pair in pairs]).tolist()
@@ -178,16 +174,17 @@ def _differ(
 
 
 def _check_same_samples(
-    first_name: str, first: EvaluationReport, name: str, other: EvaluationReport
+    first: tuple[str, EvaluationReport], second: tuple[str, EvaluationReport]
 ) -> None:
-    if first.class_names != other.class_names:
+    (name, one), (other_name, other) = first, second
+    if one.class_names != other.class_names:
         raise ValueError(
-            f"Expected reports on the same classes, {first.class_names} of {first_name}; evaluate "
-            f"both on the classes that they share. Received: {other.class_names} of {name}"
+            f"Expected reports on the same classes, {one.class_names} of {name}; evaluate both on "
+            f"the classes that they share. Received: {other.class_names} of {other_name}"
         )
-    hashes = {first.predictions.data_hash, other.predictions.data_hash} - {None}
-    if not np.array_equal(first.predictions.labels, other.predictions.labels) or len(hashes) > 1:
+    a, b = one.predictions, other.predictions
+    if not np.array_equal(a.labels, b.labels) or len({a.data_hash, b.data_hash} - {None}) > 1:
         raise ValueError(
             "Expected reports on the same samples in the same order. "
-            f"Received: {first_name} on {first.n:,} samples and {name} on {other.n:,}"
+            f"Received: {name} on {one.n:,} samples and {other_name} on {other.n:,}"
         )

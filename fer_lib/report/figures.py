@@ -19,21 +19,18 @@ def draw_all(report: EvaluationReport) -> dict[str, str]:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update({"svg.hashsalt": "fer_lib", "svg.fonttype": "path"})
+        matrix = plotting.plot_confusion_matrix(report.confusion_matrix, report.class_names)
         return {
-            "confusion": _address(
-                plotting.plot_confusion_matrix(report.confusion_matrix, report.class_names)
-            ),
+            "confusion": _address(matrix),
             "reliability": _address(plotting.plot_reliability(report)),
             "risk_coverage": _address(plotting.plot_risk_coverage(report.risk_coverage)),
         }
 
 
 def _address(ax: Axes) -> str:
-    buffer = io.BytesIO()
+    buffer, nothing = io.BytesIO(), {"Date": None, "Creator": None}
     try:
-        ax.figure.savefig(
-            buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None}
-        )
+        ax.figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=nothing)
     finally:
         plt.close(ax.figure)
     return f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
