@@ -13,7 +13,7 @@ from sklearn import metrics as sk
 
 from fer_lib.datasets import FaceDataset
 from fer_lib.evaluation import evaluate, slice_report
-from fer_lib.evaluation.gaps import permute_gap
+from fer_lib.evaluation.stats import permute_gap
 
 NAMES = ["happy", "sad", "other"]
 

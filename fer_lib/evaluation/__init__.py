@@ -11,15 +11,16 @@ from fer_lib.evaluation.calibration import (
     reliability,
 )
 from fer_lib.evaluation.comparison import Comparison, compare
-from fer_lib.evaluation.conformal import fit_conformal, measure_conformal
 from fer_lib.evaluation.corruptions import CORRUPTIONS, Corruption, corrupt
-from fer_lib.evaluation.duplicates import find_duplicates
+from fer_lib.evaluation.inputs import find_duplicates
 from fer_lib.evaluation.report import EvaluationReport
 from fer_lib.evaluation.robustness import RobustnessReport, robustness_suite
 from fer_lib.evaluation.scoring import evaluate
 from fer_lib.evaluation.selective import (
     area_under_risk_coverage,
     at_coverage,
+    fit_conformal,
+    measure_conformal,
     risk_coverage,
 )
 from fer_lib.evaluation.slices import slice_report

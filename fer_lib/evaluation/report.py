@@ -10,9 +10,8 @@ import pandas as pd
 
 from fer_lib.evaluation.agreement import VoteAgreement
 from fer_lib.evaluation.base import Report, interval_texts, plain, text_of
-from fer_lib.evaluation.conformal import ConformalResult
 from fer_lib.evaluation.inputs import Predictions
-from fer_lib.evaluation.selective import area_under_risk_coverage, at_coverage
+from fer_lib.evaluation.selective import ConformalResult, area_under_risk_coverage, at_coverage
 
 SCORES = {
     "accuracy": "accuracy",

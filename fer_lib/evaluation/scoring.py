@@ -12,8 +12,6 @@ import pandas as pd
 from fer_lib.evaluation import calibration, inputs, metrics, selective, stats
 from fer_lib.evaluation.agreement import agree_with_votes
 from fer_lib.evaluation.base import plain
-from fer_lib.evaluation.conformal import measure_conformal
-from fer_lib.evaluation.duplicates import find_duplicates
 from fer_lib.evaluation.report import PER_CLASS, EvaluationReport
 
 
@@ -65,7 +63,7 @@ def evaluate(
         return report
     if predictions.images is None:
         raise ValueError("Expected `y_true` with images to find duplicates. Received: labels only")
-    found = find_duplicates(predictions.images, training_images)
+    found = inputs.find_duplicates(predictions.images, training_images)
     clean = None if found.all() else _score(predictions.select(~found), num_resamples, seed)
     return dataclasses.replace(report, clean=clean, num_duplicates=int(found.sum()))
 
@@ -106,7 +104,7 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
         ece_if_calibrated=calibration.error_if_calibrated(confidence, seed=seed),
         reliability=bins,
         risk_coverage=selective.risk_coverage(y_true, y_prob),
-        conformal=measure_conformal(y_true, y_prob, seed=seed) if total > 1 else None,
+        conformal=selective.measure_conformal(y_true, y_prob, seed=seed) if total > 1 else None,
         agreement=None if votes is None else agree_with_votes(votes, y_prob, y_true),
         notes=_note(counts, scores, intervals, names),
     )

@@ -15,7 +15,6 @@ import pandas as pd
 
 from fer_lib.evaluation import stats
 from fer_lib.evaluation.base import Report, interval_texts, p_text
-from fer_lib.evaluation.gaps import measure_gap
 from fer_lib.evaluation.report import EvaluationReport
 
 _LEVEL = 0.05
@@ -188,7 +187,7 @@ def slice_report(
             large = sizes[:, part].sum(axis=1) >= min_size
             if large.sum() >= 2:
                 counts = sizes[large, part], right[large, part]
-                gap = measure_gap(*counts, num_permutations, generator)
+                gap = stats.measure_gap(*counts, num_permutations, generator)
                 gap["best"], gap["worst"] = (values[large][gap[end]] for end in ("best", "worst"))
                 gaps.append({"column": column, "score": score, **gap})
         if not known.all():
