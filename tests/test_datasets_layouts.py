@@ -233,49 +233,51 @@ ROW = "689/a.jpg,10,20,30,30,1;2;3,{},-0.1,0.5"
 
 
 @pytest.mark.parametrize(
-    ("name", "file", "content", "message"),
+    ("name", "file", "contents", "message"),
     [
         (
             "CK+ in sequences",
             EMOTION_FILE,
-            "9",
+            ["9"],
             "emotion.txt: expected one number from 0 to 7.* 9'",
         ),
-        *(
-            ("RAF-DB as published", LABELS, f"train_00001.jpg 1\n{line}", "line 2: expected an im")
-            for line in ("train_00009.jpg 8", "train_00009.jpg", "other.jpg 3", "x")
+        (
+            "RAF-DB as published",
+            LABELS,
+            [
+                f"train_00001.jpg 1\n{n}"
+                for n in ("train_00009.jpg 8", "train_09.jpg", "o.jpg 3", "x")
+            ],
+            "line 2: expected an im",
         ),
-        *(
-            (
-                "AffectNet",
-                "val_set/annotations/5_exp.npy",
-                np.array(code),
-                "5_exp.npy: expected a n",
-            )
-            for code in ("angry", 11)
+        (
+            "AffectNet",
+            "val_set/annotations/5_exp.npy",
+            [np.array("angry"), np.array(11)],
+            "5_exp.npy: expected a n",
         ),
-        *(
-            (
-                "AffectNet in lists",
-                "Manually_Annotated_file_lists/training.csv",
-                line,
-                "line 1: exp",
-            )
-            for line in (ROW.format("x"), ROW.format(11), ROW.format(1).replace("20", "x"))
+        (
+            "AffectNet in lists",
+            "Manually_Annotated_file_lists/training.csv",
+            [ROW.format("x"), ROW.format(11), ROW.format(1).replace("20", "x")],
+            "line 1: exp",
         ),
-        *(
-            ("ExpW", "label/label.lst", EXPW + line, r"label.lst, line 3: expected name, face, top")
-            for line in ("a.jpg 0 1 2 3", "a.jpg 0 1 5 25 30 90.5 7", "a.jpg 0 a 5 25 30 9 1")
+        (
+            "ExpW",
+            "label/label.lst",
+            [EXPW + f"a.jpg 0 {n}" for n in ("1 2 3", "1 5 25 30 90.5 7", "a 5 25 30 9 1")],
+            "label.lst, line 3: expected name, face, top",
         ),
-        ("AffectNet in YOLO's folders", "YOLO_format/data.yaml", "nc: 3", "emotion in data.yaml"),
+        ("AffectNet in YOLO's folders", "YOLO_format/data.yaml", ["nc: 3"], "emotion in data.yaml"),
     ],
 )
-def test_a_label_that_breaks_the_format_names_its_place(tmp_path, name, file, content, message):
+def test_a_label_that_breaks_the_format_names_its_place(tmp_path, name, file, contents, message):
     key, tree, _ = COPIES[name]
-    write(tmp_path, tree | {file: content})
-    with pytest.raises(ValueError, match=message) as error:
-        load_path(tmp_path, key)
-    assert "\n" not in str(error.value)
+    for content in contents:
+        write(tmp_path, tree | {file: content})
+        with pytest.raises(ValueError, match=message) as error:
+            load_path(tmp_path, key)
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -319,13 +321,13 @@ def test_missing_and_empty_folders(tmp_path, key):
         function(tmp_path)
 
 
-def test_wrong_options(tmp_path):
-    tree = yolo("{split}/{kind}")
-    del tree["YOLO_format/data.yaml"]
+def test_yolo_without_names_of_classes(tmp_path):
+    write(tmp_path, yolo("{split}/{kind}"))
+    (tmp_path / "YOLO_format" / "data.yaml").unlink()
     with pytest.raises(
         FileNotFoundError, match="YOLO.*expected the names of its classes in .*yaml"
     ):
-        load_path(write(tmp_path / "yolo", tree))
+        load_path(tmp_path)
 
 
 # Relatives of FER2013, and paths of any kind

@@ -138,15 +138,16 @@ def test_without_takes_indices_or_a_mask():
 def test_content_hash_is_of_pixels_labels_and_class_names():
     dataset = make_dataset()
     assert re.fullmatch("[0-9a-f]{64}", dataset.content_hash)
-    assert make_dataset(name="other", split="").content_hash == dataset.content_hash
-    assert dataset[::-1].content_hash != dataset.content_hash
-    assert make_dataset(class_names=EMOTIONS[::-1]).content_hash != dataset.content_hash
     changed = dataset.images.copy()
     changed[0, 0, 0] ^= 1
-    assert make_dataset(images=changed).content_hash != dataset.content_hash
-    assert make_dataset(images=np.asfortranarray(dataset.images)).content_hash == (
-        dataset.content_hash
+    same = ({"name": "other", "split": ""}, {"images": np.asfortranarray(dataset.images)})
+    others = (
+        {"class_names": EMOTIONS[::-1]},
+        {"images": changed},
+        {"labels": dataset.labels[::-1]},
     )
+    assert {make_dataset(**changes).content_hash for changes in same} == {dataset.content_hash}
+    assert dataset.content_hash not in {make_dataset(**changes).content_hash for changes in others}
 
 
 def test_with_classes_matches_by_name_and_drops_the_rest():
@@ -164,10 +165,11 @@ def test_concatenate_keeps_order_and_tells_people_of_two_sets_apart():
     both = concatenate([one, two])
     assert both.name == "drawn+other"
     np.testing.assert_array_equal(both.images[10:], two.images)
-    assert set(both.subjects[:10]).isdisjoint(both.subjects[10:])
-    assert both.subjects[0] == f"drawn/{one.subjects[0]}"
-    parts = concatenate([one[:4], one[4:]])
-    assert_same(parts, one)
+    assert both.subjects[[0, 10]].tolist() == [
+        f"drawn/{one.subjects[0]}",
+        f"other/{two.subjects[0]}",
+    ]
+    assert_same(concatenate([one[:4], one[4:]]), one)
     assert concatenate([one, make_dataset(3, subjects=None)]).subjects is None
 
 
@@ -202,34 +204,24 @@ def test_concatenate_refuses_what_does_not_fit(others, message):
         concatenate(others)
 
 
-@settings(max_examples=40, deadline=None)
-@given(count=st.integers(1, 80), fraction=st.floats(0.01, 0.99), seed=st.integers(0, 9))
-def test_stratified_split_keeps_shares_and_loses_nothing(count, fraction, seed):
-    dataset = make_dataset(count, size=2, seed=seed)
-    rest, part = dataset.split_stratified(fraction, seed)
-    rows = [*rest.metadata["row"], *part.metadata["row"]]
-    assert sorted(rows) == list(range(count))
-    for label in range(7):
-        total = (dataset.labels == label).sum()
-        assert abs((part.labels == label).sum() - fraction * total) <= 0.5
-    assert_same(part, dataset.split_stratified(fraction, seed)[1])
-
-
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     count=st.integers(20, 80),
     people=st.integers(3, 12),
     fraction=st.floats(0.01, 0.99),
     seed=st.integers(0, 9),
 )
-def test_split_by_subject_never_has_a_person_on_both_sides(count, people, fraction, seed):
+def test_splits_keep_shares_of_classes_or_people_whole_and_lose_nothing(
+    count, people, fraction, seed
+):
     dataset = make_dataset(count, people, size=2, seed=seed)
-    rest, part = dataset.split_by_subject(fraction, seed)
-    assert len(rest)
-    assert len(part)
-    assert set(rest.subjects).isdisjoint(part.subjects)
-    assert sorted([*rest.metadata["row"], *part.metadata["row"]]) == list(range(count))
-    assert_same(part, dataset.split_by_subject(fraction, seed)[1])
+    for split in (dataset.split_stratified, dataset.split_by_subject):
+        rest, part = split(fraction, seed)
+        assert sorted([*rest.metadata["row"], *part.metadata["row"]]) == list(range(count))
+        assert_same(part, split(fraction, seed)[1])
+    assert len(rest) and len(part) and set(rest.subjects).isdisjoint(part.subjects)
+    counts = np.bincount(dataset.split_stratified(fraction, seed)[1].labels, minlength=7)
+    assert np.abs(counts - fraction * np.bincount(dataset.labels, minlength=7)).max() <= 0.5
 
 
 @settings(max_examples=30, deadline=None)
@@ -251,22 +243,22 @@ def test_splits_refuse_what_cannot_be():
 
 
 def test_save_and_load_keep_everything(tmp_path):
+    rows = range(40)
     metadata = pd.DataFrame(
         {
-            "row": np.arange(40),
+            "row": rows,
             "age": np.linspace(1, 80, 40),
-            "glasses": np.arange(40) % 2 == 0,
-            "file": [f"a/{i}.png" for i in range(40)],
-            "note": [None if i % 3 else "blurred" for i in range(40)],
+            "glasses": [i % 2 == 0 for i in rows],
+            "file": [f"a/{i}.png" for i in rows],
+            "note": [None if i % 3 else "blurred" for i in rows],
         }
     )
-    dataset = make_dataset(
-        metadata=metadata, left_out=pd.DataFrame({"file": ["x"], "problem": ["y"]})
-    )
+    left_out = pd.DataFrame({"file": ["x"], "problem": ["y"]})
+    dataset = make_dataset(metadata=metadata, left_out=left_out)
     dataset.save(tmp_path / "faces.npz")
     loaded = FaceDataset.load(tmp_path / "faces.npz")
     assert_same(loaded, dataset)
-    assert loaded.left_out.to_dict("list") == {"file": ["x"], "problem": ["y"]}
+    pd.testing.assert_frame_equal(loaded.left_out, left_out)
     assert [path.name for path in tmp_path.iterdir()] == ["faces.npz"]
     make_dataset(subjects=None).save(str(tmp_path / "faces.npz"))
     assert FaceDataset.load(tmp_path / "faces.npz").subjects is None

@@ -76,10 +76,9 @@ def load_path(
 
 def _load_named(path: Path, name: str, **options: Any) -> FaceDataset:
     loader = dataset_info(name).layout.loader
-    if name == "ferplus":
+    if name in list_layouts():
         return load_layout(path, name, **options)
-    takes_options = name in list_layouts() or loader == "load_folder"
-    return getattr(datasets, loader)(path, **(options if takes_options else {}))
+    return getattr(datasets, loader)(path, **(options if loader == "load_folder" else {}))
 
 
 def _load_fer2013(folder: Path) -> FaceDataset | None:

@@ -9,7 +9,7 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 from typing import IO
 
 MAX_BYTES = 4 * 2**30
@@ -26,11 +26,8 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int | None = None) -> None
     The names and sizes of all members are checked before the first is written. Owners and
     permissions in the archive are ignored. Give a folder that is thrown away if this fails.
 
-    Args:
-        archive: The file.
-        folder: Where to unpack; made if it does not exist.
-        max_bytes: Unpacked size that is allowed. By default `MAX_BYTES`, and a hundred times the
-            size of the archive where that is less (but 256 MB always).
+    By default `MAX_BYTES` are allowed, and a hundred times the size of the archive where that is
+    less (but 256 MB always).
 
     Raises:
         ValueError: A member would land outside the folder or is no plain file, the content is
@@ -65,14 +62,11 @@ def _check_members(
     total = 0
     for name, size, is_plain in members:
         total += size
-        posix, windows = PurePosixPath(name.replace("\\", "/")), PureWindowsPath(name)
-        problem = "" if is_plain else "a link or device"
-        if posix.is_absolute() or windows.drive or windows.root or ".." in posix.parts:
-            problem = "a path that leads out of the folder"
-        if problem:
+        path = PureWindowsPath(name)  # which knows both kinds of slashes
+        if not is_plain or path.drive or path.root or ".." in path.parts:
             raise _Refused(
-                f"{archive}: expected plain files below one folder. Received: {name[:200]!r}, "
-                f"{problem}; nothing was kept, do not trust this archive"
+                f"{archive}: expected plain files below one folder. Received: {name[:200]!r}, a "
+                "link, a device or a path that leads out of it; do not trust this archive"
             )
         if total > max_bytes:
             raise _Refused(

@@ -37,9 +37,8 @@ def load_fer2013(
     """Loads FER2013: 48x48 gray faces found by web search, seven classes.
 
     Understood are Kaggle's `fer2013.csv`, `icml_face_data.csv` and `train.csv`, `fer2013.tar.gz`,
-    the `train/` and `test/` folders of class-named folders, and an
-    `.npz` file with `pixels (n, 48, 48)`, `emotion` and `usage` or written by `FaceDataset.save`.
-    All give the same `content_hash`. The first load of a slow layout leaves a copy in the cache.
+    the `train/` and `test/` folders of class-named folders, and an `.npz` file with the arrays
+    `pixels (n, 48, 48)`, `emotion` and `usage` or of `FaceDataset.save`, with one `content_hash`.
 
     Args:
         path: A file, or a folder that holds one of the layouts. None looks for a folder `fer2013`
@@ -55,8 +54,7 @@ def load_fer2013(
 
     Raises:
         FileNotFoundError: Nothing is there.
-        ValueError: A file breaks the format; the message names the file, the row and what was
-            expected.
+        ValueError: A file breaks the format; the message names the file and the row.
 
     Warns:
         UserWarning: The number of images of a class differs from the published one.

@@ -9,6 +9,7 @@ import dataclasses
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,10 +41,10 @@ _SPLIT_OF_STEM |= dict.fromkeys(("val", "valid", "validation"), "Validation")
 
 
 def find_source(path: Path) -> Path:
-    """Returns the file of a copy of FER2013, or the folder that holds its folders.
+    """Returns the file of a copy, or the folder that holds its folders.
 
     Raises:
-        FileNotFoundError: The path does not exist, or the folder holds none of the layouts.
+        FileNotFoundError: There is neither.
     """
     for folder in (path, path / "fer2013"):
         file = next((folder / name for name in FILES if (folder / name).is_file()), None)
@@ -66,7 +67,6 @@ def read_file(path: Path, class_names: tuple[str, ...] = EMOTIONS) -> FaceDatase
 
     Raises:
         ValueError: It breaks the format; the message names the file, the row and the expectation.
-        OSError: It cannot be read.
     """
     with path.open("rb") as opened:
         start = opened.read(4096)
@@ -174,9 +174,7 @@ def _check_values(values: pd.Series, known: Iterable[str | None], name: str, col
         )
 
 
-def _make(
-    pixels: np.ndarray, labels: np.ndarray, usage: np.ndarray, class_names: tuple[str, ...]
-) -> FaceDataset:
+def _make(pixels: Any, labels: Any, usage: Any, class_names: tuple[str, ...]) -> FaceDataset:
     metadata = pd.DataFrame({"row": published_rows(np.asarray(usage, str))})
     return FaceDataset(pixels, labels, class_names, usage, metadata=metadata, name="fer2013")
 

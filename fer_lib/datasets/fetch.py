@@ -58,18 +58,12 @@ def fetch_dataset(
         checksum: What the source must have, such as `"md5:..."` or `"sha256:..."`; by default an
             open set is compared with what was published.
         max_bytes: Unpacked size that an archive may have; by default 4 GB.
-        return_path: Return what the loader takes, and load nothing.
-
-    Returns:
-        The data set as its loader reads it without options. With `return_path` the file of an open
-        set, or the folder of another.
+        return_path: Return the file of an open set, or the folder of another, and load nothing.
 
     Raises:
-        AccessRequiredError: The set is given out on request only; the message says how to apply,
-            and where to put the files.
+        AccessRequiredError: The message says how to apply, and where to put the files.
         OSError: Nothing could be fetched, or the folder cannot be written or is not empty.
-        ValueError: The name is unknown, the set needs no download, or what came is not what was
-            expected.
+        ValueError: The name is unknown, needs no download, or what came is not what was expected.
         ImportError: The set is on Kaggle and kagglehub is not installed.
 
     Example:
@@ -114,17 +108,12 @@ def _place_of(info: DatasetInfo, folder: Source) -> Path:
     return place.absolute()
 
 
-def _file_names(info: DatasetInfo) -> list[str]:
-    """Returns what the file of an open set may be called, the published name first."""
-    return [info.download.file, *(FILES[:-1] if info.key == "fer2013" else ())]
-
-
 def _find_copy(info: DatasetInfo, place: Path, checksum: str | None) -> Path | None:
     """Returns what was fetched before; of an open set only if it is whole."""
     if info.download is None:
         return place if place.is_dir() and any(place.iterdir()) else None
-    for name in _file_names(info):
-        with contextlib.suppress(ValueError, FileNotFoundError):  # another one is fetched
+    for name in (info.download.file, *FILES):
+        with contextlib.suppress(ValueError, OSError):  # another one is fetched
             _check(info, place / name, checksum)
             return place / name
     return None
@@ -182,10 +171,10 @@ def _put(
         return unpacked.replace(place)
     if file.suffix.lower() == ".zip":
         unpack(file, unpacked, max_bytes=max_bytes)
-        names = _file_names(info)
-        inside = [path for name in names for path in unpacked.rglob(name)]
+        names = (info.download.file, *FILES)
+        inside = [path for name in names for path in unpacked.rglob(name) if path.is_file()]
         if not inside:
-            raise ValueError(f"{file}: expected one of {', '.join(names)} inside. Received: none")
+            raise ValueError(f"{file}: expected {info.download.file} inside. Received: none")
         file = inside[0]
     _check(info, file, checksum)
     path = place / _NAME_OF_KIND.get(file.suffix.lower(), info.download.file)
@@ -201,10 +190,9 @@ def _reason(error: Exception) -> str:
 
 def _check(info: DatasetInfo, file: Path, checksum: str | None) -> None:
     """Refuses a file with another checksum and, where none is given, with other content."""
-    published = [] if info.download is None else info.download.checksums
-    checksums = [checksum] if checksum else published
-    if not checksums:
+    if info.download is None and checksum is None:
         return
+    checksums = [checksum] if checksum else info.download.checksums
     method = checksums[0].partition(":")[0]
     found = f"{method}:{pooch.file_hash(str(file), method)}"
     if found in checksums:

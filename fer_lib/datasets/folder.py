@@ -10,7 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -112,23 +112,20 @@ def list_folder(
     def names(depth: int) -> list[str]:
         return sorted(levels[depth].dropna().unique())
 
-    def has_class(depth: int) -> bool:
-        return any(map(class_of, names(depth)))
-
-    def has_split(depth: int) -> bool:
-        return any(map(is_split, names(depth))) and not has_class(depth)
+    def has(known_as: Callable[[str], Any], depth: int) -> bool:
+        return any(map(known_as, names(depth)))
 
     depth, split = 0, pd.Series("", index)
     # Archives often unpack into one more folder.
-    while len(names(depth)) == 1 and names(depth + 1) and not has_class(depth):
-        if has_split(depth):
+    while len(names(depth)) == 1 and names(depth + 1):
+        if has(class_of, depth) or has(is_split, depth):
             break
         depth += 1
-    if has_split(depth):
+    if has(is_split, depth) and not has(class_of, depth):
         split = levels[depth]
         levels = levels[split.map(is_split, na_action="ignore").eq(True)]
         depth += 1
-    has_people = not has_class(depth) and has_class(depth + 1)
+    has_people = not has(class_of, depth) and has(class_of, depth + 1)
     depth += has_people
     _check_names(root, names(depth), known, class_of, is_open)
     emotion = levels[depth].map(class_of, na_action="ignore").dropna()
