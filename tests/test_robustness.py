@@ -259,9 +259,9 @@ def test_one_face_has_wide_intervals_and_a_note(tmp_path):
         (np.eye(2), half_dark(2), None, "`predict` method.*Received: ndarray"),
         (Darkness(), np.array([0, 1]), None, "labels only"),
         (Darkness(), half_dark(), ["rain"], "Received: 'rain'"),
-        (Darkness(), half_dark(), ["dark", "dark"], "different `corruptions`"),
-        (Darkness(), half_dark(), [], "a list of corruptions"),
-        (Darkness(), half_dark(), "dark", "a list of corruptions. Received: 'dark'"),
+        (Darkness(), half_dark(), ["dark", "dark"], "different corruptions"),
+        (Darkness(), half_dark(), [], "a list of different corruptions"),
+        (Darkness(), half_dark(), "dark", "a list of different corruptions. Received: 'dark'"),
         (Darkness(), FACES, None, "with_classes"),
     ],
 )

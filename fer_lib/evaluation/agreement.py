@@ -85,9 +85,9 @@ def agree_with_votes(votes: np.ndarray, y_prob: np.ndarray, labels: np.ndarray) 
             f"Received: shape {votes.shape}, sum {votes.sum():g}"
         )
     voted = votes.any(axis=1)
-    labels, probabilities = labels[voted], probabilities[voted]
+    labels, probabilities, votes = labels[voted], probabilities[voted], votes[voted]
+    shares = votes / votes.sum(axis=1, keepdims=True)
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    shares = votes[voted] / votes[voted].sum(axis=1, keepdims=True)
     rows, top = np.arange(len(shares)), shares.argmax(axis=1)
     cases = [predicted == labels, shares.max(axis=1) <= 0.5, top == labels, top == predicted]
     verdicts = np.select(cases, ["", VERDICTS[3], *VERDICTS[:2]], VERDICTS[2])

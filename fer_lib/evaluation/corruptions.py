@@ -198,7 +198,7 @@ def _mask(x: np.ndarray, y: np.ndarray, top: float) -> np.ndarray:
     return inside * np.clip(y - top + 0.5, 0, 1)
 
 
-_KINDS: dict[str, tuple[str, str, tuple[float, ...], Function]] = {
+_KINDS = {
     "noise": ("noise", "gray levels", (5, 10, 15, 20, 30),
               lambda i, level, random: i + level * random.standard_normal(i.shape, np.float32)),
     "blur": ("blur", "px sigma", (0.5, 1, 1.5, 2, 3),

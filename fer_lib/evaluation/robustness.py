@@ -166,12 +166,10 @@ def robustness_suite(
         [0.5, 0.5, 0.5, 0.5, 0.5]
     """
     chosen = list(CORRUPTIONS) if corruptions is None else corruptions
-    if isinstance(chosen, (str, Corruption)) or not len(chosen):
-        raise ValueError(f"Expected a list of corruptions. Received: {corruptions!r}")
-    names = [kind.title if isinstance(kind, Corruption) else kind for kind in chosen]
-    kinds = {name: find_corruption(kind) for name, kind in zip(names, chosen, strict=True)}
-    if len(kinds) != len(chosen):
-        raise ValueError(f"Expected different `corruptions`. Received: {names}")
+    listed = [] if isinstance(chosen, (str, Corruption)) else chosen
+    kinds = {k.title if isinstance(k, Corruption) else k: find_corruption(k) for k in listed}
+    if not kinds or len(kinds) != len(chosen):
+        raise ValueError(f"Expected a list of different corruptions. Received: {corruptions!r}")
     if not hasattr(model, "predict"):
         raise ValueError(
             "Expected a model with a `predict` method, which predicts on corrupted images. "

@@ -50,11 +50,10 @@ def risk_coverage(y_true: np.ndarray, y_prob: np.ndarray) -> pd.DataFrame:
     """
     labels, probabilities = check_predictions(y_true, y_prob)
     confidence = probabilities.max(axis=1).astype(np.float64)
-    wrong = probabilities.argmax(axis=1) != labels
-    curve = pd.DataFrame({"threshold": -np.sort(-confidence)})
-    given = np.arange(1, len(labels) + 1)
-    curve["coverage"] = given / len(labels)
-    curve["risk"] = np.cumsum(wrong[np.argsort(-confidence, kind="stable")]) / given
+    order, given = np.argsort(-confidence, kind="stable"), np.arange(1, len(labels) + 1)
+    wrong = (probabilities.argmax(axis=1) != labels)[order]
+    values = {"coverage": given / len(labels), "risk": np.cumsum(wrong) / given}
+    curve = pd.DataFrame({"threshold": confidence[order], **values})
     return curve.drop_duplicates("threshold", keep="last", ignore_index=True)
 
 

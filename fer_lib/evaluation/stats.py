@@ -33,11 +33,11 @@ def resample_sums(
         size = len(members)
         block = max(1, _BLOCK_ENTRIES // size)
         for start in range(0, num_resamples, block):
-            rows = min(block, num_resamples - start)
-            drawn = generator.integers(size, size=(rows, size))
-            drawn += np.arange(rows)[:, np.newaxis] * size
-            weights = np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size)
-            sums[start : start + rows] += weights @ members
+            part = sums[start : start + block]
+            drawn = generator.integers(size, size=(len(part), size))
+            drawn += np.arange(len(part))[:, np.newaxis] * size
+            weights = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
+            part += weights @ members
     return sums
 
 
@@ -73,10 +73,9 @@ def wilson(successes: np.ndarray | int, total: np.ndarray | int) -> tuple[np.nda
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Corrects for the number of tests (Holm, 1979); one test stays as it is."""
-    p_values = np.asarray(p_values, np.float64)
-    order = np.argsort(p_values, kind="stable")
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
+    adjusted = np.array(p_values, np.float64)
+    order = np.argsort(adjusted, kind="stable")
+    adjusted[order] = np.maximum.accumulate(adjusted[order] * np.arange(len(adjusted), 0, -1))
     return np.minimum(adjusted, 1.0)
 
 
