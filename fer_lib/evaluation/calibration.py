@@ -39,10 +39,9 @@ def reliability(
     Returns:
         One row a bin that is not empty: `low, high, confidence, accuracy, count`.
     """
-    values = {"confidence": confidence, "accuracy": np.asarray(correct, np.float64)}
     edges = np.linspace(0, 1, num_bins + 1)
-    index = np.searchsorted(edges[1:-1], confidence)
-    by_bin = pd.DataFrame(values).astype(np.float64).groupby(index)
+    values = pd.DataFrame({"confidence": confidence, "accuracy": correct}, dtype=np.float64)
+    by_bin = values.groupby(np.searchsorted(edges[1:-1], confidence))
     bins = by_bin.mean().assign(count=by_bin.size())
     bins.insert(0, "low", edges[bins.index])
     bins.insert(1, "high", edges[bins.index + 1])

@@ -219,5 +219,5 @@ _KINDS = {
     "glasses": ("glasses", "tint of lenses", (0, 0.25, 0.5, 0.75, 1), _cover(_glasses, _DARK)),
     "mask": ("mask", "px, its upper edge", (42, 38, 34, 30, 26), _cover(_mask, _LIGHT)),
 }  # fmt: skip
-CORRUPTIONS = {name: Corruption(*values) for name, values in _KINDS.items()}
+CORRUPTIONS = {name: Corruption(*kind) for name, kind in _KINDS.items()}
 """The corruptions of the suite, by name: camera, crop, and what covers the face."""

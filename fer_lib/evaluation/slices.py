@@ -64,10 +64,6 @@ class SliceReport(Report):
         """Returns `groups`."""
         return self.groups.copy()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns all values as plain Python, ready for JSON; what is not claimed is None."""
-        return {**super().to_dict(), "sentences": self.sentences()}
-
     def tables(self) -> list[tuple[str, pd.DataFrame]]:
         """Returns the accuracy of each group, and its recalls, column by column."""
         tables = []
