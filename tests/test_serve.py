@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import re
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
+import camera_clip
+import jupyter_browser
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +26,7 @@ httpx = pytest.importorskip("httpx", reason=NEEDS)
 pytest.importorskip("python_multipart", reason=NEEDS)
 server = pytest.importorskip("fer_lib.serve.app", reason=NEEDS)
 
+NO_BROWSER = jupyter_browser.browser_missing("playwright")
 HOST = "http://127.0.0.1:8000"
 CLASSES = ("happy", "sad")
 
@@ -226,3 +235,102 @@ def test_the_api_is_documented_and_healthy():
     missing = ask("GET", "/nothing")
     assert missing.status_code == 404
     assert error_of(missing) == "Not Found"
+
+
+@pytest.fixture(scope="module")
+def address():
+    """A server process of its own, ended by Ctrl-C in one line."""
+    command = [sys.executable, "-m", "fer_lib", "serve", "--port", "0", "--model", "cnn_tiny"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        try:
+            line = process.stdout.readline()
+            yield re.match(r"Serving on (http://127\.0\.0\.1:\d+) ", line)[1]
+        finally:
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate(timeout=60)[1]
+    assert errors == "fer_lib serve: interrupted\n"
+    assert process.returncode == 130
+
+
+@pytest.mark.slow
+def test_a_port_in_use_is_one_line(address):
+    command = [sys.executable, "-m", "fer_lib", "serve", "--port", address.rpartition(":")[2]]
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == 1
+    assert re.fullmatch(r"fer_lib serve: Expected .* a free --port\. .*\n", process.stderr)
+
+
+@pytest.mark.slow
+def test_400_requests_at_32_at_once(address, astronaut):
+    file = io.BytesIO()
+    Image.fromarray(astronaut[:240, 100:340]).save(file, "jpeg")
+
+    async def load():
+        client = httpx.AsyncClient(base_url=address, timeout=120)
+        gate = asyncio.Semaphore(32)
+
+        async def send():
+            async with gate:
+                return await client.post("/predict", files=form(file.getvalue()))
+
+        async with client:
+            return await asyncio.gather(*(send() for _ in range(400)))
+
+    answers = asyncio.run(load())
+    assert {answer.status_code for answer in answers} == {200}
+    found = [answer.json()[0]["faces"] for answer in answers]
+    assert {face["emotion"] for [face] in found} == {"happy"}
+    boxes = {tuple(face["box"]) for [face] in found}
+    assert len(boxes) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(NO_BROWSER is not None, reason=str(NO_BROWSER))
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_the_page_in_a_browser(address, astronaut, tmp_path, width, scheme):
+    Image.fromarray(astronaut).save(tmp_path / "photo.jpg")
+    (tmp_path / "text.png").write_text("no image")
+    frames = camera_clip.moving_photograph(astronaut)
+    camera_clip.write_mp4(tmp_path / "face.mp4", frames)
+    camera = camera_clip.write_camera_clip(tmp_path / "clip.y4m", frames)
+    folder = Path(os.environ.get("FER_LIB_TEST_SCREENSHOTS") or tmp_path)
+    options = {"camera": camera, "width": width, "color_scheme": scheme}
+    with jupyter_browser.open_chromium(**options) as browser:
+        page = browser.context.new_page()
+        problems = []
+        page.on("pageerror", lambda error: problems.append(error))
+        page.on("console", lambda message: message.type == "error" and problems.append(message))
+        page.goto(address)
+        face = page.locator("#faces li").get_by_text(re.compile(r"happy \d+%"))
+
+        page.screenshot(path=folder / f"serve_{width}_empty.png")
+        page.keyboard.press("Tab")
+        page.wait_for_function("document.activeElement.id === 'open'")
+        page.evaluate("document.querySelector('#file').onclick = () => !(window.asked = true)")
+        page.keyboard.press("Enter")
+        page.wait_for_function("window.asked")
+        page.locator("#file").set_input_files(tmp_path / "photo.jpg")
+        face.wait_for()
+        assert page.get_by_role("status").text_content() == "1 face, happy"
+        assert page.get_by_role("img").get_attribute("aria-label") == "1 face, happy"
+        page.screenshot(path=folder / f"serve_{width}_photo.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+        page.locator("#file").set_input_files(tmp_path / "face.mp4")
+        face.wait_for()
+        page.get_by_text("The video has ended.").wait_for()
+        assert problems == []
+
+        page.get_by_role("button", name="Start webcam").click()
+        face.wait_for()
+        page.screenshot(path=folder / f"serve_{width}_webcam.png", full_page=True)
+        page.get_by_role("button", name="Stop").focus()
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.querySelector('video').srcObject") is None
+        assert page.evaluate("document.activeElement.id") == "open"
+
+        page.locator("#file").set_input_files(tmp_path / "text.png")
+        page.get_by_role("alert").get_by_text("'text.png', which holds none").wait_for()
+        page.screenshot(path=folder / f"serve_{width}_error.png", full_page=True)
+        assert not page.locator("#canvas").is_visible()

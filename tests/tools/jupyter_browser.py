@@ -33,9 +33,9 @@ _START_S = 90
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def browser_missing() -> str | None:
-    """Returns what keeps a browser test from running here, or `None`."""
-    for module in ("playwright", "jupyterlab"):
+def browser_missing(*modules: str) -> str | None:
+    """Returns what keeps a browser test that needs these modules from running here, or `None`."""
+    for module in modules or ("playwright", "jupyterlab"):
         if importlib.util.find_spec(module) is None:
             return f"needs {module}: pip install -e '.[browser]'"
     if _chromium() is None:
