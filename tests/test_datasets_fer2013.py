@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import io
-import os
 import tarfile
 import time
 import warnings
@@ -337,26 +336,14 @@ def test_the_second_load_reads_the_copy(tmp_path, faces, monkeypatch):
     pd.testing.assert_frame_equal(first.metadata, second.metadata)
 
 
-@pytest.mark.parametrize("layout", ["csv", "folders"])
-def test_a_stale_copy_is_never_trusted(tmp_path, faces, layout):
-    pixels, labels, usage = faces
-    root = tmp_path / "set"
-    if layout == "csv":
-        path = write_csv(root / "fer2013.csv", faces)
-    else:
-        path = write_folders(root, faces) / "train" / "angry" / "Training_0.png"
-    load_quietly(root)
-    status = path.stat()
-    changed = pixels.copy()
-    changed[0] = 255 - changed[0]
-    if layout == "csv":
-        write_csv(path, (changed, labels, usage))
-    else:
-        Image.fromarray(changed[0]).save(path)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000))
-    images = load_quietly(root).images[..., 0]
-    assert any(np.array_equal(image, changed[0]) for image in images)
-    assert len(cached_files(tmp_path)) == 1
+def test_a_stale_copy_is_never_trusted(tmp_path, faces):
+    changed = 255 - faces[0]
+    for write, path in ((write_csv, tmp_path / "fer2013.csv"), (write_folders, tmp_path / "set")):
+        write(path, faces)
+        load_quietly(path)
+        write(path, (changed, *faces[1:]))
+        images = load_quietly(path).images[..., 0]
+        assert {image.tobytes() for image in images} == {image.tobytes() for image in changed}
 
 
 def test_a_damaged_copy_is_read_again_and_none_can_be_written_is_no_error(

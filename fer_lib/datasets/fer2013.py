@@ -89,13 +89,12 @@ def has_published_folders(folder: Path) -> bool:
 
 def _default_folder() -> Path:
     places = [folder / "fer2013" for folder in datasets_dirs() or [cache_dir() / "datasets"]]
-    found = next(filter(Path.is_dir, places), None)
-    if found is None:
-        raise FileNotFoundError(
-            f"Expected FER2013 in {' or '.join(map(str, places))}. Received: nothing there. "
-            "Put fer2013.csv there, or give the path of your copy."
-        )
-    return found
+    for place in filter(Path.is_dir, places):
+        return place
+    raise FileNotFoundError(
+        f"Expected FER2013 in {' or '.join(map(str, places))}. Received: nothing there. "
+        "Put fer2013.csv there, or give the path of your copy."
+    )
 
 
 def _read_cached(source: Path) -> FaceDataset:

@@ -121,11 +121,10 @@ def _crop_face(
         if len(faces) != 1:
             raise ValueError(f"{len(faces) or 'no'} faces found, expected exactly one")
         return crop_detected_face(image, faces[0], size)
-    if box is not None:
-        image = _cut_box(image, *box)
-        if not image.size:
-            raise ValueError(f"the box {tuple(box)} of the face is outside the image")
+    image = image if box is None else _cut_box(image, *box)
     side = min(image.shape[:2])
+    if not side:
+        raise ValueError(f"the box {box} of the face is outside the image")
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     square = np.ascontiguousarray(image[top : top + side, left : left + side])
     method = cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC
