@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -203,10 +204,18 @@ def test_a_model_folder_is_replaced_only_when_asked_and_whole(model, folder, mon
     def fail(*arguments):
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError):
-        patch.setattr(model_file.keras.models, "clone_model", fail)
-        pretrained.save_pretrained(folder, model, card, overwrite=True)
-    assert pretrained.load_pretrained(folder).class_names == tuple("abcdefg")
+    rename = Path.rename
+    failing = {
+        (keras.models, "clone_model"): fail,
+        (Path, "rename"): lambda path, to: (fail if path.suffix == ".partial" else rename)(
+            path, to
+        ),
+    }
+    for place, function in failing.items():
+        with monkeypatch.context() as patch, pytest.raises(OSError):
+            patch.setattr(*place, function)
+            pretrained.save_pretrained(folder, model, card, overwrite=True)
+        assert pretrained.load_pretrained(folder).class_names == tuple("abcdefg")
     pretrained.save_pretrained(folder, model, card, overwrite=True)
     assert pretrained.load_pretrained(folder).class_names == tuple("ABCDEFG")
     assert [path.name for path in folder.parent.iterdir()] == ["mine"]

@@ -91,12 +91,12 @@ class AuditReport(Report):
 
     def sentences(self) -> list[str]:
         """Says what was found, what it means and what to do, and what was not examined."""
-        texts = []
-        for finding in self.findings:
-            text = f"{finding.severity.upper()} {finding.name}: {finding.title}. {finding.meaning}"
-            text += f" What to do: {finding.remedy}"
-            indices = f" Indices: {listing(finding.indices)}." if len(finding.indices) else ""
-            texts.append(text + indices)
+        texts = [
+            f"{found.severity.upper()} {found.name}: {found.title}. {found.meaning} What to do: "
+            + found.remedy
+            + (f" Indices: {listing(found.indices)}." if len(found.indices) else "")
+            for found in self.findings
+        ]
         return texts + [f"Not checked: {text}." for text in self.unchecked]
 
     def _repr_html_(self) -> str:

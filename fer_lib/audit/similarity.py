@@ -51,10 +51,6 @@ class Duplicates:
     correlations: np.ndarray
     mirrored: np.ndarray
 
-    def exact_groups(self) -> np.ndarray:
-        """Returns the group of each image, equal for images with the same pixels; -1 if alone."""
-        return np.where(np.bincount(self.exact)[self.exact] > 1, self.exact, -1)
-
     def near_groups(self, chosen: np.ndarray) -> np.ndarray:
         """Returns groups joined by the chosen near pairs `bool (pairs,)`, exact ones included."""
         size = int(self.exact.max()) + 1

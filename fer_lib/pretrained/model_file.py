@@ -121,10 +121,8 @@ def round_to_half(weights: np.ndarray, coarsely: bool = False) -> np.ndarray:
         return weights
     rounded = weights.astype(np.float16).astype(np.float32)
     if coarsely:
-        # A float32 has 23 such digits: half of the last that is kept is added, the rest cut off.
-        dropped = 23 - 8
-        bits = rounded.view(np.uint32) + np.uint32(1 << (dropped - 1))
-        rounded = (bits & np.uint32(-(1 << dropped) & 0xFFFFFFFF)).view(np.float32)
+        mantissa, exponent = np.frexp(rounded)  # 0.5 <= mantissa < 1
+        rounded = np.ldexp(np.round(mantissa * 2**9) / 2**9, exponent)
     return rounded
 
 

@@ -97,8 +97,7 @@ def _check_card(card: object, where: str) -> None:
 def new_folder(folder: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
     """Yields an empty folder beside `folder`, which takes its place when the block ends.
 
-    On any exception what was there before stays as it was. Raises what `check_free` raises, and
-    `OSError` where it cannot be written.
+    On any exception what was there before stays as it was; `check_free` says what is refused.
     """
     folder = Path(folder)
     check_free(folder, overwrite)
@@ -111,6 +110,8 @@ def new_folder(folder: str | os.PathLike[str], overwrite: bool = False) -> Itera
             folder.rename(old)
         partial.rename(folder)
     finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
