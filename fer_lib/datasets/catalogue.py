@@ -46,8 +46,8 @@ class DatasetInfo:
         terms: `license`; `access` is `"open"`, `"request"` or `"none"`; `how` and `page` say how.
         faults: `known`, what is wrong with the set, or easily done wrong with it.
         layout: `loader`, the function that reads the set, and the files that it expects as `text`.
-        download: Of an open set: `file`, from `url` or `kaggle`. It is whole when it has one of
-            the `checksums`, or when its splits have the `contents` (hashes of pixels and labels).
+        download: Of an open set: `file`, from `url` or `kaggle`, whole with one of the `checksums`
+            or the `contents` of each split (hashes of pixels and labels).
     """
 
     key: str

@@ -177,8 +177,8 @@ def _check_names(
             f"Received: {', '.join(found)}"
         )
     if unknown or not found:
-        is_numbered = unknown and all(map(str.isdigit, unknown))
-        hint = "; numbers alone say no class, unless the set is 'rafdb'" if is_numbered else ""
+        hint = "; numbers alone say no class, unless the set is 'rafdb'"
+        hint = hint if unknown and all(map(str.isdigit, unknown)) else ""
         raise ValueError(
             f"{root}: expected folders named after {', '.join(known)}. "
             f"Received: {', '.join(unknown) or 'no folder with images'}; rename them, or give your "
