@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request, UploadFile
 from fastapi.exceptions import StarletteHTTPException
 from fastapi.responses import HTMLResponse, JSONResponse
+from python_multipart.exceptions import FormParserError
 
 import fer_lib
 from fer_lib.images.decoding import OversizedError
@@ -163,6 +164,8 @@ async def _read_files(request: Request) -> AsyncIterator[list[UploadFile]]:
             form = await Request(request.scope, receive).form()
     except TimeoutError:
         raise HTTPException(408, f"Expected the whole request in {_READ_S} seconds") from None
+    except FormParserError as error:
+        raise HTTPException(400, _say(error)) from None
     try:
         files = form.getlist("file")
         if not files or any(isinstance(file, str) for file in files):
