@@ -245,7 +245,7 @@ def test_the_report_is_text_html_and_json_without_pixels(faces, tmp_path):
     leaky = add(dataclasses.replace(faces, metadata=metadata), 3, split="PublicTest")
     report = check_dataset(leaky)
     assert max(map(len, str(report).splitlines())) <= 80
-    assert "exact_leak" in repr(report)
+    assert "exact_leak" in repr(report) and report.to_frame()["name"].tolist() == ["exact_leak"]
     page = report._repr_html_()
     assert page.count("<img") == 2 and "exact_leak" in page
     values = json.loads(report.to_json(tmp_path / "audit.json"))

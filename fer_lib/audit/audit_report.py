@@ -79,6 +79,11 @@ class AuditReport(Report):
             write_text(path, text + "\n")
         return text
 
+    def to_frame(self) -> pd.DataFrame:
+        """Returns one row per finding: severity, name, count, title, meaning, remedy."""
+        columns = ["severity", "name", "count", "title", "meaning", "remedy"]
+        return pd.DataFrame([vars(finding) for finding in self.findings], columns=columns)
+
     def title(self) -> str:
         """Returns what was examined, and the names of the findings."""
         height, width, channels = self.dataset.images.shape[1:]
@@ -100,9 +105,7 @@ class AuditReport(Report):
         return texts + [f"Not checked: {text}." for text in self.unchecked]
 
     def _repr_html_(self) -> str:
-        columns = ["severity", "name", "count", "title", "meaning", "remedy"]
-        table = pd.DataFrame([vars(finding) for finding in self.findings], columns=columns)
-        table = table.astype(str).map(html.escape)
+        table = self.to_frame().astype(str).map(html.escape)
         table["images"] = [self._thumbnails(finding) for finding in self.findings]
         with pd.option_context("display.max_colwidth", None):
             shown = table.to_html(escape=False, index=False, border=0) if len(table) else ""
