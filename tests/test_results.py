@@ -14,8 +14,8 @@ from fer_lib import paths, results
 
 
 def test_predictions_are_those_of_the_card() -> None:
-    probabilities, labels = results.load_predictions("cnn")
-    card = json.loads((paths.find_model("cnn") / "card.json").read_text(encoding="utf-8"))
+    probabilities, labels = results.load_predictions("cnn_fer2013")
+    card = json.loads((paths.find_model("cnn_fer2013") / "card.json").read_text(encoding="utf-8"))
     accuracy = (probabilities.argmax(axis=1) == labels).mean()
     assert accuracy == pytest.approx(card["scores"]["validation"]["accuracy"])
 

@@ -16,8 +16,23 @@ from fer_lib.training.card import to_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = sorted(file.parent for file in (ROOT / "saved_models").glob("*/card.json"))
-# What each model has to reach on PublicTest without augmentation.
-MIN_ACCURACY = {"cnn": 0.68, "cnn_tiny": 0.66, "resnet50": 0.64}
+# What each model has to reach on PublicTest: of what people see, or of the label.
+MIN_ACCURACY = {
+    "cnn": 0.87,
+    "cnn_tiny": 0.84,
+    "cnn_fer2013": 0.70,
+    "cnn_tiny_fer2013": 0.66,
+    "resnet50_fer2013": 0.64,
+}
+
+
+def read_predictions(folder):
+    """Probabilities and labels on which the card's scores are computed."""
+    stored = np.load(folder / "predictions_public_test.npz")
+    if pretrained.read_card(folder).get("predicts") != "votes":
+        return stored["probabilities"], stored["labels"]
+    clear = stored["vote_labels"] >= 0
+    return stored["probabilities"][clear], stored["vote_labels"][clear]
 
 
 def test_the_models_are_there():
@@ -42,8 +57,8 @@ class TestShippedModel:
         for name, kind in evaluation.CORRUPTIONS.items():
             part = table[table["corruption"] == name]
             assert tuple(part["level"]) == kind.levels and set(part["unit"]) == {kind.unit}
-        stored = np.load(folder / "predictions_public_test.npz")
-        right = stored["probabilities"].argmax(axis=1) == stored["labels"]
+        probabilities, labels = read_predictions(folder)
+        right = probabilities.argmax(axis=1) == labels
         assert report.n == len(right)
         assert report.accuracy == pytest.approx(right.mean(), abs=2e-3)
 
@@ -55,8 +70,8 @@ class TestShippedModel:
 
     def test_stored_predictions_give_the_scores_of_the_card(self, folder):
         card = pretrained.read_card(folder)
-        stored = np.load(folder / "predictions_public_test.npz")
-        report = evaluation.evaluate(stored["labels"], stored["probabilities"])
+        probabilities, labels = read_predictions(folder)
+        report = evaluation.evaluate(labels, probabilities)
         scores = card["scores"]["validation"]
         assert report.accuracy == pytest.approx(scores["accuracy"])
         assert report.confusion_matrix.tolist() == scores["confusion_matrix"]
@@ -73,7 +88,8 @@ class TestShippedModel:
         assert made_by.to_dict() == training.load_recipe(folder.name).to_dict()
         history = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
         assert len(history) == card["recipe"]["epochs"]
-        assert history["val_accuracy"].argmax() + 1 == card["selected_epoch"]
+        best = history["val_accuracy"].argmax() + 1
+        assert card["selected_epoch"] == (len(history) if made_by.keep == "last" else best)
 
     def test_a_second_training_came_close(self, folder):
         card = pretrained.read_card(folder)
@@ -96,7 +112,7 @@ class TestShippedModel:
 
 
 def test_a_repeat_is_of_the_same_recipe_and_data():
-    card = pretrained.read_card(ROOT / "saved_models" / "cnn")
+    card = pretrained.read_card(ROOT / "saved_models" / "cnn_fer2013")
     again = json.loads(json.dumps(card))
     again["name"] = "again"
     again["scores"]["validation"]["accuracy"] = 0.5
@@ -110,16 +126,13 @@ def test_a_repeat_is_of_the_same_recipe_and_data():
         describe_repeat(card, again)
 
 
-def test_the_teacher_is_small_and_knows_every_training_image(fer2013_npz):
-    folder = ROOT / "saved_models" / "teacher"
-    card = json.loads((folder / "teacher.json").read_text())
-    assert sum(file.stat().st_size for file in folder.iterdir()) < 1_000_000
-    training_set = load_fer2013(fer2013_npz, splits="Training")
-    assert training_set.content_hash == card["data"]["sha256"]
-    probabilities = training.load_teacher(training_set)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    agreement = (probabilities.argmax(axis=1) == training_set.labels).mean()
-    assert agreement == pytest.approx(card["agrees_with_label"], abs=1e-3)
+def test_what_people_see_and_the_label_are_scored_apart():
+    scores = {f.name: pretrained.read_card(f)["scores"] for f in FOLDERS}
+    for name in ("cnn", "cnn_tiny"):
+        of_label = scores[f"{name}_fer2013"]
+        assert scores[name]["by_votes"]["accuracy"] > of_label["by_votes"]["accuracy"] + 0.1
+        assert scores[name]["by_label"]["accuracy"] < of_label["by_label"]["accuracy"]
+    assert {part["by_votes"]["n"] for part in scores.values()} == {3211}
 
 
 def test_the_readme_table_is_generated_from_the_cards():

@@ -1,19 +1,17 @@
 """What a network is trained towards: labels, a teacher, votes, mixtures, and the loss of each."""
 
 import dataclasses
-import json
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from write_teacher import write_teacher
 
 from fer_lib import pretrained, training
 from fer_lib.datasets import FaceDataset
 from fer_lib.datasets.ferplus import VOTE_COLUMNS
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
-from fer_lib.training import batches, heads, losses, teacher
+from fer_lib.training import batches, heads, losses, networks
 
 CONFIG = training.TrainingConfig(variant="lesson", label_smoothing=0.1)
 
@@ -56,7 +54,7 @@ def loss_of(config, rows, outputs):
 
 
 def test_without_a_teacher_it_is_keras_own_smoothed_cross_entropy(logits, dataset):
-    rows = batches.build_targets(CONFIG, dataset, None)
+    rows = batches.build_targets(CONFIG, dataset)
     expected = keras.losses.categorical_crossentropy(
         np.eye(7)[dataset.labels], logits, from_logits=True, label_smoothing=0.1
     )
@@ -65,25 +63,29 @@ def test_without_a_teacher_it_is_keras_own_smoothed_cross_entropy(logits, datase
 
 def test_the_teacher_is_compared_at_its_temperature(logits, dataset, soft_labels):
     config = CONFIG.replace(distillation=1.0, distillation_temperature=2.0)
-    rows = batches.build_targets(config, dataset, soft_labels)
+    rows = batches.build_targets(config, dataset)
     soft = np.sqrt(soft_labels) / np.sqrt(soft_labels).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(rows[:, 7:], soft, rtol=1e-5)
     expected = -4 * (soft * np.log(softmax(logits / 2))).sum(axis=1)
-    np.testing.assert_allclose(loss_of(config, rows, logits), expected, rtol=1e-5)
+    outputs = np.concatenate([logits, logits, np.log(soft_labels)], axis=1)
+    np.testing.assert_allclose(loss_of(config, rows, outputs), expected, rtol=1e-5)
 
 
 def test_a_student_that_equals_its_teacher_has_no_gradient_left(dataset, soft_labels):
     config = CONFIG.replace(distillation=1.0)
-    rows = batches.build_targets(config, dataset, soft_labels)
+    rows = batches.build_targets(config, dataset)
     at_teacher = np.log(soft_labels)
-    least = loss_of(config, rows, at_teacher)
+
+    def loss_at(student):
+        return loss_of(config, rows, np.concatenate([student, student, at_teacher], axis=1))
+
+    least = loss_at(at_teacher)
     for change in np.random.default_rng(3).normal(0, 0.3, (20, 5, 7)).astype(np.float32):
-        assert (loss_of(config, rows, at_teacher + change) >= least - 1e-5).all()
+        assert (loss_at(at_teacher + change) >= least - 1e-5).all()
 
 
 def test_votes_add_their_cross_entropy_and_an_image_without_votes_nothing(logits, dataset):
     config = CONFIG.replace(votes=0.5)
-    rows = batches.build_targets(config, dataset, None)
+    rows = batches.build_targets(config, dataset)
     assert rows[2, 7:].sum() == 0
     np.testing.assert_allclose(rows[[0, 1, 3, 4], 7:].sum(axis=1), 1, rtol=1e-6)
     vote_logits = np.random.default_rng(4).normal(size=(5, 8)).astype(np.float32)
@@ -95,11 +97,9 @@ def test_votes_add_their_cross_entropy_and_an_image_without_votes_nothing(logits
 
 
 def test_what_a_recipe_uses_must_be_there(dataset):
-    with pytest.raises(ValueError, match="soft labels"):
-        batches.build_targets(CONFIG.replace(distillation=0.5), dataset, None)
     bare = FaceDataset(dataset.images, dataset.labels)
     with pytest.raises(ValueError, match="load_ferplus"):
-        batches.build_targets(CONFIG.replace(votes=0.5), bare, None)
+        batches.build_targets(CONFIG.replace(votes=0.5), bare)
 
 
 def test_mixing_keeps_the_sum_of_the_targets_and_the_range_of_the_images():
@@ -111,43 +111,6 @@ def test_mixing_keeps_the_sum_of_the_targets_and_the_range_of_the_images():
     assert mixed.min() >= 0 and mixed.max() <= 255
     assert ((mixed_rows > 0).sum(axis=1) == 2).any()
     assert mixed.dtype == mixed_rows.dtype == np.float32
-
-
-class Constant:
-    """Stands for a trained model: the first pixel of an image decides."""
-
-    name, class_names = "constant", tuple("abcdefg")
-
-    def predict(self, images, tta=False):
-        scores = images[:, 0, 0, :] / 255 * np.arange(7)
-        return softmax(scores).astype(np.float32)
-
-
-@pytest.fixture
-def seen(dataset):
-    return FaceDataset(dataset.images, dataset.labels, class_names=Constant.class_names)
-
-
-def test_the_teacher_knows_its_images_in_any_order(seen, tmp_path):
-    card = write_teacher(tmp_path, seen, [Constant(), Constant()])
-    assert card["models"] == ["constant", "constant"]
-    assert json.loads((tmp_path / "teacher.json").read_text()) == card
-    some = seen[[3, 0]]
-    np.testing.assert_allclose(
-        teacher.load_teacher(some, tmp_path), Constant().predict(some.images), atol=2e-3
-    )
-
-
-def test_a_teacher_that_does_not_fit_is_refused(seen, dataset, tmp_path):
-    with pytest.raises(FileNotFoundError, match="teacher.npz"):
-        teacher.load_teacher(seen, tmp_path)
-    with pytest.raises(ValueError, match="models of the classes"):
-        write_teacher(tmp_path, dataset, [Constant()])
-    write_teacher(tmp_path, seen[:4], [Constant()])
-    with pytest.raises(ValueError, match="1 of 5 that it has not, the first at index 4"):
-        teacher.load_teacher(seen, tmp_path)
-    with pytest.raises(ValueError, match="teacher's classes"):
-        teacher.load_teacher(dataset, tmp_path)
 
 
 def draw_bars(count, seed):
@@ -182,8 +145,13 @@ def test_a_recipe_with_everything_trains_and_resumes_to_the_same_weights(bars, t
         votes=0.3, mixup=0.2, distillation=0.5, head_epochs=1,
         unfreeze_from="stage3", freeze_batch_norm=True, optimizer="adam", learning_rate=1e-3,
     )  # fmt: skip
-    soft_labels = np.full((112, 7), 1 / 7, np.float32)
-    training.train(config, *bars, tmp_path / "whole", progress=False, teacher=soft_labels)
+    teacher = training.train(
+        SHORT.replace(epochs=1, variant="lesson"), *bars, tmp_path / "teacher", progress=False
+    )
+    before = teacher.model.get_weights()
+    training.train(config, *bars, tmp_path / "whole", progress=False, teacher=teacher)
+    for one, other in zip(before, teacher.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
     class Interrupted(Exception):
         pass
@@ -195,16 +163,40 @@ def test_a_recipe_with_everything_trains_and_resumes_to_the_same_weights(bars, t
 
     with pytest.raises(Interrupted):
         training.train(
-            config, *bars, tmp_path / "two", progress=False, teacher=soft_labels,
+            config, *bars, tmp_path / "two", progress=False, teacher=teacher,
             callbacks=[Interrupt()],
         )  # fmt: skip
-    training.train(
-        config, *bars, tmp_path / "two", progress=False, teacher=soft_labels, resume=True
-    )
+    training.train(config, *bars, tmp_path / "two", progress=False, teacher=teacher, resume=True)
     for one, other in zip(
         weights_of(tmp_path / "whole"), weights_of(tmp_path / "two"), strict=True
     ):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_teacher_sees_the_augmented_image(bars, tmp_path):
+    nothing_else = {"rotation": 0.0, "zoom": [1.0, 1.0], "shift": 0.0, "contrast": 0.0}
+    nothing_else |= {"brightness": 0.0, "erasing_rate": 0.0}
+    config = SHORT.replace(augmentation={"flip_rate": 1.0, **nothing_else}, distillation=1.0)
+    teacher = training.train(
+        SHORT.replace(epochs=1, variant="lesson"), *bars, tmp_path / "teacher", progress=False
+    )
+    network = networks.build_network(config, bars[0], "float32")
+    frozen = networks.build_teacher(config, teacher, bars[0])
+    trainer = networks.build_trainer(config, network, frozen)
+    outputs = trainer(bars[0].images[:4].astype("float32"), training=True)
+    mirrored = teacher.model.predict(bars[0].images[:4, :, ::-1], verbose=0)
+    np.testing.assert_allclose(outputs[:, -7:], np.log(mirrored), atol=1e-4)
+    assert not frozen.trainable_variables
+
+
+def test_a_teacher_that_is_missing_or_does_not_fit_is_refused(bars, tmp_path):
+    config = SHORT.replace(distillation=0.5)
+    with pytest.raises(ValueError, match="--teacher"):
+        training.fit(config, *bars, tmp_path / "none", progress=False)
+    small = [dataclasses.replace(part, images=part.images[:, 4:28, 4:28]) for part in bars]
+    teacher = training.train(SHORT.replace(epochs=1), *small, tmp_path / "small", progress=False)
+    with pytest.raises(ValueError, match="Expected a teacher of the classes"):
+        training.fit(config, *bars, tmp_path / "other", progress=False, teacher=teacher)
 
 
 def test_the_first_phase_trains_the_head_alone_and_the_second_what_it_may(bars, tmp_path):
@@ -254,7 +246,11 @@ def test_the_joined_head_is_the_mean_of_both_heads_and_its_offsets():
     points = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
     first, second = model.predict(points, verbose=0)
     offsets = np.array([0.5, 0.0, -0.5], np.float32)
-    heads.JoinHeads(kept, other, [4, 0, 2], 0.75, offsets).on_epoch_end(0)
+    join = heads.Join((4, 0, 2), 0.75, offsets)
+    np.testing.assert_allclose(
+        join(first, second), 0.25 * first + 0.75 * second[:, [4, 0, 2]] + offsets, atol=1e-5
+    )
+    heads.JoinHeads(kept, other, join).on_epoch_end(0)
     joined = model.predict(points, verbose=0)[0]
     expected = 0.25 * first + 0.75 * second[:, [4, 0, 2]] + offsets
     np.testing.assert_allclose(joined, expected, atol=1e-5)

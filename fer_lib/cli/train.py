@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--variant", help="another network than the recipe's: lesson, tiny, base")
     add("--epochs", type=number(1, 100_000), help="other than the recipe's")
     add("--seed", type=number(0, 2**32 - 1), help="other than the recipe's")
-    add("--teacher", type=Path, metavar="DIR", help="other than the shipped one")
+    text = "a model to learn from besides, for recipes with distillation"
+    add("--teacher", metavar="MODEL", help=text)
     add("--resume", action="store_true", help="go on with an interrupted training")
     add("--overwrite", action="store_true", help="replace the model in --output")
 
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         dataset = load_data(arguments, start)
         train_set, validation_set, validation = split_for_training(dataset, seed)
-    config = _choose_recipe(arguments, start, len(train_set))
+    config = _choose_recipe(arguments, start, train_set)
     print(f"Training on {len(train_set)} images, selecting on {len(validation_set)}: {validation}")
     labels = set(train_set.labels.tolist())
     missing = [name for i, name in enumerate(train_set.class_names) if i not in labels]
@@ -55,22 +56,24 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.output,
         resume=arguments.resume,
         start=start,
-        teacher=arguments.teacher,
         overwrite=arguments.overwrite,
     )
     accuracy = trained.card["scores"]["validation"]["accuracy"]
-    print(f"{arguments.output}: accuracy {accuracy:.4f} on {validation} (selected on it)")
+    scored = "what people see in it" if trained.card["predicts"] == "votes" else "selected on it"
+    print(f"{arguments.output}: accuracy {accuracy:.4f} on {validation} ({scored})")
     return 0
 
 
-def _choose_recipe(arguments: argparse.Namespace, start, num_images: int):
+def _choose_recipe(arguments: argparse.Namespace, start, train_set):
     from fer_lib import training
 
-    default = training.choose_recipe(num_images) if start is None else "finetune"
+    default = "finetune"
+    if start is None:
+        default = training.choose_recipe(len(train_set), arguments.votes is not None)
     if arguments.recipe is None:
-        print(f"Recipe {default} for {num_images} training images (--recipe)")
+        print(f"Recipe {default} for {len(train_set)} training images (--recipe)")
     config = training.load_recipe(arguments.recipe or default)
     if start is not None and arguments.recipe is None:
         config = training.match_recipe(config, start.card)
-    changes = {name: getattr(arguments, name) for name in ("variant", "epochs", "seed")}
+    changes = {key: getattr(arguments, key) for key in ("variant", "epochs", "seed", "teacher")}
     return config.replace(**{name: value for name, value in changes.items() if value is not None})

@@ -8,7 +8,6 @@ from fer_lib.training.config import (
     match_recipe,
 )
 from fer_lib.training.loop import fit, train
-from fer_lib.training.teacher import load_teacher
 
 __all__ = [
     "TrainingConfig",
@@ -16,7 +15,6 @@ __all__ = [
     "fit",
     "list_recipes",
     "load_recipe",
-    "load_teacher",
     "match_recipe",
     "train",
 ]

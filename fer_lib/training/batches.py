@@ -1,7 +1,7 @@
 """What a network is trained on: batches of images, and a row of targets for each image.
 
-A row holds the label, a teacher's probabilities and the votes of people, as far as the recipe uses
-them, so that one loss on one output serves every recipe.
+A row holds the label and, where the recipe uses them, the votes of people, so that one loss on one
+output serves every recipe.
 """
 
 from __future__ import annotations
@@ -73,29 +73,14 @@ def mix(
     return mixed, share[:, None] * targets + (1 - share[:, None]) * targets[other]
 
 
-def build_targets(
-    config: TrainingConfig, dataset: FaceDataset, teacher: np.ndarray | None
-) -> np.ndarray:
-    """Returns `float32 (n, columns)`: the label one-hot, then the teacher's row, then the votes.
-
-    Args:
-        config: Says which of the parts are there.
-        dataset: The training images, with the vote columns where the recipe uses them.
-        teacher: Probabilities `(n, num_classes)` where the recipe distills.
+def build_targets(config: TrainingConfig, dataset: FaceDataset) -> np.ndarray:
+    """Returns `float32 (n, columns)`: the label one-hot, then the votes if the recipe uses them.
 
     Raises:
-        ValueError: The recipe uses what is not given.
+        ValueError: The recipe uses votes, and the data set has none.
     """
     num_classes = len(dataset.class_names)
     parts = [np.eye(num_classes, dtype=np.float32)[dataset.labels]]
-    if config.distillation:
-        if teacher is None or teacher.shape != parts[0].shape:
-            raise ValueError(
-                f"Expected soft labels of shape {parts[0].shape} for a recipe with distillation. "
-                f"Received: {None if teacher is None else teacher.shape}"
-            )
-        softened = np.maximum(teacher, 1e-7) ** (1 / config.distillation_temperature)
-        parts.append(softened / softened.sum(axis=1, keepdims=True))
     if config.votes:
         names = list(VOTE_COLUMNS[:NUM_VOTES])
         missing = [name for name in names if name not in dataset.metadata]

@@ -14,6 +14,7 @@ import numpy as np
 
 from fer_lib import evaluation, models
 from fer_lib.datasets import FaceDataset
+from fer_lib.datasets.ferplus import MIN_VOTES, VOTE_COLUMNS, class_votes, vote_labels
 from fer_lib.pretrained import Pretrained, apply_temperature
 from fer_lib.pretrained.image_hashes import hash_images, pack_hashes
 from fer_lib.training.config import TrainingConfig
@@ -28,7 +29,7 @@ def build_card(
     history: Sequence[Mapping[str, Any]],
     best: Mapping[str, Any],
     start: Pretrained | None = None,
-) -> tuple[dict, np.ndarray]:
+) -> tuple[dict, dict[str, np.ndarray]]:
     """Scores a trained model on its validation set, and collects the facts.
 
     Args:
@@ -42,10 +43,12 @@ def build_card(
         start: The model that the training began with.
 
     Returns:
-        JSON-ready facts, as `card.json` holds them, and the calibrated probabilities
-        `(n, num_classes)` on the validation set.
+        JSON-ready facts, as `card.json` holds them, and the predictions on the validation set, see
+        `score`.
     """
-    scores, probabilities = score(trained, whole_set, validation_set)
+    # A model of what people see is scored by the votes, where the majority of them is clear.
+    by_votes = config.votes_share > 0.5
+    scores, predictions = score(trained, whole_set, validation_set, by_votes)
     height, width, channels = trained.image_shape
     card = {
         "name": trained.name,
@@ -56,6 +59,7 @@ def build_card(
             "channels": channels,
             "values": "raw pixels 0-255; the model normalizes them itself",
         },
+        "predicts": "votes" if by_votes else "labels",
         "temperature": trained.temperature,
         "parameters": trained.model.count_params(),
         "multiply_adds": models.count_multiply_adds(trained.model),
@@ -78,53 +82,81 @@ def build_card(
         # With what it began with itself, so that a model's card names all data behind it.
         earlier = {key: start.card[key] for key in ("data", "start") if key in start.card}
         card["start"] = {"name": start.name, "data": None, **earlier}
-    return card, probabilities
+    return card, predictions
 
 
 def score(
-    trained: Pretrained, training_set: FaceDataset, validation_set: FaceDataset
-) -> tuple[dict, np.ndarray]:
+    trained: Pretrained,
+    training_set: FaceDataset,
+    validation_set: FaceDataset,
+    by_votes: bool = False,
+) -> tuple[dict, dict[str, np.ndarray]]:
     """Scores a model on the set that its epoch was selected on.
 
-    The temperature is fitted on that set, too, and set on `trained`.
+    The temperature is fitted on that set, too, to the labels or to all votes, and set on `trained`.
 
     Args:
         trained: The model.
         training_set: All that it may have seen: duplicates of these images are scored apart.
         validation_set: The faces to score.
+        by_votes: Score against what most people saw instead of the label, which is scored apart.
 
     Returns:
-        JSON-ready scores: without and with test-time augmentation, before the temperature, and
-        with the probabilities adjusted to classes of equal frequency; and the probabilities.
+        JSON-ready scores: without and with test-time augmentation, before the temperature, with
+        the probabilities adjusted to classes of equal frequency, and by label and by votes where
+        there are votes; and `probabilities`, `labels` and, where there are votes, `vote_labels` (-1
+        without a clear one) of all of `validation_set`.
     """
     trained.temperature = 1.0
     raw = trained.predict(validation_set.images)
-    raw_tta = trained.predict(validation_set.images, tta=True)
-    trained.temperature = round(evaluation.fit_temperature(validation_set.labels, raw), 4)
+    rows, labels = np.arange(len(raw)), validation_set.labels
+    if by_votes:
+        votes = class_votes(validation_set)
+        rows, labels = (np.repeat(index, votes[votes > 0]) for index in np.nonzero(votes))
+    trained.temperature = round(evaluation.fit_temperature(labels, raw[rows]), 4)
     probabilities = apply_temperature(raw, trained.temperature)
+    predictions = {"probabilities": probabilities, "labels": validation_set.labels}
+    scores = {}
+    if VOTE_COLUMNS[0] in validation_set.metadata:
+        votes = class_votes(validation_set)
+        clear = votes.max(axis=1, initial=0) >= MIN_VOTES
+        voted = vote_labels(validation_set)
+        scores = {
+            "by_label": _score_briefly(validation_set, probabilities),
+            "by_votes": _score_briefly(voted, probabilities[clear]),
+        }
+        predictions["vote_labels"] = np.where(clear, votes.argmax(axis=1), -1)
+    if by_votes:
+        raw, probabilities = raw[clear], probabilities[clear]
+        validation_set = voted
+    with_tta = trained.predict(validation_set.images, tta=True)
     report = evaluation.evaluate(
         validation_set, probabilities, model_name=trained.name, training_images=training_set
     )
-    tta, before = (
-        evaluation.evaluate(validation_set, scored)
-        for scored in (apply_temperature(raw_tta, trained.temperature), raw)
-    )
-    counts = np.bincount(training_set.labels, minlength=len(training_set.class_names))
-    # A class without training images has no prior to divide by: one image stands for it.
-    adjusted = evaluation.evaluate(
-        validation_set, evaluation.adjust_priors(probabilities, np.maximum(counts, 1))
-    ).to_dict()
-    scores = {
+    tta, before = (evaluation.evaluate(validation_set, scored) for scored in (with_tta, raw))
+    scores |= {
         "validation": report.to_dict(),
         "validation_tta": tta.to_dict(),
         "before_temperature": {"loss": before.loss, "ece": before.ece},
-        "prior_adjusted": {
+    }
+    if not by_votes:  # whose recipe says how far the shares of the classes are corrected
+        counts = np.bincount(training_set.labels, minlength=len(training_set.class_names))
+        # A class without training images has no prior to divide by: one image stands for it.
+        adjusted = evaluation.evaluate(
+            validation_set, evaluation.adjust_priors(probabilities, np.maximum(counts, 1))
+        ).to_dict()
+        scores["prior_adjusted"] = {
             "accuracy": adjusted["accuracy"],
             "balanced_accuracy": adjusted["balanced_accuracy"],
             "recall": {name: row["recall"] for name, row in adjusted["per_class"].items()},
-        },
-    }
-    return scores, probabilities
+        }
+    return scores, predictions
+
+
+def _score_briefly(dataset: FaceDataset, probabilities: np.ndarray) -> dict:
+    scores = evaluation.evaluate(dataset, probabilities).to_dict()
+    names = ("n", "accuracy", "accuracy_ci95", "balanced_accuracy", "agreement")
+    return {name: scores[name] for name in names}
 
 
 def library_versions() -> dict[str, str]:

@@ -55,8 +55,10 @@ class TrainingConfig:
         freeze_batch_norm: Whether batch normalization keeps the statistics that it came with.
         mixup: Images and targets are mixed in pairs, with a share drawn from Beta(a, a) (Zhang
             et al., arXiv 1710.09412); 0 leaves it out.
-        distillation: Weight of the teacher's probabilities in the loss, `[0, 1]`; the labels have
-            the rest (Hinton et al., arXiv 1503.02531).
+        teacher: A trained model, by name or folder, that the network learns from besides.
+        distillation: Weight in the loss of what the teacher says of the same augmented images,
+            `[0, 1]`; the labels have the rest (Hinton et al., arXiv 1503.02531; Beyer et al.,
+            arXiv 2106.05237).
         distillation_temperature: Softens teacher and student in that part, above 0.
         votes: Weight of a second head that learns how the FER+ taggers voted, at least 0; the head
             is dropped at the end. Needs the vote columns of `load_ferplus`.
@@ -90,6 +92,7 @@ class TrainingConfig:
     unfreeze_from: str | None = None
     freeze_batch_norm: bool = False
     mixup: float = 0.0
+    teacher: str | None = None
     distillation: float = 0.0
     distillation_temperature: float = 3.0
     votes: float = 0.0
@@ -170,9 +173,11 @@ def match_recipe(config: TrainingConfig, card: Mapping[str, object]) -> Training
     return config.replace(**{key: made_by[key] for key in of_the_network if key in made_by})
 
 
-def choose_recipe(num_images: int) -> str:
+def choose_recipe(num_images: int, with_votes: bool = False) -> str:
     """Returns the name of the recipe to train a new model on so many images with."""
-    return "cnn" if num_images >= _MANY_IMAGES else "small"
+    if num_images < _MANY_IMAGES:
+        return "small"
+    return "cnn" if with_votes else "large"
 
 
 def list_recipes() -> list[str]:

@@ -21,7 +21,7 @@ from fer_lib import files, pretrained
 from fer_lib.datasets import FaceDataset
 from fer_lib.pretrained import model_file, model_folder
 from fer_lib.results import HISTORY_FILE
-from fer_lib.training import checkpoint, heads, networks
+from fer_lib.training import checkpoint, networks
 from fer_lib.training.batches import TrainingBatches, build_targets
 from fer_lib.training.callbacks import (
     AveragedWeights,
@@ -32,7 +32,7 @@ from fer_lib.training.callbacks import (
 )
 from fer_lib.training.card import build_card, to_markdown
 from fer_lib.training.config import TrainingConfig
-from fer_lib.training.teacher import load_teacher
+from fer_lib.training.heads import Join, JoinHeads
 
 STATE_FILE = "state.npz"
 BEST_FILE = "best.npz"
@@ -89,8 +89,7 @@ def train(
             model = model_file.read_model(file)
             trained = pretrained.Pretrained(model, train_set.class_names, name=output.name)
             varied = train_set[_varied(train_set)]
-            card, probabilities = build_card(trained, config, varied, *sets, history, best, start)
-            predictions = {"probabilities": probabilities, "labels": validation_set.labels}
+            card, predictions = build_card(trained, config, varied, *sets, history, best, start)
             trained.card = pretrained.write_card(partial, card, predictions)
             history_csv = pd.DataFrame(history).to_csv(index=False, float_format="%.6g")
             files.write_text(partial / HISTORY_FILE, history_csv)
@@ -108,7 +107,7 @@ def fit(
     resume: bool = False,
     progress: bool = True,
     start: pretrained.Pretrained | None = None,
-    teacher: np.ndarray | str | os.PathLike[str] | None = None,
+    teacher: pretrained.Pretrained | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, list[dict]]:
     """Trains a network, with the checkpoints in `folder`, and scores and writes no model folder.
@@ -126,8 +125,7 @@ def fit(
         progress: Show a progress bar with the time left on stderr.
         start: A trained model of the recipe's variant to start from; its head is kept where the
             classes are the same.
-        teacher: For recipes with distillation: soft labels `(n, num_classes)` for `train_set`, or
-            a folder for `load_teacher`; None takes the shipped one.
+        teacher: For recipes with distillation, in place of the one that the recipe names.
         callbacks: Yours, such as `keras.callbacks.TensorBoard("logs")`.
 
     Returns:
@@ -135,8 +133,9 @@ def fit(
         one row of figures an epoch.
 
     Raises:
-        ValueError: Data sets that do not fit each other, a start of another network, or a
-            checkpoint of another training.
+        ValueError: Data sets that do not fit each other, a start of another network, a teacher of
+            other classes, no votes or no teacher for a recipe with them, or a checkpoint of another
+            training.
         FileNotFoundError: Nothing to resume, or no teacher.
         FileExistsError: `folder` holds a training and `resume` is false.
         FloatingPointError: The loss became NaN or infinite; an earlier checkpoint is kept.
@@ -153,11 +152,7 @@ def fit(
         )
     varied = _varied(train_set)
     train_set = train_set[varied]
-    if config.distillation and isinstance(teacher, np.ndarray):
-        teacher = teacher[varied]
-    elif config.distillation:
-        teacher = load_teacher(train_set, teacher)
-    targets = build_targets(config, train_set, teacher)
+    targets = build_targets(config, train_set)
     batches = TrainingBatches(
         train_set.images, targets, config.batch_size, config.seed, config.mixup
     )
@@ -168,7 +163,12 @@ def fit(
     network = networks.build_network(config, train_set, config.precision, first_weights)
     if start is not None:
         networks.copy_weights(start, network, train_set.class_names)
-    trainer = networks.build_trainer(config, network)
+    join = Join.of_recipe(config, train_set) if config.votes_share else None
+    teacher_network = None
+    if config.distillation:
+        teacher = teacher or _load_teacher(config)
+        teacher_network = networks.build_teacher(config, teacher, train_set)
+    trainer = networks.build_trainer(config, network, teacher_network, join)
     facts = {
         "recipe": config.to_dict(),
         "start": None if start is None else start.name,
@@ -181,8 +181,9 @@ def fit(
     validation = validation_set.images, validation_set.labels
     keep_last = config.keep == "last"
     scoring = [KeepBest(network, *validation, best_file, max(scores, default=-1.0), keep_last)]
-    if config.votes_share:
-        scoring.insert(0, heads.join_heads(config, network, trainer, train_set))
+    if join is not None:
+        kept, votes = network.get_layer("logits"), trainer.get_layer("votes")
+        scoring.insert(0, JoinHeads(kept, votes, join))
     averaged = AveragedWeights(train_set.images, scoring, network, config.average_warmup)
     own = [SeedEpochs(config.seed, batches), StopOnNaN(), averaged, saved]
     # The head alone, then the rest with it.
@@ -210,6 +211,15 @@ def fit(
 def _varied(dataset: FaceDataset) -> np.ndarray:
     """Returns `bool (n,)`: which images are not one constant color."""
     return dataset.images.std(axis=(1, 2, 3)) >= _CONSTANT_BELOW
+
+
+def _load_teacher(config: TrainingConfig) -> pretrained.Pretrained:
+    if config.teacher is None:
+        raise ValueError(
+            "Expected a teacher for a recipe with distillation: a model's name or folder as "
+            "`teacher`, on the command line --teacher. Received: none"
+        )
+    return pretrained.load_pretrained(config.teacher)
 
 
 def _check_data(train_set: FaceDataset, validation_set: FaceDataset) -> None:

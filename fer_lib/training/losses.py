@@ -12,22 +12,22 @@ NUM_VOTES = len(EMOTIONS_8)
 
 @keras.saving.register_keras_serializable("fer_lib")
 class DistillationLoss(keras.losses.Loss):
-    """Cross-entropy to labels, to a teacher's soft labels, and to the votes of people.
+    """Cross-entropy to labels, to what a teacher says of the same images, and to people's votes.
 
-    The label's part is smoothed; the teacher's is compared at its temperature, times the
+    The label's part is smoothed; the teacher's is compared at a temperature, times the
     temperature's square, which keeps the size of its gradient (Hinton et al., arXiv 1503.02531).
 
     Args:
         num_classes: Number of classes.
         distillation: Weight of the teacher's part, `[0, 1]`; the labels have the rest.
-        temperature: Softens the student as the teacher's rows were softened, above 0.
+        temperature: Softens student and teacher, above 0.
         label_smoothing: Share of the label's target that is spread over all classes, `[0, 1)`.
         votes: Weight of the votes' part, at least 0.
 
     Call arguments:
-        y_true: `(batch, columns)`: the label one-hot, the teacher's row if `distillation`, 8 shares
-            of the votes if `votes`.
-        y_pred: `(batch, num_classes)` logits, followed by the 8 of the votes where there are any.
+        y_true: `(batch, columns)`: the label one-hot, then 8 shares of the votes if `votes`.
+        y_pred: `(batch, num_classes)` logits, then the 8 of the votes if `votes`, then those that
+            learn from the teacher and the teacher's, `num_classes` each, if `distillation`.
     """
 
     def __init__(
@@ -54,12 +54,14 @@ class DistillationLoss(keras.losses.Loss):
         label = y_true[:, :classes] * (1 - smoothing) + smoothing / classes
         loss = (1 - self.distillation) * _cross_entropy(label, logits)
         if self.distillation:
-            teacher = y_true[:, classes : 2 * classes]
-            soft = _cross_entropy(teacher, logits / self.temperature)
+            student, teacher = y_pred[:, -2 * classes : -classes], y_pred[:, -classes:]
+            targets = ops.softmax(ops.stop_gradient(teacher) / self.temperature, axis=-1)
+            soft = _cross_entropy(targets, student / self.temperature)
             loss = loss + self.distillation * self.temperature**2 * soft
         if self.votes:
             votes = y_true[:, -NUM_VOTES:]
-            loss = loss + self.votes * _cross_entropy(votes, y_pred[:, classes:])
+            of_votes = y_pred[:, classes : classes + NUM_VOTES]
+            loss = loss + self.votes * _cross_entropy(votes, of_votes)
         return loss
 
     def get_config(self):

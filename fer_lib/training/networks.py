@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
+from keras import ops
 
 from fer_lib import augmentation, models
 from fer_lib.datasets import FaceDataset
 from fer_lib.pretrained import Pretrained
-from fer_lib.training.config import TrainingConfig
+from fer_lib.training.config import TrainingConfig, match_recipe
+from fer_lib.training.heads import Join
 from fer_lib.training.losses import NUM_VOTES, DistillationLoss, build_accuracy
 
 
@@ -62,16 +64,55 @@ def copy_weights(start: Pretrained, network: keras.Model, class_names: tuple[str
         layer.set_weights(source.get_weights())
 
 
-def build_trainer(config: TrainingConfig, network: keras.Model) -> keras.Model:
-    """Returns the model that is fitted: augmentation, the network's logits, the votes' logits."""
+def build_teacher(config: TrainingConfig, teacher: Pretrained, dataset: FaceDataset) -> keras.Model:
+    """Returns a teacher's network, frozen, in the recipe's precision.
+
+    Raises:
+        ValueError: The teacher takes other images or knows other classes.
+    """
+    theirs, ours = (teacher.class_names, teacher.image_shape), dataset.images.shape[1:]
+    if theirs != (dataset.class_names, ours):
+        raise ValueError(
+            f"Expected a teacher of the classes {dataset.class_names} for images of {ours}. "
+            f"Received: {teacher.name!r}, of {theirs[0]} for {theirs[1]}"
+        )
+    # A functional model passes `training=True` on to all that is in it, so dropout goes altogether.
+    recipe = match_recipe(config, teacher.card).replace(dropout_rate=0.0)
+    network = build_network(recipe, dataset, config.precision)
+    network.set_weights(teacher.model.get_weights())
+    network.trainable = False
+    return keras.Model(network.input, network.output, name="teacher")
+
+
+def build_trainer(
+    config: TrainingConfig,
+    network: keras.Model,
+    teacher: keras.Model | None = None,
+    join: Join | None = None,
+) -> keras.Model:
+    """Returns the model that is fitted: augmentation, then all logits that the loss compares.
+
+    Args:
+        config: The recipe.
+        network: From raw pixels to probabilities.
+        teacher: The same, frozen; it sees the same augmented images.
+        join: How the kept logits come from both heads where the recipe has two.
+    """
     outputs = [network.get_layer(name).output for name in ("logits", "dropout")]
     heads = keras.Model(network.input, outputs, name="heads")
     augmenter = augmentation.build_augmenter(**config.augmentation, seed=config.seed)
     pixels = keras.Input(network.input_shape[1:])
-    logits, embedding = heads(augmenter(pixels))
+    augmented = augmenter(pixels)
+    logits, embedding = heads(augmented)
+    parts, kept = [logits], logits
     if config.votes:
-        votes = keras.layers.Dense(NUM_VOTES, dtype="float32", name="votes")(embedding)
-        logits = keras.layers.Concatenate(dtype="float32", name="all_logits")([logits, votes])
+        parts.append(keras.layers.Dense(NUM_VOTES, dtype="float32", name="votes")(embedding))
+        kept = kept if join is None else join(*parts)
+    if teacher is not None:
+        probabilities = ops.cast(teacher(augmented), "float32")
+        parts += [kept, ops.log(ops.maximum(probabilities, 1e-7))]
+    if len(parts) > 1:
+        logits = keras.layers.Concatenate(dtype="float32", name="all_logits")(parts)
     return keras.Model(pixels, logits, name="trainer")
 
 

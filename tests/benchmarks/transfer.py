@@ -7,7 +7,7 @@ of the Training images (a stratified draw): from scratch, with frozen features (
 learns), and as a whole; each for the same number of steps. Scored on PublicTest, the last epoch;
 three draws of 1 %, two of 10 %. `--resnet50` names the folder of a ResNet50 trained on drawn
 faces by `train --data synthetic --recipe resnet50_synthetic`: what its pretraining is worth after
-one pass over 30 % of the images by the recipe of `saved_models/resnet50`. Writes
+one pass over 30 % of the images by the recipe of `saved_models/resnet50_fer2013`. Writes
 `saved_models/transfer_experiments.json`; runs that are stored are not repeated. About 20
 minutes on two quiet cores.
 """
@@ -102,7 +102,7 @@ def compare_resnet50(
     """Trains ResNet50 by its recipe for one pass, with the pretraining in `folder` and without."""
     part = draw_part(sets[0], RESNET50_SHARE, 0)
     start = pretrained.load_pretrained(folder)
-    config = training.load_recipe("resnet50").replace(epochs=1)
+    config = training.load_recipe("resnet50_fer2013").replace(epochs=1)
     reports = {}
     for mode in ("scratch", "fine-tuned"):
         file = runs / f"resnet50.{mode}.npy"
