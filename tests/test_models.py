@@ -24,6 +24,13 @@ def test_raw_pixels_in_probabilities_out(variant, crops):
     assert not getattr(model, "compiled", False)
 
 
+@pytest.mark.parametrize("build", [models.build_cnn, models.build_resnet50])
+def test_a_keras_for_channels_first_is_refused_with_the_remedy(build, monkeypatch):
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
+    with pytest.raises(ValueError, match=r"channels_first.*keras\.json"):
+        build()
+
+
 @pytest.mark.parametrize("variant", models.CNN_VARIANTS)
 def test_brightness_and_contrast_do_not_matter(variant, crops):
     model = models.build_cnn(variant)

@@ -63,7 +63,7 @@ def test_standardize_is_the_first_layer_of_every_network(names: dict) -> None:
 
 def test_the_story_of_the_third_exercise_happens() -> None:
     faces = make_faces(20, seed=1).images
-    network = load_pretrained("cnn")
+    network = load_pretrained("cnn_tiny")
     right, wrong = (network.predict(crops).argmax(axis=1) for crops in (faces, faces / 255))
     angry = EMOTIONS.index("angry")
     assert (wrong == angry).mean() > 0.6 > 0.2 > (right == angry).mean()

@@ -44,7 +44,7 @@ def test_the_means_are_the_librarys(names: dict) -> None:
 
 def test_the_shipped_base_holds_the_shipped_weights(names: dict) -> None:
     base = names["make_base"]("shipped", 64)
-    shipped = fer_lib.load_pretrained("resnet50").model
+    shipped = fer_lib.load_pretrained("resnet50_fer2013").model
     for name in ("conv1_conv", "conv5_block3_3_bn"):
         for mine, theirs in zip(
             base.get_layer(name).get_weights(), shipped.get_layer(name).get_weights(), strict=True

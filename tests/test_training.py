@@ -94,7 +94,7 @@ def test_it_learns_and_writes_a_whole_model_folder(sets, tmp_path):
     assert not trained.has_seen(validation_set.images).any()
     assert [path.name for path in tmp_path.iterdir()] == ["m"]  # no checkpoint is left
     # A finished model is not replaced unasked.
-    with pytest.raises(FileExistsError, match="--overwrite"):
+    with pytest.raises(FileExistsError, match="overwrite=True"):
         training.train(config, *sets, folder, progress=False)
     config = CONFIG.replace(epochs=1, precision="mixed_bfloat16")
     again = training.train(config, *sets, folder, progress=False, overwrite=True)

@@ -36,7 +36,8 @@ def build_cnn(
         features, the layer `"last_map"` the feature map before it (for Grad-CAM).
 
     Raises:
-        ValueError: An unknown variant, or a shape or a number of classes that cannot work.
+        ValueError: An unknown variant, a shape or a number of classes that cannot work, or a Keras
+            that is configured for images with the channels first.
 
     Example:
         >>> build_cnn("lesson").output_shape
@@ -44,8 +45,6 @@ def build_cnn(
     """
     if variant not in CNN_VARIANTS:
         raise ValueError(f"Expected `variant` to be one of {CNN_VARIANTS}. Received: {variant!r}")
-    if num_classes < 2:
-        raise ValueError(f"Expected `num_classes` of at least 2. Received: {num_classes}")
     if len(input_shape) != 3 or min(input_shape[:2]) < 16:
         raise ValueError(
             "Expected `input_shape` (height, width, channels) with sides of at least 16. "
@@ -57,7 +56,7 @@ def build_cnn(
         "base": (_base_features, 0.4),
     }[variant]
     rate = default_dropout if dropout_rate is None else dropout_rate
-    pixels = keras.Input(input_shape, name="pixels")
+    pixels = make_input(input_shape, num_classes)
     # Each image gets mean 0 and variance 1, whatever its brightness and contrast.
     x = layers.LayerNormalization(
         axis=(1, 2, 3),
@@ -72,6 +71,19 @@ def build_cnn(
     pooling = layers.GlobalMaxPooling2D if variant == "lesson" else layers.GlobalAveragePooling2D
     outputs = add_head(features(x), num_classes, rate, pooling)
     return keras.Model(pixels, outputs, name=f"cnn_{variant}")
+
+
+def make_input(input_shape: tuple[int, int, int], num_classes: int) -> keras.KerasTensor:
+    """Returns the input of a network, after a check of what no builder could work with."""
+    if num_classes < 2:
+        raise ValueError(f"Expected `num_classes` of at least 2. Received: {num_classes}")
+    layout = keras.config.image_data_format()
+    if layout != "channels_last":
+        raise ValueError(
+            "Expected Keras with the image data format 'channels_last'. Received: "
+            f"{layout!r}; change it in keras.json, or by keras.config.set_image_data_format"
+        )
+    return keras.Input(input_shape, name="pixels")
 
 
 def add_head(

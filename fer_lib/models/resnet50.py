@@ -7,7 +7,7 @@ import os
 import keras
 from keras import layers, ops
 
-from fer_lib.models.cnn import add_head
+from fer_lib.models.cnn import add_head, make_input
 
 # Means that the "caffe" preprocessing of ResNet50's ImageNet weights subtracts, in the order blue,
 # green, red.
@@ -45,8 +45,6 @@ def build_resnet50(
         ValueError: A shape or number that cannot work, or a file that does not fit.
         OSError: `weights` is a file that does not exist, or `"imagenet"` cannot be downloaded.
     """
-    if num_classes < 2:
-        raise ValueError(f"Expected `num_classes` of at least 2. Received: {num_classes}")
     if len(input_shape) != 3 or input_shape[2] not in (1, 3):
         raise ValueError(
             "Expected `input_shape` (height, width, channels) with 1 or 3 channels. "
@@ -56,7 +54,7 @@ def build_resnet50(
         raise ValueError(
             f"Expected `resolution` of at least {_MIN_RESOLUTION} pixels. Received: {resolution}"
         )
-    x = pixels = keras.Input(input_shape, name="pixels")
+    x = pixels = make_input(input_shape, num_classes)
     if tuple(input_shape[:2]) != (resolution, resolution):
         # Not `layers.Resizing`: its call trains by default, and switches batch normalization to
         # training where a model is called without saying which.
