@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).resolve().parent
-ROOMS = ("face_dataset", "models", "augmentation", "pretrained", "training", "explain")
+ROOMS = ("models", "augmentation", "pretrained", "training", "explain")
 
 
 @pytest.fixture(scope="module")
