@@ -83,11 +83,11 @@ def test_the_accuracies_that_the_docstrings_claim(fer2013_npz):
     from fer_lib.datasets import load_fer2013
     from fer_lib.pretrained import load_pretrained
 
-    model = load_pretrained("cnn")
+    model = load_pretrained("cnn_fer2013")
     test_set = load_fer2013(fer2013_npz, splits="PublicTest")
     faces, labels = test_set.images[::4, ..., 0], test_set.labels[::4]
 
-    def accuracy(images, clean=lambda image: image) -> float:
+    def accuracy(images, clean) -> float:
         predicted = model.predict(np.stack([clean(image) for image in images])).argmax(axis=1)
         return float(np.mean(predicted == labels))
 
@@ -96,9 +96,21 @@ def test_the_accuracies_that_the_docstrings_claim(fer2013_npz):
         return np.clip(faces + noise, 0, 255).round().astype(np.uint8)
 
     shadow = np.where(np.arange(48) < 24, faces * 0.2, faces).astype(np.uint8)
-    assert accuracy(shadow, equalize_contrast) > accuracy(shadow) + 0.03
-    assert accuracy(add_noise(10), denoise) > accuracy(add_noise(10)) + 0.07
-    noisy = add_noise(20)
-    assert accuracy(noisy, lambda image: denoise(image, 20)) > accuracy(noisy) + 0.15
-    assert accuracy(faces, equalize_contrast) < accuracy(faces) + 0.01
-    assert accuracy(faces, denoise) < accuracy(faces) - 0.03
+
+    def by_strength_20(image):
+        return denoise(image, 20)
+
+    # What the docstrings say, of this network, to a point.
+    for images, clean, claimed in (
+        (shadow, np.asarray, 0.63),
+        (shadow, equalize_contrast, 0.66),
+        (add_noise(10), np.asarray, 0.52),
+        (add_noise(10), denoise, 0.64),
+        (add_noise(20), np.asarray, 0.27),
+        (add_noise(20), by_strength_20, 0.56),
+        (faces, np.asarray, 0.72),
+        (faces, equalize_contrast, 0.71),
+        (faces, denoise, 0.70),
+        (faces, by_strength_20, 0.57),
+    ):
+        assert accuracy(images, clean) == pytest.approx(claimed, abs=0.01)

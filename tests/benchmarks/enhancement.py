@@ -49,7 +49,7 @@ def corrupt(faces: np.ndarray) -> dict[str, np.ndarray]:
 def main(path: str) -> None:
     """Prints the table for a copy of FER2013."""
     dataset = load_fer2013(path, splits="PublicTest")[::4]
-    model = load_pretrained("cnn")
+    model = load_pretrained("cnn_fer2013")
     rows = {}
     for name, faces in corrupt(dataset.images[..., 0]).items():
         rows[name] = {}
