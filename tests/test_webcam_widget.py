@@ -286,7 +286,6 @@ def start_fifty_times(video):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="known defect: half a megabyte stays behind at each start of a camera")
 def test_fifty_starts_leave_nothing_behind(camera_video):
     # In a process of its own: what other tests leave behind moves the memory, too.
     context = multiprocessing.get_context("spawn")

@@ -204,7 +204,6 @@ def test_a_camera_that_is_not_there_is_one_line(capfd, open_window):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="known defect: half a megabyte stays behind at each start of a camera")
 def test_fifty_runs_leave_nothing_behind(camera_video, open_window):
     recognizer = EmotionRecognizer()
 

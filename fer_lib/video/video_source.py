@@ -124,8 +124,12 @@ class VideoSource:
         return self._frames
 
     def close(self) -> None:
-        """Closes the file or the connection, or releases the camera."""
+        """Closes the file or the connection, or releases the camera; no more frames come."""
         self._stack.close()
+        # A decoder holds megabytes: the frames' generator, which refers to this object in turn,
+        # would keep it until the garbage collector comes by.
+        self._frames = iter(())
+        self._container = self._stream = None
 
     def __enter__(self) -> VideoSource:
         return self
