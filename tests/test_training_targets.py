@@ -136,22 +136,27 @@ SHORT = training.TrainingConfig(
 )  # fmt: skip
 
 
-def weights_of(folder):
-    return pretrained.load_pretrained(folder).model.get_weights()
+@pytest.fixture(scope="module")
+def teacher(bars, tmp_path_factory):
+    """The folder of a trained network of another variant."""
+    folder = tmp_path_factory.mktemp("models") / "teacher"
+    training.train(SHORT.replace(epochs=1, variant="lesson"), *bars, folder, progress=False)
+    return folder
 
 
-def test_a_recipe_with_everything_trains_and_resumes_to_the_same_weights(bars, tmp_path):
+def fit(config, sets, folder, start=None):
+    """Trains without the scores of a model folder."""
+    network, _ = training.fit(config, *sets, folder, start=start, progress=False)
+    return pretrained.Pretrained(network, sets[0].class_names, name=folder.name)
+
+
+def test_a_recipe_with_everything_trains_and_resumes_to_the_same_weights(bars, teacher, tmp_path):
     config = SHORT.replace(
         votes=0.3, mixup=0.2, distillation=0.5, head_epochs=1,
         unfreeze_from="stage3", freeze_batch_norm=True, optimizer="adam", learning_rate=1e-3,
     )  # fmt: skip
-    teacher = training.train(
-        SHORT.replace(epochs=1, variant="lesson"), *bars, tmp_path / "teacher", progress=False
-    )
-    before = teacher.model.get_weights()
-    training.train(config, *bars, tmp_path / "whole", progress=False, teacher=teacher)
-    for one, other in zip(before, teacher.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    config = config.replace(teacher=str(teacher))
+    whole, _ = training.fit(config, *bars, tmp_path / "whole", progress=False)
 
     class Interrupted(Exception):
         pass
@@ -162,24 +167,17 @@ def test_a_recipe_with_everything_trains_and_resumes_to_the_same_weights(bars, t
                 raise Interrupted
 
     with pytest.raises(Interrupted):
-        training.train(
-            config, *bars, tmp_path / "two", progress=False, teacher=teacher,
-            callbacks=[Interrupt()],
-        )  # fmt: skip
-    training.train(config, *bars, tmp_path / "two", progress=False, teacher=teacher, resume=True)
-    for one, other in zip(
-        weights_of(tmp_path / "whole"), weights_of(tmp_path / "two"), strict=True
-    ):
+        training.fit(config, *bars, tmp_path / "two", progress=False, callbacks=[Interrupt()])
+    two, _ = training.fit(config, *bars, tmp_path / "two", progress=False, resume=True)
+    for one, other in zip(whole.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_teacher_sees_the_augmented_image(bars, tmp_path):
+def test_the_teacher_sees_the_augmented_image(bars, teacher):
     nothing_else = {"rotation": 0.0, "zoom": [1.0, 1.0], "shift": 0.0, "contrast": 0.0}
     nothing_else |= {"brightness": 0.0, "erasing_rate": 0.0}
     config = SHORT.replace(augmentation={"flip_rate": 1.0, **nothing_else}, distillation=1.0)
-    teacher = training.train(
-        SHORT.replace(epochs=1, variant="lesson"), *bars, tmp_path / "teacher", progress=False
-    )
+    teacher = pretrained.load_pretrained(teacher)
     network = networks.build_network(config, bars[0], "float32")
     frozen = networks.build_teacher(config, teacher, bars[0])
     trainer = networks.build_trainer(config, network, frozen)
@@ -189,22 +187,21 @@ def test_the_teacher_sees_the_augmented_image(bars, tmp_path):
     assert not frozen.trainable_variables
 
 
-def test_a_teacher_that_is_missing_or_does_not_fit_is_refused(bars, tmp_path):
+def test_a_teacher_that_is_missing_or_does_not_fit_is_refused(bars, teacher, tmp_path):
     config = SHORT.replace(distillation=0.5)
     with pytest.raises(ValueError, match="--teacher"):
         training.fit(config, *bars, tmp_path / "none", progress=False)
     small = [dataclasses.replace(part, images=part.images[:, 4:28, 4:28]) for part in bars]
-    teacher = training.train(SHORT.replace(epochs=1), *small, tmp_path / "small", progress=False)
+    config = config.replace(teacher=str(teacher))
     with pytest.raises(ValueError, match="Expected a teacher of the classes"):
-        training.fit(config, *bars, tmp_path / "other", progress=False, teacher=teacher)
+        training.fit(config, *small, tmp_path / "other", progress=False)
 
 
 def test_the_first_phase_trains_the_head_alone_and_the_second_what_it_may(bars, tmp_path):
-    start = training.train(SHORT, *bars, tmp_path / "start", progress=False)
-    config = SHORT.replace(head_epochs=3)
-    head = training.train(config, *bars, tmp_path / "head", start=start, progress=False)
+    start = fit(SHORT, bars, tmp_path / "start")
+    head = fit(SHORT.replace(head_epochs=3), bars, tmp_path / "head", start)
     config = SHORT.replace(unfreeze_from="stage3", freeze_batch_norm=True)
-    top = training.train(config, *bars, tmp_path / "top", start=start, progress=False)
+    top = fit(config, bars, tmp_path / "top", start)
     for trained, kept in ((head, ("stem", "stage")), (top, ("stem", "stage1", "stage2"))):
         for layer in trained.model.layers:
             before = start.model.get_layer(layer.name).get_weights()
@@ -213,30 +210,33 @@ def test_the_first_phase_trains_the_head_alone_and_the_second_what_it_may(bars, 
                     np.testing.assert_array_equal(one, other, err_msg=layer.name)
             elif layer.weights:
                 assert not np.array_equal(before[0], layer.get_weights()[0]), layer.name
-    assert head.card["start"]["name"] == "start"
-    third = training.train(
-        SHORT.replace(epochs=1), *bars, tmp_path / "3", start=head, progress=False
-    )
-    assert third.card["start"]["name"] == "head"
-    assert third.card["start"]["start"]["name"] == "start"
-    readme = (tmp_path / "3" / "README.md").read_text("utf-8")
-    assert "It began with the weights of `head`" in readme
-    assert "That one began with those of `start`" in readme
+
+
+def test_a_card_names_the_models_that_the_training_began_with(bars, teacher, tmp_path):
+    config = SHORT.replace(epochs=1, variant="lesson")
+    start = pretrained.load_pretrained(teacher)
+    second = training.train(config, *bars, tmp_path / "second", start=start, progress=False)
+    third = training.train(config, *bars, tmp_path / "third", start=second, progress=False)
+    assert third.card["start"]["name"] == "second"
+    assert third.card["start"]["start"]["name"] == "teacher"
+    readme = (tmp_path / "third" / "README.md").read_text("utf-8")
+    assert "It began with the weights of `second`" in readme
+    assert "That one began with those of `teacher`" in readme
 
 
 def test_a_start_with_other_classes_gives_its_features_and_not_its_head(bars, tmp_path):
-    start = training.train(SHORT.replace(epochs=1), *bars, tmp_path / "start", progress=False)
+    start = fit(SHORT.replace(epochs=1), bars, tmp_path / "start")
     names = ("angry", "happy")
     two = [part.with_classes(names) for part in bars]
     config = SHORT.replace(epochs=1, head_epochs=1)
-    tuned = training.train(config, *two, tmp_path / "two", start=start, progress=False)
-    assert tuned.class_names == names
+    tuned = fit(config, two, tmp_path / "two", start)
+    assert tuned.model.output_shape == (None, 2)
     np.testing.assert_array_equal(
         tuned.model.get_layer("stem_conv").get_weights()[0],
         start.model.get_layer("stem_conv").get_weights()[0],
     )
     with pytest.raises(ValueError, match="cnn_lesson like the recipe's"):
-        training.train(SHORT.replace(variant="lesson"), *bars, tmp_path / "no", start=start)
+        fit(SHORT.replace(variant="lesson"), bars, tmp_path / "no", start)
 
 
 def test_the_joined_head_is_the_mean_of_both_heads_and_its_offsets():

@@ -42,9 +42,12 @@ class Join:
         return cls(outputs, config.votes_share, offsets.astype(np.float32))
 
     def __call__(self, logits, votes):
-        """Joins logits `(batch, num_classes)` and `(batch, 8)`, or a head's weights likewise."""
-        of_votes = ops.take(votes, self.outputs, axis=-1)
-        return (1 - self.share) * logits + self.share * of_votes + self.offsets
+        """Joins logits, or biases, `(..., num_classes)` and `(..., 8)`."""
+        return self.mix(logits, votes) + self.offsets
+
+    def mix(self, logits, votes):
+        """Returns the mean alone, without the correction, as kernels are joined."""
+        return (1 - self.share) * logits + self.share * ops.take(votes, self.outputs, axis=-1)
 
 
 class JoinHeads(keras.callbacks.Callback):
@@ -64,10 +67,6 @@ class JoinHeads(keras.callbacks.Callback):
         self._kept, self._other, self._join = kept, other, join
 
     def on_epoch_end(self, epoch, logs=None):
-        (kernel, bias), (other_kernel, other_bias) = (
-            layer.get_weights() for layer in (self._kept, self._other)
-        )
-        share, outputs = self._join.share, list(self._join.outputs)
-        kernel = (1 - share) * kernel + share * other_kernel[:, outputs]
-        bias = (1 - share) * bias + share * other_bias[outputs]
-        self._kept.set_weights([kernel, bias + self._join.offsets])
+        kept, other = self._kept, self._other
+        kept.kernel.assign(self._join.mix(kept.kernel, other.kernel))
+        kept.bias.assign(self._join(kept.bias, other.bias))

@@ -61,7 +61,7 @@ def train(
         output: The model folder to write.
         overwrite: Replace the model that `output` holds.
         start: See `fit`.
-        **options: `resume`, `progress`, `teacher` and `callbacks`, see `fit`.
+        **options: `resume`, `progress` and `callbacks`, see `fit`.
 
     Returns:
         The trained model, as read back from its file.
@@ -107,7 +107,6 @@ def fit(
     resume: bool = False,
     progress: bool = True,
     start: pretrained.Pretrained | None = None,
-    teacher: pretrained.Pretrained | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, list[dict]]:
     """Trains a network, with the checkpoints in `folder`, and scores and writes no model folder.
@@ -125,7 +124,6 @@ def fit(
         progress: Show a progress bar with the time left on stderr.
         start: A trained model of the recipe's variant to start from; its head is kept where the
             classes are the same.
-        teacher: For recipes with distillation, in place of the one that the recipe names.
         callbacks: Yours, such as `keras.callbacks.TensorBoard("logs")`.
 
     Returns:
@@ -166,8 +164,7 @@ def fit(
     join = Join.of_recipe(config, train_set) if config.votes_share else None
     teacher_network = None
     if config.distillation:
-        teacher = teacher or _load_teacher(config)
-        teacher_network = networks.build_teacher(config, teacher, train_set)
+        teacher_network = networks.build_teacher(config, _load_teacher(config), train_set)
     trainer = networks.build_trainer(config, network, teacher_network, join)
     facts = {
         "recipe": config.to_dict(),
@@ -216,8 +213,8 @@ def _varied(dataset: FaceDataset) -> np.ndarray:
 def _load_teacher(config: TrainingConfig) -> pretrained.Pretrained:
     if config.teacher is None:
         raise ValueError(
-            "Expected a teacher for a recipe with distillation: a model's name or folder as "
-            "`teacher`, on the command line --teacher. Received: none"
+            "Expected a `teacher`, a model's name or folder, in a recipe with distillation, or as "
+            "--teacher. Received: none"
         )
     return pretrained.load_pretrained(config.teacher)
 

@@ -89,7 +89,7 @@ CHANGES: dict[str, Change] = {
     "without label smoothing": ("recipe", {"label_smoothing": 0.0}, None),
     "without averaged weights": ("recipe", {"average_decay": 0.0}, None),
     "with the FER+ head (0.3)": ("recipe", {"votes": 0.3}, None),
-    "with distillation (0.7)": ("recipe", {"distillation": 0.7}, None),
+    "with distillation (0.7)": ("recipe", {"distillation": 0.7, "teacher": "cnn_fer2013"}, None),
 }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Note in the card of a shipped model what a second training by its recipe came to.
 
-    python -m fer_lib train --data fer2013.csv --recipe cnn --output repeat
+    python -m fer_lib train --data fer2013.csv --votes fer2013new.csv --recipe cnn --output repeat
     python tests/tools/add_repeat.py cnn repeat
 
 With the same code on the same kind of processor the weights come out the same. A change of the
