@@ -33,9 +33,10 @@ def recognize(image):
 def recognizer(monkeypatch):
     seen = []
 
-    def predict(image):
-        seen.append(image.shape)
-        return recognize(image)
+    def predict(images):
+        images = list(images)
+        seen.extend(image.shape for image in images)
+        return list(map(recognize, images))
 
     monkeypatch.setattr(face_table, "_load_recognizer", lambda *_: SimpleNamespace(predict=predict))
     return seen

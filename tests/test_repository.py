@@ -29,7 +29,7 @@ HEAVY += ("numpy", "scipy", "sklearn", "skimage", "av", "anywidget", "pooch", "j
 
 # From the bottom to the top. A room imports from its own line and from the lines above it.
 ROOMS = (
-    ("files", "labels", "paths", "processes"),
+    ("errors", "files", "labels", "paths", "processes"),
     ("images",),
     ("results",),
     ("detection", "alignment", "enhancement"),

@@ -6,15 +6,17 @@ import functools
 import os
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fer_lib import paths
 from fer_lib.detection import FaceDetector
 from fer_lib.detection.types import LANDMARKS
 from fer_lib.enhancement import enhance
+from fer_lib.errors import one_line
 from fer_lib.images import read_image
 from fer_lib.pretrained import read_card
-from fer_lib.recognition import EmotionRecognizer
+from fer_lib.recognition import EmotionRecognizer, FaceEmotion, predict_each
 
 _WHOLE = ("face", "x", "y", "width", "height", "image_width", "image_height")
 _POINTS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
@@ -71,11 +73,19 @@ class FaceTable:
                 one, holds the files themselves, and `path` is then a name only.
         """
         names = [os.fsdecode(path) for path in images["path"]]
-        sources = images.get("bytes", names)
-        rows: list[dict[str, Any]] = []
-        for path, source in zip(names, sources, strict=True):
-            rows += self._rows(path, source)
-        return self.cast(pd.DataFrame(rows, columns=list(self.columns)))
+        sources = list(enumerate(images.get("bytes", names)))
+        rows: list[dict[str, Any]] = [{"path": printable(name)} for name in names]
+
+        def read(numbered: tuple[int, Any]) -> np.ndarray:
+            index, source = numbered
+            image = read_image(source)
+            rows[index] |= {"image_width": image.shape[1], "image_height": image.shape[0]}
+            return enhance(image) if self.arguments[-1] else image
+
+        answers = predict_each(_load_recognizer(*self.arguments[:-1]), sources, read)
+        pairs = zip(rows, answers, strict=True)
+        found = [row | values for row, answer in pairs for values in _values(answer)]
+        return self.cast(pd.DataFrame(found, columns=list(self.columns)))
 
     def empty(self) -> pd.DataFrame:
         """Returns the table without rows, for what has to know the columns beforehand."""
@@ -85,18 +95,6 @@ class FaceTable:
         """Returns rows with the types of this table, which a trip through Arrow may change."""
         types = dict.fromkeys(self.columns, "float64") | dict.fromkeys(_WHOLE, "Int64")
         return rows.astype(types | dict.fromkeys(("path", "emotion", "error"), "string"))
-
-    def _rows(self, path: str, source: Any) -> list[dict[str, Any]]:
-        row: dict[str, Any] = {"path": printable(path)}
-        try:
-            image = read_image(source)
-            row |= {"image_width": image.shape[1], "image_height": image.shape[0]}
-            recognizer = _load_recognizer(*self.arguments[:-1])
-            faces = recognizer.predict(enhance(image) if self.arguments[-1] else image)
-        except Exception as error:  # a decoder may raise anything; one image never costs the others
-            return [row | {"error": " ".join(str(error).split()) or type(error).__name__}]
-        found = [{"face": index} | _values(face.to_dict()) for index, face in enumerate(faces)]
-        return [row | values for values in found or [{}]]
 
 
 @functools.lru_cache(maxsize=2)
@@ -109,8 +107,16 @@ def printable(path: str | os.PathLike[str]) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _values(face: dict[str, Any]) -> dict[str, Any]:
-    points = [value for name in LANDMARKS for value in (face["landmarks"] or {}).get(name, ())]
-    values = dict(zip(("x", "y", "width", "height"), face["box"], strict=True))
-    values |= dict(zip(_POINTS, points, strict=False)) | face["probabilities"]
-    return values | {key: face[key] for key in ("detection_score", "emotion", "confidence")}
+def _values(answer: list[FaceEmotion] | Exception) -> list[dict[str, Any]]:
+    """Returns what each row of an image says: one a face, and one for none or an error."""
+    if isinstance(answer, Exception):
+        return [{"error": one_line(answer)}]
+    rows = []
+    for index, found in enumerate(answer):
+        face = found.to_dict()
+        row = {"face": index} | dict(zip(("x", "y", "width", "height"), face["box"], strict=True))
+        for name, (x, y) in (face["landmarks"] or {}).items():
+            row |= {f"{name}_x": x, f"{name}_y": y}
+        kept = {key: face[key] for key in ("detection_score", "emotion", "confidence")}
+        rows.append(row | kept | face["probabilities"])
+    return rows or [{}]

@@ -17,6 +17,7 @@ from typing import NoReturn
 
 import fer_lib
 from fer_lib.cli import streams
+from fer_lib.errors import one_line
 
 # Subcommand -> what the help says. Its module offers `add_arguments(parser)` and
 # `run(arguments) -> exit status`, and loads heavy libraries only when it runs.
@@ -73,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("FER_LIB_DEBUG"):
             raise
-        streams.report(name, streams.name_options(streams.one_line(error), arguments))
+        streams.report(name, streams.name_options(one_line(error), arguments))
         return 1
     finally:
         streams.close()

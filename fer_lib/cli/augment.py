@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fer_lib.cli import streams
 from fer_lib.cli.arguments import number
+from fer_lib.errors import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
                 target = inner.with_name(f"{inner.stem}_augmented_{index}.png")
                 write_image(arguments.output / target, copy.round().clip(0, 255).astype("uint8"))
         except Exception as error:  # one image never costs the others
-            streams.report("augment", f"{file}: {streams.one_line(error)}")
+            streams.report("augment", f"{file}: {one_line(error)}")
             failures += 1
     print(f"{(len(files) - failures) * arguments.copies} images in {arguments.output}")
     return 1 if failures else 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from fer_lib.cli import streams
 from fer_lib.cli.arguments import DATA_HELP, add_data, check_outputs, load_data
 from fer_lib.datasets import catalogue
+from fer_lib.errors import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +59,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
         )
     except fetch.AccessRequiredError as error:
         print(fetch.how_to_get(info, arguments.folder))
-        streams.report("datasets", streams.one_line(error))
+        streams.report("datasets", one_line(error))
         return 1
     print(path)
     return 0

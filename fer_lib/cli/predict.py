@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fer_lib.cli import streams
 from fer_lib.cli.arguments import add_recognizer, make_recognizer, number, save_figure
+from fer_lib.errors import one_line
 
 _FEW = 5  # faces; where fewer are found in a large image, smaller ones may have been missed
 _MAX_NAME_BYTES = 200  # of a saved image; file systems take 255, and a number may come on top
@@ -135,7 +136,7 @@ def _predict_file(recognizer, file: Path, target: Path | None, enhance: bool, er
         if target is not None:
             save_figure(plot_predictions(image, faces).figure, target)
     except Exception as caught:  # a decoder may raise anything; one image never costs the others
-        error = streams.one_line(caught)
+        error = one_line(caught)
     return {"path": str(file), "faces": [face.to_dict() for face in faces], "error": error}
 
 

@@ -6,8 +6,8 @@ import argparse
 import importlib.util
 import socket
 
-from fer_lib.cli import streams
 from fer_lib.cli.arguments import add_recognizer, make_recognizer, number
+from fer_lib.errors import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,5 +45,5 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise OSError(
             "Expected --host of this machine and a free --port. "
-            f"Received: {host}, port {port} ({streams.one_line(error)})"
+            f"Received: {host}, port {port} ({one_line(error)})"
         ) from None

@@ -11,6 +11,8 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 
+from fer_lib.errors import one_line
+
 
 def prepare() -> None:
     """Makes every name printable, and opens the standard streams that are closed.
@@ -48,13 +50,6 @@ def report(subcommand: str | None, message: str) -> None:
         sys.stdout.flush()  # so that a terminal shows both in their order
     with contextlib.suppress(OSError, ValueError):
         print(f"{program}: {message}", file=sys.stderr)
-
-
-def one_line(error: BaseException) -> str:
-    """Returns what an error says, on one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror + (f": {error.filename}" if error.filename is not None else "")
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def name_options(message: str, arguments: argparse.Namespace | None) -> str:

@@ -3,5 +3,13 @@
 from fer_lib.recognition.emotion_recognizer import EmotionRecognizer
 from fer_lib.recognition.emotion_stream import EmotionStream
 from fer_lib.recognition.face_emotion import Classifier, FaceEmotion, TrackedEmotion
+from fer_lib.recognition.predict_each import predict_each
 
-__all__ = ["Classifier", "EmotionRecognizer", "EmotionStream", "FaceEmotion", "TrackedEmotion"]
+__all__ = [
+    "Classifier",
+    "EmotionRecognizer",
+    "EmotionStream",
+    "FaceEmotion",
+    "TrackedEmotion",
+    "predict_each",
+]

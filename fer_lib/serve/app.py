@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from python_multipart.exceptions import FormParserError
 
 import fer_lib
+from fer_lib.errors import one_line
 from fer_lib.images.decoding import OversizedError
 from fer_lib.recognition import EmotionRecognizer
 from fer_lib.serve.batching import BatchQueue, BusyError
@@ -103,9 +104,9 @@ def make_app(recognizer: EmotionRecognizer) -> FastAPI:
         if all(isinstance(answer, Exception) for answer in answers):
             kinds = ((OversizedError, 413), (OSError, 422), (Exception, 500))
             status = next(status for kind, status in kinds if isinstance(answers[0], kind))
-            raise HTTPException(status, _say(answers[0]))
+            raise HTTPException(status, one_line(answers[0]))
         return [
-            {"path": name, "faces": [], "error": _say(answer)}
+            {"path": name, "faces": [], "error": one_line(answer)}
             if isinstance(answer, Exception)
             else {"path": name, "faces": [face.to_dict() for face in answer], "error": None}
             for name, answer in zip(names, answers, strict=True)
@@ -165,7 +166,7 @@ async def _read_files(request: Request) -> AsyncIterator[list[UploadFile]]:
     except TimeoutError:
         raise HTTPException(408, f"Expected the whole request in {_READ_S} seconds") from None
     except FormParserError as error:
-        raise HTTPException(400, _say(error)) from None
+        raise HTTPException(400, one_line(error)) from None
     try:
         files = form.getlist("file")
         if not files or any(isinstance(file, str) for file in files):
@@ -176,10 +177,6 @@ async def _read_files(request: Request) -> AsyncIterator[list[UploadFile]]:
         yield files
     finally:
         await form.close()
-
-
-def _say(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 async def _answer_error(_: Request, error: StarletteHTTPException) -> JSONResponse:

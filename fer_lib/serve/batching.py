@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
 
 from fer_lib.images.decoding import decode, shorten
-from fer_lib.recognition import EmotionRecognizer, FaceEmotion
+from fer_lib.recognition import EmotionRecognizer, FaceEmotion, predict_each
 
 MAX_AT_WORK = 64
 """Images that may be uploaded, wait or be worked on at one time."""
@@ -65,35 +65,13 @@ class BatchQueue:
             while len(batch) < MAX_BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             files = [(name, file) for name, file, _ in batch]
-            answers = await asyncio.to_thread(predict_files, self._recognizer, files)
+            answers = await asyncio.to_thread(predict_each, self._recognizer, files, _read)
             for (_, _, future), answer in zip(batch, answers, strict=True):
                 if not future.done():  # its request was cancelled
                     future.set_result(answer)
 
 
-def predict_files(
-    recognizer: EmotionRecognizer, files: Sequence[tuple[str, BinaryIO]]
-) -> list[Answer]:
-    """Returns the answer to each image file, given with its name; one never costs the others."""
-    answers: list[Answer] = [[] for _ in files]
-    readable: list[int] = []
-
-    def read() -> Iterator[np.ndarray]:  # one image in memory at a time
-        for index, (name, file) in enumerate(files):
-            try:
-                file.seek(0)
-                image = decode(file.read(), shorten(name))
-            except Exception as error:
-                answers[index] = error
-            else:
-                readable.append(index)
-                yield image
-
-    try:
-        for index, faces in zip(readable, recognizer.predict(read()), strict=True):
-            answers[index] = faces
-        return answers
-    except Exception as error:  # a network may raise anything
-        if len(files) == 1:
-            return [error]
-        return [answer for file in files for answer in predict_files(recognizer, [file])]
+def _read(named: tuple[str, BinaryIO]) -> np.ndarray:
+    name, file = named
+    file.seek(0)
+    return decode(file.read(), shorten(name))
