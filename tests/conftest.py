@@ -76,7 +76,7 @@ def offline() -> Iterator[None]:
 
 @pytest.fixture
 def offline_environment() -> dict[str, str]:
-    """The environment for a child process of a test whose network shall be off."""
+    """The environment for a child process of a test whose network must be off."""
     guard = str(ROOT / "tests" / "tools" / "offline")
     path = os.pathsep.join(filter(None, [guard, os.environ.get("PYTHONPATH")]))
     return {**os.environ, "PYTHONPATH": path}

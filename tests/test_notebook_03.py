@@ -41,8 +41,8 @@ def test_the_product_of_matrices_is_the_warp_of_the_library(
 
     monkeypatch.setattr(keras.random, "uniform", draw)
     layer = fer_lib.augmentation.RandomAffine(flip_rate=flip_rate, seed=0, **RANGES)
-    pictures = faces.images.astype("float32")
-    library = keras.ops.convert_to_numpy(layer(pictures, training=True))
+    images = faces.images.astype("float32")
+    library = keras.ops.convert_to_numpy(layer(images, training=True))
 
     share = 2 * drawn - 1  # of the largest change, to one side or the other
     low, high = np.log(RANGES["zoom"])
@@ -53,29 +53,29 @@ def test_the_product_of_matrices_is_the_warp_of_the_library(
         names["about_middle"](names["slant"](share * RANGES["shear"])),
         names["about_middle"](names["zoom"](np.exp(low + drawn * (high - low)))),
     ]
-    by_hand = names["warp"](pictures, np.linalg.multi_dot(steps))
+    by_hand = names["warp"](images, np.linalg.multi_dot(steps))
     # Places are rounded to 32 bits: a thousandth of a pixel at an edge of 255 grey levels.
     np.testing.assert_allclose(by_hand, library, atol=0.1)
 
 
 def test_mix_up_is_that_of_the_training(names: dict, faces: fer_lib.FaceDataset) -> None:
-    pictures, wanted = faces.images.astype("float32"), np.eye(7, dtype="float32")[faces.labels]
-    by_hand = names["mix_up"](pictures, wanted, 0.3, np.random.default_rng(5))
-    library = batches.mix(pictures, wanted, 0.3, np.random.default_rng(5))
+    images, wanted = faces.images.astype("float32"), np.eye(7, dtype="float32")[faces.labels]
+    by_hand = names["mix_up"](images, wanted, 0.3, np.random.default_rng(5))
+    library = batches.mix(images, wanted, 0.3, np.random.default_rng(5))
     for mine, theirs in zip(by_hand, library, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
 
 def test_cut_mix_mixes_targets_by_area(names: dict) -> None:
     values = np.arange(40, dtype="float32")
-    pictures = np.tile(values[:, None, None, None], (1, 48, 48, 1))
+    images = np.tile(values[:, None, None, None], (1, 48, 48, 1))
     wanted = np.eye(40, dtype="float32")
-    mixed, mixed_targets = names["cut_mix"](pictures, wanted, np.random.default_rng(0))
-    # A picture of one grey level: its mean says how large the foreign part is.
+    mixed, mixed_targets = names["cut_mix"](images, wanted, np.random.default_rng(0))
+    # An image of one grey level: its mean says how large the foreign part is.
     np.testing.assert_allclose(mixed_targets @ values, mixed.mean(axis=(1, 2, 3)), atol=1e-3)
     assert all(set(np.unique(mixed[i])) <= set(values[mixed_targets[i] > 0]) for i in range(40))
-    assert (pictures == values[:, None, None, None]).all()
-    keras_mixed = keras.layers.CutMix(seed=0)({"images": pictures, "labels": wanted})
+    assert (images == values[:, None, None, None]).all()
+    keras_mixed = keras.layers.CutMix(seed=0)({"images": images, "labels": wanted})
     keras_means = keras.ops.convert_to_numpy(keras_mixed["images"]).mean(axis=(1, 2, 3))
     # Keras' own layer follows the same rule; its area is that before rounding to whole pixels.
     keras_values = keras.ops.convert_to_numpy(keras_mixed["labels"]) @ values

@@ -1,4 +1,4 @@
-"""What lesson 08 builds by hand is what the library does with a film."""
+"""What lesson 08 builds by hand is what the library does with a video."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fer_lib.tracking import FaceTracker
 from fer_lib.video import VideoSource
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "08_video.ipynb"
-PICTURE = np.random.default_rng(0).integers(0, 256, (400, 640, 3), dtype=np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (400, 640, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def draw_boxes(generator: np.random.Generator, count: int) -> list[tuple[int, in
 def match_in_library(known: list, boxes: list) -> list[tuple[int, int]]:
     """The pairs that `FaceTracker` makes: it numbers faces from 1 in the order of the boxes."""
     tracker = FaceTracker()
-    tracker.follow(PICTURE, 0.0)
+    tracker.follow(IMAGE, 0.0)
     tracker.match([Face(box) for box in known], 0.0)
     tracker.match([Face(box) for box in boxes], 0.0)
     number_of = {face.box: face_id for face_id, face in tracker.faces}
@@ -106,7 +106,7 @@ def test_means_are_those_of_a_stream(names: dict, smoothing_s: float) -> None:
     with EmotionStream(
         Model(answers), Detector(), smoothing_s=smoothing_s, background=False
     ) as stream:
-        faces = [stream.update(PICTURE, time_s)[0] for time_s in times]
+        faces = [stream.update(IMAGE, time_s)[0] for time_s in times]
     assert {face.face_id for face in faces} == {1}
     np.testing.assert_array_equal([face.raw_probabilities for face in faces], answers)
     np.testing.assert_allclose(
@@ -125,9 +125,9 @@ def test_the_table_is_that_of_analyze_video(names: dict, tmp_path: Path) -> None
             frame[90:154, 150 - index : 214 - index] = scene()[20:84, 30:94]
         frames.append(frame)
         times.append((times[-1] if times else -0.1) + (0.1 if index % 7 else 0.2))
-    film = write_clip(tmp_path / "film.mp4", frames, [time_s - times[0] for time_s in times])
-    library = analyze_video(film, EmotionRecognizer(ClipModel(), ClipDetector()), progress=False)
-    with VideoSource(film) as source:
+    video = write_clip(tmp_path / "video.mp4", frames, [time_s - times[0] for time_s in times])
+    library = analyze_video(video, EmotionRecognizer(ClipModel(), ClipDetector()), progress=False)
+    with VideoSource(video) as source:
         by_hand = names["analyze"](source, ClipDetector(), ClipModel())
     assert by_hand["face_id"].nunique() == 3 and by_hand["face_id"].isna().sum() >= 5
     library = library[list(by_hand)].astype(float)

@@ -1,4 +1,4 @@
-"""What lesson 10 does with one picture is what the library does with a folder of them."""
+"""What lesson 10 does with one image is what the library does with a folder of them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "10_own_data.ipyn
 
 
 class Detector:
-    """Finds the face in the middle of a picture, or two beside each other where it is wide."""
+    """Finds the face in the middle of an image, or two beside each other where it is wide."""
 
-    def detect(self, picture: np.ndarray) -> list[fer_lib.Face]:
-        height, width = picture.shape[:2]
+    def detect(self, image: np.ndarray) -> list[fer_lib.Face]:
+        height, width = image.shape[:2]
         face = fer_lib.Face((width // 4, height // 4, width // 2, height // 2))
         return [face] * (1 + (width > height))
 

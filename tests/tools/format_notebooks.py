@@ -75,12 +75,12 @@ def _shrink_png(encoded: str) -> str:
     """Returns a figure in 256 colours, which takes a quarter of the space and looks the same."""
     from PIL import Image
 
-    picture = Image.open(io.BytesIO(base64.b64decode(encoded)))
-    if picture.mode == "P":  # shrunk before
+    image = Image.open(io.BytesIO(base64.b64decode(encoded)))
+    if image.mode == "P":  # shrunk before
         return encoded
     stream = io.BytesIO()
-    white = Image.new("RGBA", picture.size, "white")
-    flat = Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
+    white = Image.new("RGBA", image.size, "white")
+    flat = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
     flat.quantize(256).save(stream, "PNG", optimize=True)
     return base64.b64encode(stream.getvalue()).decode()
 
