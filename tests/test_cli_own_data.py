@@ -14,7 +14,6 @@ from PIL import Image
 from fer_lib import models, pretrained
 from fer_lib.cli import main
 from fer_lib.datasets import load_folder
-from fer_lib.pretrained.image_hashes import hash_images, pack_hashes
 
 CLASSES = ("bored", "engaged")
 
@@ -34,7 +33,7 @@ def save_model(folder: Path, classes: tuple[str, ...] = CLASSES, trained_on: Pat
     card: dict = {"class_names": list(classes), "recipe": {"variant": "lesson"}}
     if trained_on is not None:
         images = load_folder(trained_on, class_names=classes).images
-        card["data"] = {"training": {"image_hashes": pack_hashes(hash_images(images))}}
+        card["data"] = {"training": {"image_hashes": pretrained.pack_hashes(images)}}
     network = models.build_cnn("lesson", len(classes))
     return pretrained.save_pretrained(folder, network, card)
 

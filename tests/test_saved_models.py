@@ -1,5 +1,6 @@
 """The shipped models: whole, loaded by plain Keras, and as good as their cards say."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -48,6 +49,8 @@ class TestShippedModel:
             "robustness.json",
         }  # fmt: skip
         assert names == wanted
+        digest = hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest()
+        assert json.loads((folder / "card.json").read_text())["model_sha256"] == digest
 
     def test_stored_robustness_is_of_this_model(self, folder):
         report = evaluation.RobustnessReport.read_json(folder / "robustness.json")

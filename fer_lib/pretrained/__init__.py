@@ -3,19 +3,14 @@
 Loading never unpickles and never needs the network.
 """
 
-from fer_lib.pretrained.model_folder import (
-    load_pretrained,
-    read_card,
-    save_pretrained,
-    write_card,
-)
-from fer_lib.pretrained.pretrained import Pretrained, apply_temperature, mean_of_logs
+from fer_lib.pretrained.model_folder import load_pretrained, read_card, save_pretrained, write_card
+from fer_lib.pretrained.pretrained import Pretrained, apply_temperature, pack_hashes
 
 __all__ = [
     "Pretrained",
     "apply_temperature",
     "load_pretrained",
-    "mean_of_logs",
+    "pack_hashes",
     "read_card",
     "save_pretrained",
     "write_card",

@@ -49,7 +49,7 @@ def load_pretrained(
             f"Expected {MODEL_FILE} beside {CARD_FILE} in {folder}. Received: no such file; "
             "copy the whole folder, or train it again."
         )
-    if card.get("modelhash_file", digest := hash_file(file)) != digest:
+    if card.get("model_sha256", digest := hash_file(file)) != digest:
         raise ValueError(
             f"Expected the model in {file} that {CARD_FILE} describes. Received: another file; "
             "restore both from one training."
@@ -177,6 +177,6 @@ def write_card(
     if predictions is not None:
         with files.write_atomically(folder / PREDICTIONS_FILE) as partial:
             np.savez_compressed(partial, **predictions)
-    card = {**card, "modelhash_file": hash_file(folder / MODEL_FILE)}
+    card = {**card, "model_sha256": hash_file(folder / MODEL_FILE)}
     files.write_text(folder / CARD_FILE, json.dumps(card, indent=2) + "\n")
     return card

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import base64
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import keras
@@ -10,7 +13,6 @@ import numpy as np
 from scipy.special import softmax
 
 from fer_lib import processes
-from fer_lib.pretrained import image_hashes
 
 # A compiled function is traced once for each batch size (a tenth of a second), so only these sizes
 # are used: as many as the faces of a video, where filling up would cost, then powers of two.
@@ -88,9 +90,10 @@ class Pretrained:
             raise ValueError(f"Expected `batch_size` of at least 1. Received: {batch_size}")
         crops = _ten_crops(faces) if tta else [faces]
         probabilities = [self._predict_once(crop, largest) for crop in crops]
-        return apply_temperature(
-            mean_of_logs(probabilities) if tta else probabilities[0], self.temperature
-        )
+        if tta:
+            logits = np.mean([_to_logits(each) for each in probabilities], axis=0)
+            probabilities = [softmax(logits, axis=1)]
+        return apply_temperature(probabilities[0], self.temperature)
 
     def has_seen(self, images: np.ndarray) -> np.ndarray | None:
         """Tells which images the model, or the one that its training began with, was trained on.
@@ -108,9 +111,9 @@ class Pretrained:
         while card:
             training = (card.get("data") or {}).get("training") or {}
             if "image_hashes" in training:
-                stored.append(image_hashes.unpack_hashes(training["image_hashes"]))
+                stored.append(_unpack_hashes(training["image_hashes"]))
             card = card.get("start")
-        return np.isin(image_hashes.hash_images(images), np.concatenate(stored)) if stored else None
+        return np.isin(_hash_images(images), np.concatenate(stored)) if stored else None
 
     def _predict_once(self, faces: np.ndarray, largest: int) -> np.ndarray:
         outputs = [np.empty((0, len(self.class_names)), np.float32)]
@@ -178,12 +181,6 @@ def _ten_crops(faces: np.ndarray) -> Iterator[np.ndarray]:
         yield crop[:, :, ::-1]
 
 
-def mean_of_logs(probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the normalized geometric mean of several arrays `(n, num_classes)`."""
-    logs = [np.log(np.maximum(each, np.finfo(np.float32).tiny)) for each in probabilities]
-    return softmax(np.mean(logs, axis=0), axis=1)
-
-
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Softens (`temperature` above 1) or sharpens `(n, num_classes)` probabilities.
 
@@ -191,5 +188,28 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     """
     if temperature == 1.0:
         return probabilities
-    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) / temperature
-    return softmax(logits, axis=1)
+    return softmax(_to_logits(probabilities) / temperature, axis=1)
+
+
+def _to_logits(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+
+
+def pack_hashes(images: np.ndarray) -> str:
+    """Returns hashes of images as compressed text, about 8 characters each, for `has_seen`."""
+    steps = np.diff(np.unique(_hash_images(images)), prepend=np.uint64(0))
+    return base64.b85encode(zlib.compress(steps.tobytes(), 9)).decode("ascii")
+
+
+def _hash_images(images: np.ndarray) -> np.ndarray:
+    """Returns a 64-bit hash of each image's pixels, `uint64 (n,)`."""
+    digests = [hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images]
+    return np.frombuffer(b"".join(digests), dtype="<u8")
+
+
+def _unpack_hashes(text: str) -> np.ndarray:
+    try:
+        steps = np.frombuffer(zlib.decompress(base64.b85decode(text)), "<u8")
+    except (TypeError, ValueError, zlib.error) as error:
+        raise ValueError(f"Expected `image_hashes` as packed hashes. Received: {error}") from error
+    return np.cumsum(steps, dtype=np.uint64)

@@ -15,8 +15,7 @@ import numpy as np
 from fer_lib import evaluation, models
 from fer_lib.datasets import FaceDataset
 from fer_lib.datasets.ferplus import MIN_VOTES, VOTE_COLUMNS, class_votes, vote_labels
-from fer_lib.pretrained import Pretrained, apply_temperature
-from fer_lib.pretrained.image_hashes import hash_images, pack_hashes
+from fer_lib.pretrained import Pretrained, apply_temperature, pack_hashes
 from fer_lib.training.config import TrainingConfig
 
 
@@ -71,7 +70,7 @@ def build_card(
             "training": {
                 **_describe_data(train_set),
                 "constant_images_left_out": len(whole_set) - len(train_set),
-                "image_hashes": pack_hashes(hash_images(train_set.images)),
+                "image_hashes": pack_hashes(train_set.images),
             },
             "validation": _describe_data(validation_set),
         },
