@@ -78,9 +78,9 @@ def test_a_covered_face_is_not_reported_and_keeps_its_number():
 
 
 def test_a_face_that_was_away_for_long_is_another():
-    tracker = FaceTracker(bridge_s=0.5)
-    for step in range(61):
-        time_s, covered = step / 30, 20 <= step < 50
+    tracker = FaceTracker()
+    for step in range(81):
+        time_s, covered = step / 30, 20 <= step < 70
         tracker.follow(scene() if covered else scene((LEFT, 60, 50)), time_s)
         if step % 10 == 0:
             tracker.match([] if covered else [face_at(60, 50)], time_s)
@@ -88,11 +88,12 @@ def test_a_face_that_was_away_for_long_is_another():
 
 
 def test_a_face_that_the_detector_misses_once_comes_back_with_its_number():
-    tracker = FaceTracker(bridge_s=0.1)
-    for step in range(0, 40):
-        tracker.follow(scene((LEFT, 60 + step, 50)), step / 10)
+    tracker = FaceTracker()
+    for step in range(40):
+        time_s = 0.11 * step  # 1.1 s from one detection to the next, longer than is bridged
+        tracker.follow(scene((LEFT, 60 + step, 50)), time_s)
         if step % 10 == 0:
-            tracker.match([] if step == 20 else [face_at(60 + step, 50)], step / 10)
+            tracker.match([] if step == 20 else [face_at(60 + step, 50)], time_s)
             assert ids(tracker) == ([] if step == 20 else [1])
 
 
@@ -156,9 +157,3 @@ def test_a_detected_face_is_reported_as_it_is(box, size):
     face = motion.to_face(motion.to_place(Face(box, 0.7, landmarks), scale), scale, size)
     assert face.box == box and face.score == 0.7
     np.testing.assert_allclose(list(face.landmarks.values()), list(landmarks.values()))
-
-
-@pytest.mark.parametrize("value", [-1, np.nan, np.inf])
-def test_bridge_must_be_a_time(value):
-    with pytest.raises(ValueError, match="bridge_s"):
-        FaceTracker(bridge_s=value)

@@ -105,8 +105,7 @@ class EmotionRecognizer:
         """Returns an `EmotionStream` for a video or a camera, which takes frame after frame.
 
         Args:
-            **options: `detect_every`, `smoothing_s`, `background` and `bridge_s`, see
-                `EmotionStream`.
+            **options: `detect_every`, `smoothing_s` and `background`, see `EmotionStream`.
 
         Example:
             >>> with EmotionRecognizer().start_stream() as stream:  # doctest: +SKIP

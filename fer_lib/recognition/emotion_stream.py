@@ -42,7 +42,6 @@ class EmotionStream:
             (unless the detector lags a second behind), but when the answer comes depends on the
             machine. With False every frame that has its turn waits, and the same frames give the
             same answers.
-        bridge_s: For how many seconds a face may be out of sight and keep its number.
 
     Raises:
         ValueError: An argument is out of range.
@@ -56,7 +55,6 @@ class EmotionStream:
         detect_every: int = DETECT_EVERY,
         smoothing_s: float = 0.25,
         background: bool = True,
-        bridge_s: float = 1.0,
     ) -> None:
         if isinstance(detect_every, bool) or detect_every != int(detect_every) or detect_every < 1:
             raise ValueError(
@@ -72,7 +70,7 @@ class EmotionStream:
         self.detect_every = int(detect_every)
         self.smoothing_s = float(smoothing_s)
         self._shape = getattr(model, "image_shape", (48, 48, 1))
-        self._tracker = FaceTracker(bridge_s=bridge_s)
+        self._tracker = FaceTracker()
         self._worker = ThreadPoolExecutor(1, "fer_lib-detector") if background else None
         self._pending: Future[list[Face]] | None = None
         self._asked_s = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -17,8 +17,9 @@ from fer_lib.tracking.motion import Place
 # A detection belongs to a known face when their boxes overlap at least so much (area in common
 # over area of both).
 _MIN_OVERLAP = 0.2
-# The box of a face out of sight grows by this part of its size in each second.
-_GROWTH = 1.0
+# A face may be out of sight for so many seconds and keep its number; in each, its box grows by this
+# part of its size.
+_BRIDGE_S, _GROWTH = 1.0, 1.0
 # Correlation with the face as it was detected last; less is another thing in its place.
 _MIN_LIKENESS = 0.5
 # A detector may miss a face that is there; a face is forgotten only after two misses.
@@ -37,10 +38,8 @@ class _Track:
     face_id: int
     place: Place
     look: np.ndarray
-    seen_s: float
-    """When it was seen last, by the detector or by the flow."""
-    velocity: np.ndarray
-    """Pixels of the small image a second."""
+    seen_s: float  # when the detector or the flow saw it last
+    velocity: np.ndarray  # pixels of the small image per second
     visible: bool = True
     misses: int = 0
 
@@ -49,11 +48,8 @@ class _Track:
         if self.visible:
             return self.place
         gap = time_s - self.seen_s
-        place = self.place.moved(self.velocity * gap)
-        return replace(place, size=place.size * (1 + _GROWTH * gap))
-
-    def looks_like(self, patch: np.ndarray) -> bool:
-        return float(np.vdot(self.look, patch)) >= _MIN_LIKENESS
+        center = self.place.center + self.velocity * gap
+        return replace(self.place, center=center, size=self.place.size * (1 + _GROWTH * gap))
 
     def move(self, place: Place, time_s: float) -> None:
         passed = time_s - self.seen_s
@@ -70,11 +66,8 @@ class FaceTracker:
 
     Call `follow` with each frame, and `match` with what the detector found in it, whenever it
     has looked. A face that is covered, or that the detector misses, is out of sight: it is
-    not reported, but keeps its number for `bridge_s`, and is expected where its speed would have
+    not reported, but keeps its number for a second, and is expected where its speed would have
     taken it. That is how two faces keep their numbers when they cross.
-
-    Args:
-        bridge_s: For how many seconds a face may be out of sight and keep its number.
 
     Example:
         >>> tracker = FaceTracker()
@@ -88,17 +81,14 @@ class FaceTracker:
         [(1, (43, 30, 50, 60))]
     """
 
-    def __init__(self, *, bridge_s: float = 1.0) -> None:
-        if not 0 <= bridge_s < np.inf:
-            raise ValueError(f"Expected `bridge_s` of 0 seconds or more. Received: {bridge_s!r}")
-        self.bridge_s = bridge_s
+    def __init__(self) -> None:
         self._tracks: list[_Track] = []
         self._next_id = 1
         self._gray: np.ndarray | None = None
         self._scale = 1.0
         self._frame_size = (0, 0)
         # Frames since the one that a slow detector is looking at, see `mark`.
-        self._since_mark: deque[np.ndarray] | None = None
+        self._since_mark: list[np.ndarray] | None = None
 
     @property
     def faces(self) -> list[TrackedFace]:
@@ -129,10 +119,11 @@ class FaceTracker:
         visible = [track for track in self._tracks if track.visible]
         places = motion.follow(self._gray, gray, [track.place for track in visible])
         for track, place in zip(visible, places, strict=True):
-            track.visible = place is not None and track.looks_like(motion.patch(gray, place))
-            if track.visible:
-                track.move(place, time_s)
-                track.visible = motion.to_face(place, scale, self._frame_size) is not None
+            track.visible = False
+            if place is None or np.vdot(track.look, motion.patch(gray, place)) < _MIN_LIKENESS:
+                continue
+            track.move(place, time_s)
+            track.visible = motion.to_face(place, scale, self._frame_size) is not None
         self._gray = gray
         if self._since_mark is not None:
             self._since_mark.append(gray)
@@ -140,7 +131,7 @@ class FaceTracker:
 
     def mark(self) -> None:
         """Remembers the newest frame, for a detector that will answer some frames later."""
-        self._since_mark = deque([self._gray])
+        self._since_mark = [self._gray]
 
     def match(self, faces: Sequence[Face], time_s: float) -> None:
         """Matches what the detector found with the known faces, and takes up the new ones.
@@ -153,9 +144,10 @@ class FaceTracker:
             time_s: The time of the newest frame.
         """
         places = [motion.to_place(face, self._scale) for face in faces]
-        if self._since_mark is not None:
-            places = self._carry(places)
-            self._since_mark = None
+        frames, self._since_mark = self._since_mark or [], None
+        for previous, current in itertools.pairwise(frames):
+            moved = motion.follow(previous, current, places)
+            places = [place for place in moved if place is not None]
         tracks = self._tracks
         overlaps = np.array(
             [[_overlap(track.expected(time_s), place) for place in places] for track in tracks]
@@ -173,19 +165,12 @@ class FaceTracker:
         self._tracks = [
             track
             for track in tracks
-            if track.misses < _MAX_MISSES or time_s - track.seen_s <= self.bridge_s
+            if track.misses < _MAX_MISSES or time_s - track.seen_s <= _BRIDGE_S
         ]
         for column in sorted({*range(len(places))}.difference(columns)):
             look = motion.patch(self._gray, places[column])
             self._tracks.append(_Track(self._next_id, places[column], look, time_s, np.zeros(2)))
             self._next_id += 1
-
-    def _carry(self, places: list[Place]) -> list[Place]:
-        frames = list(self._since_mark)
-        for previous, current in zip(frames, frames[1:], strict=False):
-            moved = motion.follow(previous, current, places)
-            places = [place for place in moved if place is not None]
-        return places
 
 
 def _overlap(a: Place, b: Place) -> float:

@@ -34,10 +34,6 @@ class Place:
         """Left, top, right, bottom, `(4,)`."""
         return np.concatenate([self.center - self.size / 2, self.center + self.size / 2])
 
-    def moved(self, step: np.ndarray) -> Place:
-        """Returns the place shifted by `step`, `(x, y)`; landmarks are shifted with it."""
-        return replace(self, center=self.center + step, landmarks=self.landmarks + step)
-
 
 def shrink(image: np.ndarray) -> tuple[np.ndarray, float]:
     """Returns an RGB frame in gray with at most 640 pixels a side, and the factor of its size."""
@@ -50,7 +46,7 @@ def shrink(image: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def to_place(face: Face, scale: float) -> Place:
-    """Returns where a face of the frame is in the small image."""
+    """Returns where a face of the frame is in the small image; `scale` is that of `shrink`."""
     x, y, width, height = face.box
     center = np.array([x + width / 2, y + height / 2]) * scale - 0.5
     points = [face.landmarks[name] for name in LANDMARKS] if face.landmarks else []
@@ -59,10 +55,7 @@ def to_place(face: Face, scale: float) -> Place:
 
 
 def to_face(place: Place, scale: float, frame_size: tuple[int, int]) -> Face | None:
-    """Returns the face in pixels of the frame, or `None` where most of it has left the frame.
-
-    `scale` is the factor of `shrink`, `frame_size` is `(height, width)`.
-    """
+    """Returns the face in a frame of `(height, width)`, `None` where most of it has left that."""
     middle, half = (place.center + 0.5) / scale, place.size / scale / 2
     edges = np.array([middle - half, middle + half])
     inside = np.clip(edges, 0, frame_size[::-1])
@@ -106,9 +99,9 @@ def follow(
 
 def patch(gray: np.ndarray, place: Place) -> np.ndarray:
     """Returns how a face looks, `float32 (24, 24)` without mean and of length 1, to compare."""
-    size = tuple(int(side) for side in np.clip(np.rint(place.size), 2, 2 * _MAX_SIDE))
-    center = tuple(float(value) for value in place.center)
-    cut = cv2.resize(cv2.getRectSubPix(gray, size, center), _PATCH, interpolation=cv2.INTER_AREA)
+    size = np.clip(np.rint(place.size), 2, 2 * _MAX_SIDE).astype(int).tolist()
+    cut = cv2.getRectSubPix(gray, size, place.center.tolist())
+    cut = cv2.resize(cut, _PATCH, interpolation=cv2.INTER_AREA)
     cut = cut.astype(np.float32) - cut.mean(dtype=np.float32)
     return cut / max(float(np.linalg.norm(cut)), 1e-6)
 
