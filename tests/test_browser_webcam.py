@@ -294,12 +294,6 @@ def test_keys_start_and_stop(live):
     assert len(live.cells()) == 1, "the notebook took a key for its own"
 
 
-def test_python_stops_the_camera(live):
-    live.run_code("widget.stop()")
-    live.page.get_by_role("button", name="Start camera").wait_for()
-    assert set(live.page.evaluate(TRACKS)) == {"ended"}
-
-
 def test_an_error_in_python_reaches_the_user(live):
     live.run_code("widget._stream.update = lambda *_: 1 / 0")
     wait_for_message(live.page, "division by zero")

@@ -13,7 +13,7 @@ when the answer to the last has come; so nothing can queue, however slow Python 
 
 A `result` holds `width`, `height`, `time_s` and `faces`, and a `note` for the user where a snapshot
 was asked for. Other answers are `stopped` (the video is over, or another view took over) and
-`error`, both with a `message` for the user. Python sends `stop` where `widget.stop()` was called.
+`error`, both with a `message` for the user.
 """
 
 from __future__ import annotations

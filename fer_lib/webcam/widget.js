@@ -275,7 +275,6 @@ class WebcamView {
   }
 
   receive(content, buffers) {
-    if (content.type === "stop" && this.source) this.stop();
     if (content.session !== this.session || this.session === null) return;
     this.sentAt = null;
     clearTimeout(this.hold);

@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import reprlib
 import threading
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anywidget
 import numpy as np
@@ -28,11 +27,11 @@ _FOLDER = Path(__file__).parent
 # A browser that is closed tells nobody: the camera that Python reads then closes by itself.
 _IDLE_S = 10.0
 _CAMERA_TIMEOUT_S = 5.0
+_FRAME_WIDTH = 640  # pixels that a frame has at most when it is sent
 MAX_SNAPSHOTS = 100
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """An image that the user kept, with what was found in it.
 
     Attributes:
@@ -58,19 +57,15 @@ class WebcamWidget(anywidget.AnyWidget):
     results of every frame stay in memory as numbers, see `to_frame`. Nothing is written to disk.
 
     Args:
-        recognizer: An `EmotionRecognizer`; `None` makes one with `paths.DEFAULT_STREAM_MODEL`.
+        recognizer: `None`: `EmotionRecognizer(paths.DEFAULT_STREAM_MODEL)`.
         camera: The number of a camera of the computer that runs Python, or a video file that
             stands in for one, see `Camera`. `None`: the browser's camera, which VS Code does not
             lend to notebooks.
-        frame_width: Frames are made at most this wide in pixels before they are sent.
-        **stream_options: Settings of `EmotionRecognizer.start_stream`, such as `smoothing_s`.
+        **stream_options: Settings of `EmotionStream`: `detect_every`, `smoothing_s`.
 
     Attributes:
         snapshots: The images that were kept, oldest first; each has `image`, `faces` and `time_s`.
         error: The exception of the last message that could not be answered, else `None`.
-
-    Raises:
-        ValueError: `frame_width` is below 64.
 
     Example:
         >>> widget = WebcamWidget()  # doctest: +SKIP
@@ -88,22 +83,17 @@ class WebcamWidget(anywidget.AnyWidget):
         recognizer: EmotionRecognizer | None = None,
         *,
         camera: int | str | os.PathLike[str] | None = None,
-        frame_width: int = 640,
         **stream_options: Any,
     ) -> None:
         # Jupyter may deliver messages in another thread than the one that runs the cells, so that
         # the image goes on while a cell works; a lock keeps the two apart.
         self._lock = threading.RLock()
         self._stream = self._camera = self._name = None  # what runs, and for which view
-        if not frame_width >= 64:
-            raise ValueError(
-                f"Expected `frame_width` of at least 64 pixels. Received: {frame_width}"
-            )
         if recognizer is None:
             recognizer = EmotionRecognizer(DEFAULT_STREAM_MODEL)
         recognizer.start_stream(**stream_options).close()  # wrong options are told here
         self._recognizer, self._source = recognizer, camera
-        self._frame_width, self._stream_options = frame_width, stream_options
+        self._stream_options = stream_options
         self.error: BaseException | None = None
         self.snapshots: list[Snapshot] = []
         self.clear()
@@ -112,7 +102,7 @@ class WebcamWidget(anywidget.AnyWidget):
         super().__init__(
             _settings={
                 "classes": [describe_class(name, color) for name, color in colors],
-                "frame_width": frame_width,
+                "frame_width": _FRAME_WIDTH,
                 "kernel_camera": camera is not None,
             }
         )
@@ -128,11 +118,6 @@ class WebcamWidget(anywidget.AnyWidget):
         with self._lock:
             self.snapshots.clear()
             self._rows, self._frames = FaceRows(self._recognizer.class_names), 0
-
-    def stop(self) -> None:
-        """Stops the camera, in the browser or here, as the button does."""
-        self._release()
-        self.send({"type": "stop"})
 
     def close(self) -> None:
         """Stops the camera, removes the widget from the page and frees what it holds."""
@@ -196,7 +181,7 @@ class WebcamWidget(anywidget.AnyWidget):
                     return _stopped("The video has ended.")
                 if frame is None:
                     raise OSError("The camera gives no frames; is another program using it?")
-                image, jpeg = shrink(frame.image, self._frame_width)
+                image, jpeg = shrink(frame.image, _FRAME_WIDTH)
                 time_s, parts = frame.time_s, [jpeg]
                 faces = self._update(image, time_s)
             case _:

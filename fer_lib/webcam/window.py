@@ -48,10 +48,10 @@ def run_webcam(
     mirror. The camera is released whatever happens.
 
     Args:
-        camera: The number of a camera, the address of a live stream, or a video file, see `Camera`.
-        recognizer: An `EmotionRecognizer`; `None` makes one with `paths.DEFAULT_STREAM_MODEL`.
+        camera: A camera, the address of a live stream or a video file, see `VideoSource`.
+        recognizer: `None`: `EmotionRecognizer(paths.DEFAULT_STREAM_MODEL)`.
         output: The folder for saved images; made when the first is saved.
-        **stream_options: Settings of `EmotionRecognizer.start_stream`, such as `smoothing_s`.
+        **stream_options: Settings of `EmotionStream`: `detect_every`, `smoothing_s`.
 
     Returns:
         What was found, one row per face and frame, with the columns of `analyze_video`.
@@ -110,8 +110,6 @@ def check_display() -> None:
 
 
 class _Viewer:
-    """The window: what it shows, and what its keys do."""
-
     def __init__(self, recognizer: Any, output: Path, stream_options: dict[str, Any]) -> None:
         try:
             cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
@@ -139,7 +137,6 @@ class _Viewer:
             cv2.waitKey(1)  # the window goes only once its events are handled
 
     def show(self, image: np.ndarray, time_s: float) -> None:
-        """Recognizes one frame and shows it."""
         faces = self._stream.update(image, time_s)
         self.rows.add(self._frames, time_s, faces)
         self._frames += 1
@@ -152,7 +149,6 @@ class _Viewer:
         self._refresh()
 
     def handle_key(self) -> None:
-        """Does what the key says that was pressed, if any."""
         key = chr(cv2.waitKey(1) & 0xFF).lower()
         is_closed = cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1
         if key in ("q", "\x1b") or (self._shown is not None and is_closed):
