@@ -5,18 +5,16 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from clips import ClipDetector, ClipModel, scene, write_clip
+from clips import ClipModel, analyze, scene, write_clip
 from PIL import Image
 
-from fer_lib.recognition import EmotionRecognizer
-from fer_lib.video import VideoSource, VideoWriter, analyze_video
-from fer_lib.video.clock import Clock
+from fer_lib.video import VideoSource, VideoWriter
+from fer_lib.video.containers import Clock
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +48,8 @@ def test_a_failing_run_leaves_earlier_files_and_nothing_else(earlier, clip, tmp_
     if earlier:
         for path in outputs.values():
             path.write_bytes(b"earlier")
-    recognizer = EmotionRecognizer(FailingModel(), ClipDetector())
     with pytest.raises(RuntimeError, match="out of memory"):
-        analyze_video(clip, recognizer, progress=False, **outputs)
+        analyze(clip, FailingModel(), **outputs)
     assert sorted(tmp_path.iterdir()) == (sorted(outputs.values()) if earlier else [])
     assert not earlier or {path.read_bytes() for path in outputs.values()} == {b"earlier"}
 
@@ -61,39 +58,21 @@ def test_a_source_that_cannot_be_read_leaves_earlier_files(tmp_path):
     (tmp_path / "clip.mp4").write_text("no video " * 50)
     (tmp_path / "rows.csv").write_text("earlier")
     with pytest.raises(OSError, match="Expected a video"):
-        analyze_video(
-            tmp_path / "clip.mp4",
-            EmotionRecognizer(ClipModel(), ClipDetector()),
-            csv_path=tmp_path / "rows.csv",
-            progress=False,
-        )
+        analyze(tmp_path / "clip.mp4", csv_path=tmp_path / "rows.csv")
     assert (tmp_path / "rows.csv").read_text() == "earlier"
-
-
-_KILLED = """
-import os, signal, sys
-from clips import ClipDetector, ClipModel
-from fer_lib.recognition import EmotionRecognizer
-from fer_lib.video import analyze_video
-
-class Killed(ClipModel):
-    calls = 0
-    def predict(self, crops):
-        self.calls += 1
-        if self.calls == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return super().predict(crops)
-
-recognizer = EmotionRecognizer(Killed(), ClipDetector())
-analyze_video(sys.argv[1], recognizer, csv_path="rows.csv", annotate="out.mp4", progress=False)
-"""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no SIGTERM")
 def test_a_killed_run_leaves_nothing_under_the_final_names(clip, tmp_path):
     (tmp_path / "rows.csv").write_text("earlier")
     paths = [str(Path(__file__).parent / "tools"), str(Path(__file__).parent.parent)]
-    code = f"import sys; sys.path[:0] = {paths}\n{_KILLED}"
+    code = (
+        f"import os, signal, sys; sys.path[:0] = {paths}\n"
+        "import clips\n"
+        "class Killed(clips.ClipModel):\n"
+        "    def predict(self, crops): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "clips.analyze(sys.argv[1], Killed(), csv_path='rows.csv', annotate='out.mp4')\n"
+    )
     run = subprocess.run(
         [sys.executable, "-c", code, str(clip)], cwd=tmp_path, capture_output=True, text=True
     )
@@ -128,15 +107,6 @@ def test_a_list_of_other_files_is_refused(text, name, clip, tmp_path):
         VideoSource(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["image%d.png", "*.png", "pipe:0", "concat:a.mp4|b.mp4"])
-def test_a_name_is_a_file_and_no_pattern(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for index in range(3):
-        Image.fromarray(scene()).save(f"image{index}.png")
-    with pytest.raises(FileNotFoundError, match="does not exist"):
-        VideoSource(name)
-
-
 @pytest.mark.parametrize("name", ["pipe:0.mp4", "pipe:0", "a:b.mp4", "%03d.mp4"])
 @pytest.mark.parametrize("is_relative", [True, False])
 def test_a_video_may_have_any_name(name, is_relative, clip, tmp_path, monkeypatch):
@@ -145,12 +115,16 @@ def test_a_video_may_have_any_name(name, is_relative, clip, tmp_path, monkeypatc
     assert len(read(name if is_relative else tmp_path / name)[0]) == 12
 
 
-def test_an_image_pattern_opens_no_images(tmp_path):
+@pytest.mark.parametrize("name", ["image%d.png", "*.png", "pipe:0", "concat:a.mp4|b.mp4"])
+def test_a_name_is_a_file_and_no_pattern(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for index in range(3):
-        Image.fromarray(scene()).save(tmp_path / f"image{index}.png")
-    (tmp_path / "image%d.png").write_bytes((tmp_path / "image0.png").read_bytes())
+        Image.fromarray(scene()).save(f"image{index}.png")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        VideoSource(name)
+    Image.fromarray(scene()).save(tmp_path / name, "PNG")
     with pytest.raises(OSError, match="Expected a video"):
-        VideoSource(tmp_path / "image%d.png")
+        VideoSource(name)
 
 
 def test_a_file_address_is_a_path(clip, tmp_path):
@@ -168,14 +142,7 @@ def test_a_file_address_is_a_path(clip, tmp_path):
     ("aspect", "shape"), [("2/1", (120, 320)), ("1/2", (240, 160)), ("1/1", (120, 160))]
 )
 def test_pixels_become_square(aspect, shape, tmp_path):
-    file = tmp_path / "anamorphic.mkv"
-    with av.open(str(file), "w") as container:
-        stream = container.add_stream("libx264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
-        stream.codec_context.sample_aspect_ratio = Fraction(aspect)
-        for _ in range(3):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(scene(), format="rgb24")))
-        container.mux(stream.encode())
+    file = write_clip(tmp_path / "anamorphic.mkv", [scene()] * 3, pixel_aspect=aspect)
     assert {image.shape for image in read(file)[1]} == {(*shape, 3)}
 
 

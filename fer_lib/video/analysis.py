@@ -1,22 +1,31 @@
-"""A video to a table, and to an annotated video."""
+"""A video to a table with one row per face and frame, and to an annotated video."""
 
 from __future__ import annotations
 
+import csv
 import os
 import warnings
+from array import array
+from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from fer_lib.files import expand_user
+from fer_lib.files import expand_user, write_atomically
 from fer_lib.paths import DEFAULT_STREAM_MODEL
-from fer_lib.recognition import EmotionRecognizer
-from fer_lib.recognition.emotion_stream import DETECT_EVERY
+from fer_lib.recognition import EmotionRecognizer, TrackedEmotion
 from fer_lib.video.annotation import annotate_frame
-from fer_lib.video.face_rows import FaceRows
 from fer_lib.video.video_source import VideoSource
 from fer_lib.video.video_writer import VideoWriter
+
+_INTEGERS = ("face_id", "x", "y", "width", "height")
+_COLUMNS = ("frame", "time_s", *_INTEGERS, "detection_score", "emotion", "confidence")
+_EMOTION = _COLUMNS.index("emotion")
+# Microseconds, and more than a probability means.
+_DIGITS = 6
 
 
 def analyze_video(
@@ -25,31 +34,27 @@ def analyze_video(
     *,
     csv_path: str | os.PathLike[str] | None = None,
     annotate: str | os.PathLike[str] | None = None,
-    detect_every: int = DETECT_EVERY,
-    smoothing_s: float = 0.25,
     fps: float = 30.0,
     progress: bool = True,
+    **stream_options: Any,
 ) -> pd.DataFrame:
     """Recognizes all faces of a video, frame by frame.
 
-    Faces are detected in every `detect_every`-th frame and tracked in between (see
-    `EmotionStream`); nothing depends on the machine's speed, so the same file gives the same table.
-    Memory stays flat: with `csv_path` the rows go to the disk as they come. An interrupted run
-    (Ctrl-C) keeps and returns what it had; a failing one leaves earlier files as they were.
+    Nothing depends on the machine's speed, so the same file gives the same table. Memory stays
+    flat: with `csv_path` the rows go to the disk as they come. An interrupted run (Ctrl-C) keeps
+    and returns what it had; a failing one leaves earlier files as they were.
 
     Args:
-        source: A video file (mp4, mov, avi, webm, gif and more), a folder of images, the address
-            of a live stream (`rtsp://`, `http://`), which is opened again once, or the number of
-            a camera, see `VideoSource`.
+        source: A video file, a folder of images, the address of a live stream, which is opened
+            again once, or the number of a camera, see `VideoSource`.
         recognizer: `None`: `EmotionRecognizer(paths.DEFAULT_STREAM_MODEL)`.
         csv_path: Where to write the rows.
         annotate: An `.mp4` to write with the boxes, numbers, expressions and probabilities of the
             faces. Browsers play it; every frame keeps its time, and a file's sound is kept, see
             `VideoWriter`. Sides of an odd number of pixels grow by one.
-        detect_every: Detect in every n-th frame.
-        smoothing_s: Time in seconds over which the probabilities of a face are averaged.
         fps: Images per second of a folder, which holds no times.
         progress: Whether to show frames, rate and time left.
+        **stream_options: Settings of `EmotionStream`: `detect_every`, `smoothing_s`.
 
     Returns:
         One row per face and frame, and a row with empty face columns for a frame without a face:
@@ -73,10 +78,7 @@ def analyze_video(
     with ExitStack() as stack:
         video = stack.enter_context(VideoSource(source, fps=fps))
         _check_outputs(video, [annotate, csv_path])
-        stream = recognizer.start_stream(
-            detect_every=detect_every, smoothing_s=smoothing_s, background=False
-        )
-        stack.enter_context(stream)
+        stream = stack.enter_context(recognizer.start_stream(background=False, **stream_options))
         if annotate is not None:
             writer = VideoWriter(annotate, rate=video.rate, sound_of=video.file)
             stack.enter_context(writer)
@@ -110,6 +112,66 @@ def analyze_video(
         "class_names": list(stream.class_names),
     }
     return table
+
+
+class FaceRows:
+    """The rows of a video or a camera so far.
+
+    Args:
+        class_names: The names of the classes.
+        file: A CSV file to write the rows to, too, as they come: into a partial file beside it
+            that takes its place at the end of the `with` block.
+    """
+
+    def __init__(
+        self, class_names: Sequence[str], file: str | os.PathLike[str] | None = None
+    ) -> None:
+        self._class_names = list(class_names)
+        self._columns = [*_COLUMNS, *class_names, *(f"raw_{name}" for name in class_names)]
+        # Plain Python values would take ten times the memory; `emotion` is a number here.
+        self._values = array("d")
+        self._file = None
+        with ExitStack() as stack:
+            if file is not None:
+                partial = stack.enter_context(write_atomically(file))
+                self._file = stack.enter_context(partial.open("w", newline="", encoding="utf-8"))
+                csv.writer(self._file).writerow(self._columns)
+            self._stack = stack.pop_all()
+
+    def add(self, index: int, time_s: float, faces: Sequence[TrackedEmotion]) -> None:
+        """Adds the faces of a frame, or a row with empty columns where there are none."""
+        blank = [None] * (len(self._columns) - 2)
+        for values in [_values(face) for face in faces] or [blank]:
+            row = [index, round(float(time_s), _DIGITS), *values]
+            if self._file is not None:
+                csv.writer(self._file).writerow(row)
+                self._file.flush()
+            if faces:
+                row[_EMOTION] = self._class_names.index(row[_EMOTION])
+            self._values.extend(np.nan if value is None else value for value in row)
+
+    def table(self) -> pd.DataFrame:
+        """Returns all rows, as `analyze_video` does."""
+        values = np.array(self._values).reshape(-1, len(self._columns))
+        table = pd.DataFrame(values, columns=self._columns)
+        table = table.astype({"frame": "int64"} | dict.fromkeys(_INTEGERS, "Int64"))
+        names = np.array([*self._class_names, None], object)
+        codes = table["emotion"].fillna(-1).astype(int)
+        table["emotion"] = pd.Series(names[codes], dtype=object)
+        return table
+
+    def __enter__(self) -> FaceRows:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._file = None
+        self._stack.pop_all().__exit__(*exception)
+
+
+def _values(face: TrackedEmotion) -> list[Any]:
+    numbers = (face.confidence, *face.probabilities, *face.raw_probabilities)
+    rounded = [round(float(value), _DIGITS) for value in numbers]
+    return [face.face_id, *face.box, round(face.face.score, _DIGITS), face.emotion, *rounded]
 
 
 def _check_outputs(video: VideoSource, outputs: list[str | os.PathLike[str] | None]) -> None:

@@ -23,18 +23,14 @@ _MIN_WITH_BARS = 0.12
 _PANEL_COLOR, _PANEL_OPACITY = 20, 0.7
 
 
-def annotate_frame(
-    image: np.ndarray, faces: Sequence[TrackedEmotion], *, bars: bool = True
-) -> np.ndarray:
+def annotate_frame(image: np.ndarray, faces: Sequence[TrackedEmotion]) -> np.ndarray:
     """Returns a copy of a frame with its faces' boxes, numbers, expressions and probabilities.
+
+    The three largest faces have a bar for each class beside them, where there is room.
 
     Args:
         image: RGB `uint8 (height, width, 3)`.
         faces: The faces of the frame, as `EmotionStream.update` returns them.
-        bars: Whether the three largest faces have a bar for each class beside them.
-
-    Returns:
-        RGB `uint8 (height, width, 3)`.
     """
     image = image.copy()
     text = max(12, round(0.034 * min(image.shape[:2])))  # height of a line of letters, in pixels
@@ -52,10 +48,9 @@ def annotate_frame(
         place = _find_place(image, face, label.shape[1::-1], others, gap=line // 2 + 1)
         _paste(image, label, place[:2])
         taken.append(place)
-    if bars:
-        for face in faces[:_MAX_BARS]:
-            if face.box[3] >= _MIN_WITH_BARS * image.shape[0]:
-                _draw_bars(image, face, text, taken)
+    for face in faces[:_MAX_BARS]:
+        if face.box[3] >= _MIN_WITH_BARS * image.shape[0]:
+            _draw_bars(image, face, text, taken)
     return image
 
 
@@ -79,11 +74,9 @@ def _draw_bars(
     panel = image[top : top + high, left : left + wide]
     panel[:] = (panel * (1 - _PANEL_OPACITY) + _PANEL_COLOR * _PANEL_OPACITY).astype(np.uint8)
     for index, (name, share) in enumerate(zip(names, face.probabilities, strict=True)):
-        line = top + gap // 2 + index * row
-        _paste(image, name, (left + gap, line + (row - name.shape[0]) // 2))
-        bar = image[
-            line + round(0.2 * row) : line + round(0.8 * row), left + 2 * gap + name_width :
-        ]
+        line = gap // 2 + index * row
+        _paste(panel, name, (gap, line + (row - name.shape[0]) // 2))
+        bar = panel[round(0.2 * row) + line : round(0.8 * row) + line, 2 * gap + name_width :]
         bar[:, :bar_width] = 70
         bar[:, : round(float(share) * bar_width)] = _rgb(face.class_names[index])
 

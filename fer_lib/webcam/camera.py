@@ -18,14 +18,12 @@ _CLOSE_S = 5.0
 class Camera:
     """Reads a camera in a thread of its own and keeps the newest frame only.
 
-    Used as `with Camera(0) as camera:`, it is released whatever happens.
+    In a `with` statement it is released whatever happens.
 
     Args:
-        source: The number of a camera (0 is the first), its device (`"/dev/video0"`), the address
-            of a live stream (`"rtsp://..."`), or a video file that plays at its own speed.
+        source: A camera, the address of a live stream or a video file, see `VideoSource`.
         idle_s: The camera closes by itself when nobody has asked for a frame for so many seconds.
             `None`: never.
-        timeout_s: Seconds that an address may take to answer, and to send more.
 
     Attributes:
         source: The `VideoSource` that is read.
@@ -39,13 +37,9 @@ class Camera:
     """
 
     def __init__(
-        self,
-        source: int | str | os.PathLike[str] = 0,
-        *,
-        idle_s: float | None = None,
-        timeout_s: float = 10.0,
+        self, source: int | str | os.PathLike[str] = 0, *, idle_s: float | None = None
     ) -> None:
-        self.source = VideoSource(source, timeout_s=timeout_s)
+        self.source = VideoSource(source)
         self._idle_s = idle_s
         self._asked_at = time.monotonic()
         self._newest: VideoFrame | None = None
@@ -88,7 +82,7 @@ class Camera:
             return None
 
     def close(self) -> None:
-        """Stops the thread and releases the camera; a second call does nothing."""
+        """Stops the thread, which releases the camera; a second call does nothing."""
         self._stop.set()
         self._thread.join(_CLOSE_S)
 

@@ -12,7 +12,9 @@ import numpy as np
 
 from fer_lib.detection import Face
 from fer_lib.labels import EMOTIONS
+from fer_lib.recognition import EmotionRecognizer
 from fer_lib.synthetic import draw_face
+from fer_lib.video import analyze_video
 
 SIZE = 64
 FACE = draw_face({"emotion": "happy", "hair": "short"}, SIZE)
@@ -38,6 +40,7 @@ def write_clip(
     sound: str | None = None,
     sound_rate: int = 44_100,
     channels: int = 1,
+    pixel_aspect: str | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Writes a clip in the container that the suffix names, with a second of 440 Hz as `sound`."""
@@ -45,6 +48,8 @@ def write_clip(
         video = container.add_stream(_CODECS.get(path.suffix, "libx264"), rate=rate)
         if times is not None:
             video.codec_context.time_base = _CLOCK
+        if pixel_aspect is not None:
+            video.codec_context.sample_aspect_ratio = Fraction(pixel_aspect)
         layout = {1: "mono", 2: "stereo"}[channels]
         if sound is not None:
             audio = container.add_stream(sound, rate=sound_rate, layout=layout, bit_rate=128_000)
@@ -111,3 +116,9 @@ class ClipModel:
         logits = np.stack([rows[:, k::7].mean(axis=1) for k in range(7)], axis=1) % 3
         shares = np.exp(logits)
         return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def analyze(source, model=None, detector=None, **options):
+    """Returns the table of `analyze_video` with the model and detector of clips."""
+    recognizer = EmotionRecognizer(model or ClipModel(), detector or ClipDetector())
+    return analyze_video(source, recognizer, progress=False, **options)
