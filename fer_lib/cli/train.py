@@ -24,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=number(0, 2**32 - 1), help="other than the recipe's")
     text = "a model to learn from besides, for recipes with distillation"
     add("--teacher", metavar="MODEL", help=text)
+    text = "share each batch among so many GPUs (or TPU cores, or CPUs) of this machine"
+    add("--devices", type=number(1, 1024), default=1, metavar="N", help=text)
     add("--resume", action="store_true", help="go on with an interrupted training")
     add("--overwrite", action="store_true", help="replace the model in --output")
 
@@ -57,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         resume=arguments.resume,
         start=start,
         overwrite=arguments.overwrite,
+        devices=arguments.devices,
     )
     accuracy = trained.card["scores"]["validation"]["accuracy"]
     scored = "what people see in it" if trained.card["predicts"] == "votes" else "selected on it"

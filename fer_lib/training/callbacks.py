@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from fer_lib.training import checkpoint
+from fer_lib.training.devices import count_devices
 
 # Re-estimating batch-norm statistics: so many images, a batch at a time.
 _STATISTICS_IMAGES = 2560
@@ -164,7 +165,11 @@ class KeepBest(keras.callbacks.Callback):
         self._file, self._best = file, best
 
     def on_epoch_end(self, epoch, logs=None):
-        probabilities = self._network.predict(self._images, batch_size=_BATCH, verbose=0)
+        # Several devices share a batch evenly: some images come twice, and are cut off again.
+        count, devices = len(self._labels), count_devices()
+        images = np.resize(self._images, (count + -count % devices, *self._images.shape[1:]))
+        probabilities = self._network.predict(images, batch_size=_BATCH * devices, verbose=0)
+        probabilities = probabilities[:count]
         accuracy = float((probabilities.argmax(axis=1) == self._labels).mean())
         of_label = probabilities[np.arange(len(self._labels)), self._labels]
         # `AveragedWeights` gives plain weights logs without a loss.

@@ -32,6 +32,7 @@ from fer_lib.training.callbacks import (
 )
 from fer_lib.training.card import build_card, to_markdown
 from fer_lib.training.config import TrainingConfig
+from fer_lib.training.devices import distribute
 from fer_lib.training.heads import Join, JoinHeads
 
 STATE_FILE = "state.npz"
@@ -47,6 +48,7 @@ def train(
     output: str | os.PathLike[str],
     *,
     overwrite: bool = False,
+    devices: int = 1,
     start: pretrained.Pretrained | None = None,
     **options: object,
 ) -> pretrained.Pretrained:
@@ -60,6 +62,8 @@ def train(
         validation_set: See `fit`; the model is scored on it, too.
         output: The model folder to write.
         overwrite: Replace the model that `output` holds.
+        devices: GPUs, TPU cores or CPUs of this machine that share each batch, see
+            `devices.distribute`.
         start: See `fit`.
         **options: `resume`, `progress` and `callbacks`, see `fit`.
 
@@ -69,16 +73,18 @@ def train(
     Raises:
         FileExistsError: `output` holds a model and `overwrite` is false, or other files; or an
             interrupted training and `resume` is false.
-        OSError: `output` cannot be written, or another training writes it; and what `fit` raises.
+        OSError: `output` cannot be written, or another training writes it.
+        ValueError: There are not so many devices; and what `fit` raises.
     """
     output = Path(output)
     model_folder.check_free(output, overwrite)
     folder = output.with_name(f"{output.name}.training")
     with checkpoint.lock(folder):
         sets = train_set, validation_set
-        network, history = fit(config, *sets, folder, start=start, **options)
+        with distribute(devices, min(config.batch_size, len(train_set))):
+            network, history = fit(config, *sets, folder, start=start, **options)
         best = checkpoint.read(folder / BEST_FILE)[1]
-        if config.precision != "float32":
+        if config.precision != "float32" or devices > 1:
             values = checkpoint.snapshot(network.variables)
             network = networks.build_network(config, train_set, "float32")
             checkpoint.restore(network.variables, values)
