@@ -1,4 +1,4 @@
-"""A batch of canvases that know where on the face each of their pixels lies.
+"""A batch of canvases that know where on the face each pixel lies; the light, and the camera.
 
 Every shape is an analytic function of the face coordinates. So edges are smooth at any size, no
 drawing library is needed, and the pixels are the same everywhere but for the last rounding.
@@ -113,3 +113,57 @@ class Canvas:
     def strands(self, phase: np.ndarray, frequency: float) -> np.ndarray:
         """Returns a wave from -1 to 1 for hair, faded where the pixels are too coarse for it."""
         return gauss(square(0.9 * frequency * self.pixel)) * np.sin(frequency * phase)
+
+
+def light(canvas: Canvas, face: FaceGeometry) -> None:
+    """Shades the skin by its relief: Lambert's cosine law, and a little gloss."""
+    slope_y, slope_x = np.gradient(canvas.height, axis=(1, 2))
+    slope_y, slope_x = slope_y / canvas.pixel, slope_x / canvas.pixel
+    x, y, contrast = face["light_x"], face["light_y"], face["light_contrast"]
+    straight = 1 / np.sqrt(x * x + y * y + 1)
+    facing = straight * (1 - x * slope_x - y * slope_y)
+    facing /= np.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
+    shade = 1 - 0.06 * contrast + 0.95 * contrast * (facing - straight)
+    canvas.darken(canvas.head * (1 - np.maximum(shade, 0.15)))
+    gloss = square(square(square(np.maximum(facing, 0))))
+    canvas.color += (0.09 * contrast * canvas.head * gloss)[:, None]
+
+
+def camera(color: np.ndarray, face: FaceGeometry) -> np.ndarray:
+    """Blurs, coarsens, exposes and rounds the images, and adds the noise of a sensor."""
+    size = color.shape[-1]
+    optics = _coarse_matrix(face["resolution"], size) @ _blur_matrix(face["blur"], size)
+    color = optics[:, None] @ color @ optics.transpose(0, 2, 1)[:, None]
+    color = 255 * np.clip(color * face["exposure"][..., None], 0, 1)
+    for image, seed, level in zip(
+        color, face.factors["noise_seed"], face.factors["noise"], strict=True
+    ):
+        random = np.random.Generator(np.random.PCG64(int(seed)))
+        uniform = random.random((2, size, size), dtype=np.float32)
+        # The difference of two uniform numbers has a standard deviation of 1 / sqrt(6).
+        image += np.float32(level * 2.4495) * (uniform[0] - uniform[1])
+    images = np.clip(np.rint(color), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+
+
+def _blur_matrix(sigma: np.ndarray, size: int) -> np.ndarray:
+    """Returns `(n, size, size)`: what a Gaussian blur does to the rows of an image."""
+    sigma = np.maximum(sigma * np.float32(size / 48), 0.12)
+    pixel = np.arange(size, dtype=np.float32)
+    weights = gauss(square((pixel[:, None] - pixel) / sigma))
+    return weights / weights.sum(axis=2, keepdims=True)
+
+
+def _coarse_matrix(share: np.ndarray, size: int) -> np.ndarray:
+    """Returns `(n, size, size)`: average the rows down to a share of their number, and enlarge.
+
+    Coarse pixel `k` spans the rows `k / share` to `(k + 1) / share`; a share of 1 changes nothing.
+    """
+    row = np.arange(size, dtype=np.float32)[:, None] + 0.5
+    cell = np.arange(size, dtype=np.float32)
+    overlap = np.minimum((cell + 1) / share, row + 0.5) - np.maximum(cell / share, row - 0.5)
+    shrink = np.maximum(overlap, 0)
+    whole = shrink.sum(axis=1, keepdims=True)
+    enlarge = np.maximum(1 - np.abs(row * share - (cell + 0.5)), 0) * (whole > 0.5 / share)
+    enlarge /= enlarge.sum(axis=2, keepdims=True)
+    return enlarge @ (shrink / np.maximum(whole, 1e-6)).transpose(0, 2, 1)

@@ -14,10 +14,16 @@ import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.labels import EMOTIONS, canonical_emotion
-from fer_lib.synthetic.factors import ACTION_UNITS, EMOTION_ACTION_UNITS, FACTORS, factor_of
+from fer_lib.synthetic import face_parts, head
+from fer_lib.synthetic.canvas import Canvas, camera, light
+from fer_lib.synthetic.factors import (
+    ACTION_UNITS,
+    EMOTION_ACTION_UNITS,
+    FACTORS,
+    factor_of,
+    sample_factors,
+)
 from fer_lib.synthetic.geometry import LANDMARKS, FaceGeometry
-from fer_lib.synthetic.rendering import draw_batch
-from fer_lib.synthetic.sampling import sample_factors
 
 
 def make_faces(
@@ -140,8 +146,29 @@ def draw_faces(table: pd.DataFrame, image_size: int = 48, *, color: bool = False
     for start in range(0, len(table), step):
         rows = slice(start, start + step)
         part = {name: values[rows] for name, values in columns.items()}
-        images[rows] = draw_batch(part, image_size, channels)
+        images[rows] = _draw_batch(part, image_size, channels)
     return images
+
+
+def _draw_batch(factors: Mapping[str, np.ndarray], size: int, channels: int) -> np.ndarray:
+    """Draws one face for each value of the columns of a table of factors, each `(n,)`."""
+    face = FaceGeometry(factors)
+    canvas = Canvas(face, size, channels)
+    colors = head.Colors(face, canvas)
+    head.background(canvas, face, colors)
+    head.skin(canvas, face, colors)
+    face_parts.forehead_lines(canvas, face)
+    face_parts.eye_lines(canvas, face)
+    face_parts.mouth_lines(canvas, face)
+    face_parts.nose(canvas, face, colors)
+    head.beard(canvas, face, colors)
+    face_parts.mouth(canvas, face, colors)
+    light(canvas, face)
+    face_parts.eyes(canvas, face, colors)
+    face_parts.brows(canvas, face, colors)
+    head.hair(canvas, face, colors)
+    head.glasses(canvas, face, colors)
+    return camera(canvas.color, face)
 
 
 def draw_face(
@@ -175,7 +202,7 @@ def draw_face(
     row = {name: weight * intensity for name, weight in EMOTION_ACTION_UNITS[emotion].items()}
     row |= factors
     for name in row:
-        factor_of(name).check(name, np.array([row[name]]))
+        factor_of(name)  # which refuses an unknown name
     return draw_faces(pd.DataFrame([row], index=[0]), image_size, color=color)[0]
 
 
