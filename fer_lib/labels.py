@@ -39,15 +39,17 @@ _CANONICAL: dict[str, str] = {
 }
 
 
+def find_emotion(name: str) -> str | None:
+    """Returns one of `EMOTIONS_8` as `canonical_emotion` does, but None for an unknown name."""
+    return _CANONICAL.get(str(name).strip().lower())
+
+
 def canonical_emotion(name: str) -> str:
-    """Returns our name for an emotion that another data set or a folder calls otherwise.
+    """Returns our name, of `EMOTIONS_8`, for what another data set or a folder calls otherwise.
 
     Args:
         name: A label such as `"Anger"`, `"happiness"` or KDEF's `"AF"`; case and
             surrounding spaces do not matter.
-
-    Returns:
-        One of `EMOTIONS_8`.
 
     Raises:
         ValueError: The name is none that is known; the message lists the known ones.
@@ -56,7 +58,7 @@ def canonical_emotion(name: str) -> str:
         >>> canonical_emotion("Happiness")
         'happy'
     """
-    found = _CANONICAL.get(str(name).strip().lower())
+    found = find_emotion(name)
     if found is None:
         raise ValueError(
             f"Expected the name of an emotion, one of {', '.join(EMOTIONS_8)} or a common synonym. "

@@ -87,7 +87,7 @@ def load_data(arguments: argparse.Namespace, model: Pretrained | None = None) ->
     its shape. A detector's networks are loaded when the first photograph is searched.
     """
     from fer_lib.datasets import load_ferplus, load_path
-    from fer_lib.datasets.resizing import resize_images
+    from fer_lib.datasets.model_input import resize_images
     from fer_lib.detection import FaceDetector
     from fer_lib.labels import EMOTIONS
 

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from fer_lib import evaluation, pretrained
-    from fer_lib.datasets.parts import choose_scored
+    from fer_lib.datasets.model_input import choose_scored
     from fer_lib.report import write_report
 
     if arguments.report and arguments.report.suffix.lower() not in (".html", ".htm"):
@@ -117,8 +117,7 @@ def _share_classes(models, dataset):
 def _score(model, dataset, whole, tta: bool):
     """Scores a model, also without the images that it was, or may have been, trained on."""
     from fer_lib import evaluation
-    from fer_lib.datasets.parts import training_images
-    from fer_lib.datasets.resizing import resize_images
+    from fer_lib.datasets.model_input import resize_images, training_images
 
     images = resize_images(dataset, model.image_shape).images
     columns = [model.class_names.index(name) for name in dataset.class_names]

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from fer_lib import pretrained, training
-    from fer_lib.datasets.parts import split_for_training
+    from fer_lib.datasets.model_input import split_for_training
     from fer_lib.synthetic import make_faces
 
     start = pretrained.load_pretrained(arguments.start) if arguments.start else None

@@ -14,16 +14,16 @@ _MODULE_OF: dict[str, str] = {
     "dataset_info": "catalogue",
     "fetch_dataset": "fetch",
     "list_datasets": "catalogue",
-    "load_affectnet": "public_sets",
-    "load_ckplus": "public_sets",
-    "load_expw": "public_sets",
+    "load_affectnet": "layouts",
+    "load_ckplus": "layouts",
+    "load_expw": "layouts",
     "load_fer2013": "fer2013",
     "load_ferplus": "ferplus",
     "load_folder": "folder",
-    "load_jaffe": "public_sets",
-    "load_kdef": "public_sets",
+    "load_jaffe": "layouts",
+    "load_kdef": "layouts",
     "load_path": "any_layout",
-    "load_rafdb": "public_sets",
+    "load_rafdb": "layouts",
 }
 __all__ = list(_MODULE_OF)
 

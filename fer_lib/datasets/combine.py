@@ -21,31 +21,25 @@ def concatenate(datasets: Sequence[FaceDataset], name: str | None = None) -> Fac
     Raises:
         ValueError: Classes or image shapes differ (`with_classes` makes classes alike).
     """
-    if not datasets:
-        raise ValueError("Expected at least one data set. Received: an empty list")
-    first = datasets[0]
-    for other in datasets:
-        if other.class_names != first.class_names:
-            raise ValueError(
-                "Expected the same classes everywhere; `with_classes` makes them alike. "
-                f"Received: {first.class_names} and {other.class_names}"
-            )
-        if other.images.shape[1:] != first.images.shape[1:]:
-            raise ValueError(f"Expected images of one shape. Received: {first!r} and {other!r}")
+    classes = list(dict.fromkeys(dataset.class_names for dataset in datasets))
+    if len(classes) != 1:
+        raise ValueError(
+            "Expected data sets of the same classes; `with_classes` makes them alike. "
+            f"Received: {' and '.join(map(str, classes)) or 'no data set'}"
+        )
     names = list(dict.fromkeys(dataset.name for dataset in datasets))
-    fields = {
-        field: np.concatenate([getattr(dataset, field) for dataset in datasets])
-        for field in ("images", "labels", "split")
-    }
+    prefixes = [f"{dataset.name}/" if len(names) > 1 else "" for dataset in datasets]
+    subjects = None
     if all(dataset.subjects is not None for dataset in datasets):
-        prefixed = [
-            np.char.add(f"{d.name}/" if len(names) > 1 else "", d.subjects) for d in datasets
-        ]
-        fields["subjects"] = np.concatenate(prefixed)
+        prefixed = [np.char.add(p, d.subjects) for p, d in zip(prefixes, datasets, strict=True)]
+        subjects = np.concatenate(prefixed)
     left_out = pd.concat([dataset.left_out for dataset in datasets]).drop_duplicates()
     return FaceDataset(
-        **fields,
-        class_names=first.class_names,
+        images=np.concatenate([dataset.images for dataset in datasets]),
+        labels=np.concatenate([dataset.labels for dataset in datasets]),
+        class_names=classes[0],
+        split=np.concatenate([dataset.split for dataset in datasets]),
+        subjects=subjects,
         metadata=pd.concat([dataset.metadata for dataset in datasets], ignore_index=True),
         name=name or "+".join(names),
         left_out=left_out.reset_index(drop=True),  # parts of one set carry the same list

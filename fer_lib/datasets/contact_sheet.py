@@ -1,4 +1,4 @@
-"""How a data set shows itself in a notebook: a contact sheet and a table of counts."""
+"""How a data set shows itself in a notebook: a few images of each class beside its counts."""
 
 from __future__ import annotations
 
@@ -14,39 +14,29 @@ from PIL import Image
 if TYPE_CHECKING:
     from fer_lib.datasets.face_dataset import FaceDataset
 
-_CELL = 48  # pixels per image on the sheet
-
-
-def contact_sheet(dataset: FaceDataset, per_class: int = 8, seed: int = 0) -> np.ndarray:
-    """Returns random images of every class side by side, one class per row.
-
-    The pixels are the data set's own: do not publish the sheet where others own them. A class with
-    fewer than `per_class` images ends in white; the same seed shows the same images.
-
-    Returns:
-        `uint8 (classes * 48, per_class * 48, 3)`.
-    """
-    generator = np.random.default_rng(seed)
-    sheet = np.full((len(dataset.class_names), _CELL, per_class, _CELL, 3), 255, np.uint8)
-    for label in range(len(dataset.class_names)):
-        members = np.flatnonzero(dataset.labels == label)
-        chosen = generator.choice(members, min(per_class, len(members)), replace=False)
-        for column, index in enumerate(np.sort(chosen)):
-            image = Image.fromarray(np.squeeze(dataset.images[index])).convert("RGB")
-            sheet[label, :, column] = image.resize((_CELL, _CELL))
-    return sheet.reshape(len(sheet) * _CELL, per_class * _CELL, 3)
+_PER_CLASS, _CELL = 8, 48  # images of a class, pixels of an image
 
 
 def to_html(dataset: FaceDataset) -> str:
-    """Returns the sheet, with the class names and counts beside its rows, as one piece of HTML."""
+    """Returns a row per class, its counts and random images, as one piece of HTML.
+
+    The pixels are the data set's own: do not publish them where others own them. A class with
+    fewer images than fit ends in white; the same data set always shows the same images.
+    """
+    generator = np.random.default_rng(0)
     table = dataset.counts().rename(index=html.escape, columns=html.escape)
-    strips = np.split(contact_sheet(dataset), len(table))
-    table[""] = [
-        f'<img alt="{name}" src="{data_uri(strip)}">'
-        for name, strip in zip(table.index, strips, strict=True)
-    ]
+    shown = []
+    for label, name in enumerate(table.index):
+        strip = np.full((_CELL, _PER_CLASS, _CELL, 3), 255, np.uint8)
+        members = np.flatnonzero(dataset.labels == label)
+        chosen = generator.choice(members, min(_PER_CLASS, len(members)), replace=False)
+        for column, index in enumerate(np.sort(chosen)):
+            image = Image.fromarray(np.squeeze(dataset.images[index])).convert("RGB")
+            strip[:, column] = image.resize((_CELL, _CELL))
+        shown.append(f'<img alt="{name}" src="{data_uri(strip.reshape(_CELL, -1, 3))}">')
     with pd.option_context("display.max_colwidth", None):  # pandas would cut the images
-        return f"<p>{html.escape(repr(dataset))}</p>{table.to_html(escape=False, border=0)}"
+        page = table.assign(**{"": shown}).to_html(escape=False, border=0)
+    return f"<p>{html.escape(repr(dataset))}</p>{page}"
 
 
 def data_uri(image: np.ndarray) -> str:

@@ -63,12 +63,11 @@ class FaceDataset:
         return len(self.images)
 
     def __repr__(self) -> str:
-        height, width, channels = self.images.shape[1:]
-        images = f"{len(self)} image{'' if len(self) == 1 else 's'}"
+        shape = "x".join(map(str, self.images.shape[1:]))
         parts = [f"{name or 'no split'} {n}" for name, n in self._split_counts().items()]
         parts += [] if self.subjects is None else [f"{len(set(self.subjects))} subjects"]
         return (
-            f"FaceDataset({self.name!r}: {images} {height}x{width}x{channels}, "
+            f"FaceDataset({self.name!r}: {len(self)} image{'' if len(self) == 1 else 's'} {shape}, "
             f"{len(self.class_names)} classes, {', '.join(parts or ['empty'])})"
         )
 
@@ -115,18 +114,15 @@ class FaceDataset:
             indices = indices.indices
         elif isinstance(indices, (list, tuple)) and all(hasattr(i, "indices") for i in indices):
             indices = np.concatenate([np.zeros(0, np.int64), *(i.indices for i in indices)])
-        keep = np.ones(len(self), bool)
-        keep[indices] = False
-        return self[keep]
+        return self[np.delete(np.arange(len(self)), indices)]
 
     def counts(self) -> pd.DataFrame:
         """Returns how many images each class (row) has in each split (column)."""
-        index = pd.Index(self.class_names, name="class")
-        splits = list(self._split_counts())
-        labels = [self.labels[self.split == name] for name in splits]
-        counts = [np.bincount(part, minlength=len(index)) for part in labels]
-        table = pd.DataFrame({n or "all": c for n, c in zip(splits, counts, strict=True)}, index)
-        return table.assign(all=table.sum(axis=1)) if len(splits) > 1 else table
+        table = pd.DataFrame(index=pd.Index(self.class_names, name="class"))
+        for name in self._split_counts():
+            labels = self.labels[self.split == name]
+            table[name or "all"] = np.bincount(labels, minlength=len(table))
+        return table.assign(all=table.sum(axis=1)) if table.shape[1] > 1 else table
 
     def with_classes(self, class_names: Sequence[str] = EMOTIONS) -> FaceDataset:
         """Returns the data set in another list of classes, matched by name.
@@ -220,19 +216,22 @@ def _check_fields(dataset: FaceDataset) -> dict[str, Any]:
             f"Expected `labels` from 0 to {len(class_names) - 1} for the classes {class_names}. "
             f"Received: {labels[wrong[0]]} at index {wrong[0]}"
         )
-    fields = {"images": images, "labels": labels.astype(np.int64), "class_names": class_names}
-    split, subjects, table = dataset.split, dataset.subjects, dataset.metadata
+    split, subjects, metadata = dataset.split, dataset.subjects, dataset.metadata
     split = np.full(count, split) if isinstance(split, str) else np.asarray(split)
-    fields["split"] = split.astype(str)
-    fields["subjects"] = None if subjects is None else np.asarray(subjects).astype(str)
-    table = pd.DataFrame(index=range(count)) if table is None else table.reset_index(drop=True)
-    fields["metadata"] = table
-    for name in ("split", "subjects", "metadata"):
-        value = table.index if name == "metadata" else fields[name]
+    subjects = None if subjects is None else np.asarray(subjects).astype(str)
+    metadata = pd.DataFrame(index=range(count)) if metadata is None else metadata
+    for name, value in (("split", split), ("subjects", subjects), ("metadata", metadata.index)):
         if value is not None and value.shape != (count,):
             raise ValueError(
                 f"Expected `{name}` with one entry per image, {count}. Received: {value.shape}"
             )
-    if dataset.left_out is None:
-        fields["left_out"] = pd.DataFrame({"file": [], "problem": []}, dtype=str)
-    return fields
+    left_out = pd.DataFrame({"file": [], "problem": []}, dtype=str)
+    return {
+        "images": images,
+        "labels": labels.astype(np.int64),
+        "class_names": class_names,
+        "split": split.astype(str),
+        "subjects": subjects,
+        "metadata": metadata.reset_index(drop=True),
+        "left_out": left_out if dataset.left_out is None else dataset.left_out,
+    }

@@ -126,7 +126,7 @@ def _read_folders(folder: Path) -> FaceDataset:
     case the images come in the order of the rows.
     """
     listing, class_names, stray = list_folder(folder, EMOTIONS)
-    dataset = read_listing(listing, folder, class_names, "fer2013", left_out=stray)
+    dataset = read_listing(listing, folder, class_names, "fer2013", stray)
     metadata = dataset.metadata[["file"]]
     is_training = np.char.startswith(np.char.lower(dataset.split), "train")
     named = metadata["file"].str.extract(r"(Training|PublicTest|PrivateTest)_(\d+)[^/]*$")

@@ -33,19 +33,16 @@ PUBLISHED_COUNTS: dict[str, tuple[int, ...]] = {
 FILES = ("fer2013.npz", "fer2013.csv", "icml_face_data.csv", "fer2013.tar.gz", "fer2013")
 """What a copy that is one file is called."""
 
+SPLIT_OF_NAME = {"train": "Training", "training": "Training", "test": "Test"}
+SPLIT_OF_NAME |= dict.fromkeys(("val", "valid", "validation"), "Validation")
+"""The splits of folders, and of files without a column `Usage`, that are called after them."""
+
 _SIDE = 48
 _COLUMNS = ("pixels", "emotion", "usage")
-# The splits of files that are called after them and have no column `Usage`.
-_SPLIT_OF_STEM = {"train": "Training", "training": "Training", "test": "Test"}
-_SPLIT_OF_STEM |= dict.fromkeys(("val", "valid", "validation"), "Validation")
 
 
 def find_source(path: Path) -> Path:
-    """Returns the file of a copy, or the folder that holds its folders.
-
-    Raises:
-        FileNotFoundError: There is neither.
-    """
+    """Returns the file of a copy, or the folder of its folders; else a `FileNotFoundError`."""
     for folder in (path, path / "fer2013"):
         file = next((folder / name for name in FILES if (folder / name).is_file()), None)
         if file is not None:
@@ -63,10 +60,8 @@ def find_source(path: Path) -> Path:
 def read_file(path: Path, class_names: tuple[str, ...] = EMOTIONS) -> FaceDataset:
     """Reads a copy that is one file: CSV, `.tar.gz` or `.npz`, with or without such an ending.
 
-    `class_names` says what the codes 0, 1, 2 and so on of a CSV file mean.
-
-    Raises:
-        ValueError: It breaks the format; the message names the file, the row and the expectation.
+    `class_names` says what the codes 0, 1, 2 and so on of a CSV file mean. What breaks the format
+    is a `ValueError`, which names the file, the row and the expectation.
     """
     with path.open("rb") as opened:
         start = opened.read(4096)
@@ -91,12 +86,9 @@ def read_csv(file: Path, name: str, class_names: tuple[str, ...] = EMOTIONS) -> 
 
     A file that is called after a split, such as `train.csv`, needs no `Usage`. Other columns are
     passed over; labels such as "3.0" and semicolons between the columns are understood. Messages
-    call the file `name`; `class_names` are what the codes 0, 1, 2 and so on mean.
-
-    Raises:
-        ValueError: It breaks the format.
+    call the file `name`.
     """
-    table = read_table(file, _COLUMNS, name, _SPLIT_OF_STEM.get(file.stem.lower()))
+    table = read_table(file, _COLUMNS, name, SPLIT_OF_NAME.get(file.stem.lower()))
     labels = table["emotion"].str.strip().str.replace(r"\.0+$", "", regex=True)
     codes = {str(code): code for code in range(len(class_names))}
     _check_values(labels, codes, name, "emotion")
@@ -111,10 +103,8 @@ def read_table(
 ) -> pd.DataFrame:
     """Reads a CSV file with `columns` as text, their names in lower case.
 
-    One of them is `usage`, a split; where there is none, all rows are of the given one.
-
-    Raises:
-        ValueError: It is no table, lacks a column or rows, or has other splits.
+    One of them is `usage`, a split; where there is none, all rows are of the given one. What is no
+    table, lacks a column or rows, or has other splits is a `ValueError`.
     """
     with path.open("rb") as file:
         header = file.readline(4096).decode(errors="replace")

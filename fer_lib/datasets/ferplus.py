@@ -18,16 +18,11 @@ from fer_lib.datasets.fer2013_files import PUBLISHED_COUNTS, published_rows, rea
 from fer_lib.files import expand_user
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
-VOTE_COLUMNS: tuple[str, ...] = (
-    *(f"votes_{name}" for name in EMOTIONS_8),
-    "votes_unknown",
-    "votes_not_face",
-)
+VOTE_COLUMNS = tuple(f"votes_{name}" for name in (*EMOTIONS_8, "unknown", "not_face"))
 """The metadata columns with the votes: eight emotions, "unknown", and "not a face"."""
 
-VOTES_IN_FILE: list[str] = [
-    f"votes_{name}" for name in ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear")
-] + ["votes_contempt", "votes_unknown", "votes_not_face"]
+_ORDER = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear")
+VOTES_IN_FILE = [*(f"votes_{name}" for name in _ORDER), *VOTE_COLUMNS[7:]]
 """The same in the order of the published files."""
 
 MIN_VOTES = 5
@@ -36,7 +31,7 @@ MIN_VOTES = 5
 # Where both files line up, FER2013's label is the voters' favorite on 64% of the images
 # (Cohen's kappa .56, at least .49 in any block); in rows shifted by one the kappa is 0.
 _BLOCK = 500
-MIN_KAPPA = 0.25
+_MIN_KAPPA = 0.25
 
 
 def load_ferplus(
@@ -86,14 +81,14 @@ def vote_distribution(dataset: FaceDataset) -> np.ndarray:
     return votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
 
 
-def vote_labels(dataset: FaceDataset, min_votes: int = MIN_VOTES) -> FaceDataset:
+def vote_labels(dataset: FaceDataset) -> FaceDataset:
     """Relabels a data set by its votes, in its own classes: what most people see in an image.
 
-    Only images of which a class has `min_votes` of the ten votes are kept; of two classes with
+    Only images of which a class has `MIN_VOTES` of the ten votes are kept; of two classes with
     five each, the first counts. A class that FER+ does not know is a `ValueError`.
     """
     votes = class_votes(dataset)
-    clear = votes.max(axis=1, initial=0) >= min_votes
+    clear = votes.max(axis=1, initial=0) >= MIN_VOTES
     return dataclasses.replace(dataset[clear], labels=votes[clear].argmax(axis=1))
 
 
@@ -196,7 +191,7 @@ def _check_agreement(path: Path, votes: pd.DataFrame, fer2013: FaceDataset) -> N
         if len(np.unique(fer2013.labels[block])) < len(EMOTIONS):
             continue  # a part chosen by class, of which nothing can be said
         kappa = cohen_kappa_score(fer2013.labels[block], favorite[block])
-        if kappa < MIN_KAPPA:
+        if kappa < _MIN_KAPPA:
             raise ValueError(
                 f"{path}: expected votes that agree with FER2013's labels (kappa about 0.5). "
                 f"Received: kappa {kappa:.2f} in the {_BLOCK} rows from row {rows[order[start]]} "

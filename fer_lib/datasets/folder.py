@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import mimetypes
 import os
@@ -18,7 +17,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.listing import read_listing
 from fer_lib.files import expand_user
 from fer_lib.images import count_suffixes, find_images
-from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
+from fer_lib.labels import EMOTIONS, EMOTIONS_8, find_emotion
 
 if TYPE_CHECKING:
     from fer_lib.detection import FaceDetector
@@ -74,16 +73,16 @@ def load_folder(
     root = expand_user(path)
     listing, names, stray = list_folder(root, class_names)
     options = {"image_size": image_size, "color": color, "detector": detector}
-    return read_listing(listing, root, names, root.resolve().name, left_out=stray, **options)
+    return read_listing(listing, root, names, root.resolve().name, stray, **options)
 
 
 def list_folder(
     root: Path, class_names: Classes | None = None
 ) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
-    """Lists the images of class-named folders for `read_listing`, without opening them.
+    """Lists the images of class-named folders without opening them; errors as of `load_folder`.
 
-    Returns the table with the columns `file`, `emotion`, `split` and, where known, `subject`; the
-    classes; and the files that are left out, each with its problem. Errors: see `load_folder`.
+    Returns what `read_listing` takes: the table with the columns `file`, `emotion`, `split` and,
+    where known, `subject`; the classes; and the files that are left out, each with its problem.
     """
     if not root.is_dir():
         raise FileNotFoundError(
@@ -98,10 +97,7 @@ def list_folder(
     def class_of(name: str) -> str | None:
         whole = name.strip().lower()
         bare = re.sub(r"^\d+[\s_.-]+(?=\D)", "", whole)  # numbers in front are left away
-        found = folders.get(whole) or folders.get(bare)
-        if found is None and is_open:
-            with contextlib.suppress(ValueError):
-                found = canonical_emotion(bare)
+        found = folders.get(whole) or folders.get(bare) or (find_emotion(bare) if is_open else None)
         return found if found in known else None
 
     index = [file.as_posix() for file in files]

@@ -1,13 +1,22 @@
-"""How public sets lie on the disk, and the one function that reads them all.
+"""Public sets: CK+, JAFFE and KDEF from the laboratory; RAF-DB, AffectNet, ExpW from the web.
 
-The layouts are in `layouts.toml`: regular expressions say where the label of each image stands, in
-the name of the image file, in a line of a list, or in a small file beside it.
+`path` is the folder of the set or the one above it; `dataset_info` says which files are read and
+who made them. Options are `image_size`, `color` and `detector` of `load_folder`; where published
+images are faces already, no detector is used. Images that cannot be used are in `left_out`. Missing
+folders are a `FileNotFoundError`, labels that break the format and no image at all a `ValueError`.
+
+Sets from the laboratory have `subjects`, so split them with `split_by_subject`; in those from the
+web the same person may be on both sides of a split. You need your own copy; most are on request.
+
+How they lie on the disk is in `layouts.toml`: regular expressions say where the label of each image
+stands, in the name of the image file, in a line of a list, or in a small file beside it.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.resources
+import itertools
 import os
 import re
 import tomllib
@@ -21,23 +30,64 @@ import pandas as pd
 
 from fer_lib.datasets.catalogue import dataset_info
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.fer2013_files import SPLIT_OF_NAME
 from fer_lib.datasets.ferplus import VOTES_IN_FILE, majority
 from fer_lib.datasets.listing import read_listing
 from fer_lib.files import expand_user
 from fer_lib.images import find_images
-from fer_lib.labels import EMOTIONS, EMOTIONS_8, canonical_emotion
+from fer_lib.labels import EMOTIONS, EMOTIONS_8, find_emotion
+
+Folder = str | os.PathLike[str]
+Layout = SimpleNamespace
+"""One table of `layouts.toml`, where the fields are described, with the `key` of its set."""
 
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
-_SPLITS = {"train": "Training", "training": "Training", "test": "Test"}
-_SPLITS |= dict.fromkeys(("val", "valid", "validation"), "Validation")
 _BOX = ["x", "y", "width", "height"]
 _SIDES = ["left", "top", "right", "bottom", "middle_x", "middle_y"]
 _FLOATS = [*_BOX, *_SIDES, "confidence", "valence", "arousal"]
 _DEFAULTS = {"labels": "", "images": [], "codes": "", "skipped": [], "only": {}}
 _DEFAULTS |= {"contempt": False, "people": False}
 
-Layout = SimpleNamespace
-"""One table of `layouts.toml`, where the fields are described, with the `key` of its set."""
+
+def load_ckplus(path: Folder, **options: Any) -> FaceDataset:
+    """Loads CK+, in the classes `EMOTIONS_8`, or its cropped peak frames, `CK+48`.
+
+    Of each sequence with a label the last three frames get it, and the first frame is neutral;
+    they are nearly identical. The metadata have the columns `sequence` and `frame`.
+    """
+    return load_layout(path, "ckplus", **options)
+
+
+def load_jaffe(path: Folder, **options: Any) -> FaceDataset:
+    """Loads JAFFE, with the metadata column `take`."""
+    return load_layout(path, "jaffe", **options)
+
+
+def load_kdef(path: Folder, **options: Any) -> FaceDataset:
+    """Loads the straight views of KDEF, with the metadata columns `session` and `sex` (F or M)."""
+    return load_layout(path, "kdef", **options)
+
+
+def load_rafdb(path: Folder, **options: Any) -> FaceDataset:
+    """Loads the basic emotions of RAF-DB, splits `"Training"` and `"Test"`."""
+    return load_layout(path, "rafdb", **options)
+
+
+def load_affectnet(path: Folder, **options: Any) -> FaceDataset:
+    """Loads AffectNet, in the classes `EMOTIONS_8`, splits `"Training"` and `"Validation"`.
+
+    Kaggle's YOLO folders may have a `"Test"`; else the metadata have the columns `valence` and
+    `arousal`, `[-1, 1]`. The annotations "none", "uncertain" and "no face" are not read.
+    """
+    return load_layout(path, "affectnet", **options)
+
+
+def load_expw(path: Folder, **options: Any) -> FaceDataset:
+    """Loads ExpW, one image per face, the square around its box; the set is not split.
+
+    The metadata have the columns `face_id` and `confidence` (of the box).
+    """
+    return load_layout(path, "expw", **options)
 
 
 @functools.cache
@@ -53,27 +103,14 @@ def list_layouts() -> dict[str, list[Layout]]:
 
 def recognize_layout(root: Path) -> str | None:
     """Returns the key of the set in a folder or right below it, told by names of files."""
-    for layout in (layout for layouts in list_layouts().values() for layout in layouts):
+    for layout in itertools.chain.from_iterable(list_layouts().values()):
         if _find(root, layout.sign) and _find(root, layout.inside):
             return layout.key
     return None
 
 
-def load_layout(
-    path: str | os.PathLike[str], key: str, detector: Any = None, **options: Any
-) -> FaceDataset:
-    """Loads a set from the first of its layouts that is there.
-
-    Args:
-        path: The folder of the set, or the one above it, since archives often unpack into one more.
-        key: The set's key in `layouts.toml`.
-        detector: Finds the faces, in layouts that show more than faces.
-        **options: `image_size` and `color` of `read_listing`.
-
-    Raises:
-        FileNotFoundError: No folder holds one of the layouts.
-        ValueError: A label breaks the format, or nothing can be read.
-    """
+def load_layout(path: Folder, key: str, detector: Any = None, **options: Any) -> FaceDataset:
+    """Loads the set with this key from the first of its layouts that is there."""
     path, layouts = expand_user(path), list_layouts()[key]
     for layout in layouts:
         root = _find(path, layout.inside) if path.is_dir() else None
@@ -81,7 +118,7 @@ def load_layout(
             listing, left_out = _list_rows(root, layout)
             options["detector"] = detector if layout.people else None
             names = EMOTIONS_8 if layout.contempt else EMOTIONS
-            return read_listing(listing, root, names, key, left_out=left_out, **options)
+            return read_listing(listing, root, names, key, left_out, **options)
     inside = " or ".join(name for layout in layouts for name in layout.inside)
     received = f"{path}{'' if path.is_dir() else ', no folder'}"
     raise FileNotFoundError(
@@ -113,7 +150,7 @@ def _list_rows(root: Path, layout: Layout) -> tuple[pd.DataFrame, dict[str, str]
         table = table[table.pop(column).str.upper() == value]
     table = table.reset_index(drop=True)
     if "split" in table:
-        table["split"] = table["split"].str.lower().map(lambda name: _SPLITS.get(name, name))
+        table["split"] = table["split"].str.lower().replace(SPLIT_OF_NAME)
     if "subject" in table:
         table["subject"] = table["subject"].str.upper()
     if "frame" in table:
@@ -125,9 +162,8 @@ def _list_rows(root: Path, layout: Layout) -> tuple[pd.DataFrame, dict[str, str]
     numbers = table.columns.intersection(_FLOATS)
     table[numbers] = table[numbers].astype(float)
     if "left" in table:
-        table["x"], table["y"] = table["left"], table["top"]
-        table["width"] = table["right"] - table["left"]
-        table["height"] = table["bottom"] - table["top"]
+        table["x"], table["width"] = table["left"], table["right"] - table["left"]
+        table["y"], table["height"] = table["top"], table["bottom"] - table["top"]
     elif "middle_x" in table:
         table["x"] = table["middle_x"] - table["width"] / 2
         table["y"] = table["middle_y"] - table["height"] / 2
@@ -151,7 +187,7 @@ def _read_codes(root: Path, layout: Layout) -> dict[str, str]:
     if not file.is_file():
         raise FileNotFoundError(f"{layout.title}: expected the names of its classes in {file}")
     text = re.sub("#.*", "", file.read_text(encoding="utf-8", errors="replace"))
-    block = re.search(r"^names:(.*?)(?=^\w|\Z)", text, re.MULTILINE | re.DOTALL)
+    block = re.search(r"(?ms)^names:(.*?)(?=^\w|\Z)", text)
     names = re.findall(r"[A-Za-z][\w ]*", block[1] if block else "")
     return {str(number): name for number, name in enumerate(names)}
 
@@ -165,15 +201,13 @@ def _emotion(code: Any, codes: dict[str, str], skipped: list[str]) -> str | None
         code = list(codes)[favorite] if favorite >= 0 else ""
     if code in ("", *skipped):
         return ""
-    try:
-        return canonical_emotion(codes.get(code, code))
-    except ValueError:
-        return None
+    return find_emotion(codes.get(code, code))
 
 
 def _names(root: Path, layout: Layout) -> Iterator[tuple[str, str]]:
     """The paths of all images, for sets whose file names say all; suffix and case do not matter."""
-    return ((path, path) for path in (f.relative_to(root).as_posix() for f in find_images(root)))
+    for file in find_images(root):
+        yield (file.relative_to(root).as_posix(),) * 2
 
 
 def _lines(root: Path, layout: Layout) -> Iterator[tuple[str, str]]:
@@ -209,9 +243,5 @@ def _affectnet_numbers(root: Path, layout: Layout) -> Iterator[tuple[str, str]]:
         yield str(file), " ".join([f"{file.parts[-3]}/images/{number}.jpg", *numbers])
 
 
-_ROWS = {
-    "names": _names,
-    "lines": _lines,
-    "ckplus": _ckplus_frames,
-    "affectnet": _affectnet_numbers,
-}
+_ROWS = {"names": _names, "lines": _lines}
+_ROWS |= {"ckplus": _ckplus_frames, "affectnet": _affectnet_numbers}

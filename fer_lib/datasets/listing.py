@@ -29,42 +29,24 @@ def read_listing(
     folder: Path,
     class_names: tuple[str, ...],
     name: str,
+    left_out: dict[str, str],
     *,
     image_size: int = 48,
     color: bool = False,
     detector: FaceDetector | None = None,
-    left_out: dict[str, str] | None = None,
 ) -> FaceDataset:
-    """Reads listed images into a data set.
+    """Reads listed images into a data set; options, warnings and errors are those of `load_folder`.
 
-    Args:
-        listing: One row per image: `file` (relative to `folder`), `emotion` (one of
-            `class_names`), and, where known, `split`, `subject` and `box` (`(x, y, width, height)`
-            of the face in pixels, or all at most 1 in shares of the image). All other columns go
-            into the metadata.
-        folder: Where the files are.
-        class_names: The classes of the data set.
-        name: Its name.
-        image_size: Width and height of the result in pixels.
-        color: Whether the result is RGB instead of gray.
-        detector: As in `load_folder`. Without one the box is cut out, or else the middle square.
-        left_out: Files that the caller left out already, and why.
-
-    Returns:
-        The images that could be read, with `width` and `height` of the files in the metadata and
-        the others in `left_out`.
-
-    Raises:
-        ValueError: No image is left, or color was asked for aligned faces.
-
-    Warns:
-        UserWarning: Files were left out.
+    `listing` has one row per image: `file` (below `folder`), `emotion` (one of `class_names`), and,
+    where known, `split`, `subject` and `box` (`(x, y, width, height)` of the face in pixels, or all
+    at most 1 in shares of the image), which is cut out where no detector is given. All other
+    columns go into the metadata. `left_out` are files that the caller left out already, and why.
     """
     if image_size < 1:
         raise ValueError(f"Expected `image_size` of at least 1 pixel. Received: {image_size}")
     if color and detector is not None:
         raise ValueError("Expected gray images with a `detector`. Received: color=True")
-    problems, used, sizes = list((left_out or {}).items()), [], []
+    problems, used, sizes = list(left_out.items()), [], []
     images = np.empty((len(listing), image_size, image_size, 3 if color else 1), np.uint8)
     boxes = listing["box"] if "box" in listing else [None] * len(listing)
     hidden = detector is None and len(listing) < _MIN_FILES_OF_BAR
@@ -95,10 +77,10 @@ def read_listing(
     metadata[["width", "height"]] = np.array(sizes)
     return FaceDataset(
         images=images[: len(used)],
-        labels=np.array([class_names.index(emotion) for emotion in listing["emotion"]]),
+        labels=pd.Index(class_names).get_indexer(listing["emotion"]),
         class_names=class_names,
-        split=listing["split"].to_numpy(dtype=str) if "split" in listing else "",
-        subjects=listing["subject"].to_numpy(dtype=str) if "subject" in listing else None,
+        split=listing.get("split", ""),
+        subjects=listing.get("subject"),
         metadata=metadata,
         name=name,
         left_out=table,
@@ -128,8 +110,7 @@ def _crop_face(
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     square = np.ascontiguousarray(image[top : top + side, left : left + side])
     method = cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC
-    square = square if color else to_gray(square)
-    return cv2.resize(square, (size, size), interpolation=method)
+    return cv2.resize(square if color else to_gray(square), (size, size), interpolation=method)
 
 
 def _cut_box(image: np.ndarray, x: float, y: float, width: float, height: float) -> np.ndarray:

@@ -44,8 +44,7 @@ def write_dataset(dataset: FaceDataset, path: str | os.PathLike[str], source: st
 def read_fields(arrays: dict[str, np.ndarray], path: str | os.PathLike[str]) -> dict[str, Any]:
     """Returns the arguments of the `FaceDataset` whose arrays `write_dataset` wrote.
 
-    Raises:
-        ValueError: They are those of another kind of file.
+    The arrays of another kind of file are a `ValueError`.
     """
     if not is_saved_dataset(arrays):
         raise ValueError(
