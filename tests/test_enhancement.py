@@ -35,6 +35,8 @@ def test_gray_stays_gray_color_stays_color_and_constant_stays_constant(function,
     red = np.zeros((40, 40, 3), np.uint8)
     red[..., 0] = 200
     assert function(red)[..., 0].min() >= 200 and function(red)[..., 1:].max() < 80
+    with pytest.raises(ValueError, match="shape"):
+        function(np.zeros((0, 4)))
 
 
 @settings(max_examples=30, deadline=None)
@@ -50,8 +52,6 @@ def test_contrast_is_equalized_and_color_kept(face):
     shaded = (gray * shadow).astype(np.uint8)
     half = gray.shape[1] // 2
     assert equalize_contrast(shaded)[:, :half].std() > 1.3 * shaded[:, :half].std()
-    strong = equalize_contrast(shaded, clip_limit=8)
-    assert strong[:, :half].std() > equalize_contrast(shaded, clip_limit=1)[:, :half].std()
     after, before = (image.mean(axis=(0, 1)) for image in (equalize_contrast(face), face))
     np.testing.assert_array_equal(np.argsort(after), np.argsort(before))
 
@@ -61,21 +61,8 @@ def test_noise_becomes_less(face, color):
     clean = face if color else to_gray(face)
     noise = np.random.default_rng(0).normal(0, 15, clean.shape)
     noisy = np.clip(clean + noise, 0, 255).astype(np.uint8)
-    error = np.abs(denoise(noisy, strength=10).astype(float) - clean).mean()
+    error = np.abs(denoise(noisy).astype(float) - clean).mean()
     assert error < 0.9 * np.abs(noisy.astype(float) - clean).mean()
-    np.testing.assert_array_equal(denoise(noisy, strength=0), noisy)
-
-
-def test_wrong_arguments(face):
-    for arguments in ({"clip_limit": 0}, {"clip_limit": float("nan")}, {"tiles": 0}):
-        with pytest.raises(ValueError, match="Expected a positive"):
-            equalize_contrast(face, **arguments)
-    for strength in (-1, float("nan")):
-        with pytest.raises(ValueError, match="strength"):
-            denoise(face, strength)
-    for function in FUNCTIONS:
-        with pytest.raises(ValueError, match="shape"):
-            function(np.zeros((0, 4)))
 
 
 @pytest.mark.slow
@@ -97,20 +84,14 @@ def test_the_accuracies_that_the_docstrings_claim(fer2013_npz):
 
     shadow = np.where(np.arange(48) < 24, faces * 0.2, faces).astype(np.uint8)
 
-    def by_strength_20(image):
-        return denoise(image, 20)
-
     # What the docstrings say, of this network, to a point.
     for images, clean, claimed in (
         (shadow, np.asarray, 0.63),
         (shadow, equalize_contrast, 0.66),
         (add_noise(10), np.asarray, 0.52),
         (add_noise(10), denoise, 0.64),
-        (add_noise(20), np.asarray, 0.27),
-        (add_noise(20), by_strength_20, 0.56),
         (faces, np.asarray, 0.72),
         (faces, equalize_contrast, 0.71),
         (faces, denoise, 0.70),
-        (faces, by_strength_20, 0.57),
     ):
         assert accuracy(images, clean) == pytest.approx(claimed, abs=0.01)

@@ -11,7 +11,7 @@ from fer_lib import pretrained, training
 from fer_lib.datasets import FaceDataset
 from fer_lib.datasets.ferplus import VOTE_COLUMNS
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
-from fer_lib.training import batches, heads, losses, networks
+from fer_lib.training import networks, targets
 
 CONFIG = training.TrainingConfig(variant="lesson", label_smoothing=0.1)
 
@@ -43,7 +43,7 @@ def soft_labels():
 
 
 def loss_of(config, rows, outputs):
-    loss = losses.DistillationLoss(
+    loss = targets.DistillationLoss(
         7,
         config.distillation,
         config.distillation_temperature,
@@ -54,7 +54,7 @@ def loss_of(config, rows, outputs):
 
 
 def test_without_a_teacher_it_is_keras_own_smoothed_cross_entropy(logits, dataset):
-    rows = batches.build_targets(CONFIG, dataset)
+    rows = targets.build_targets(CONFIG, dataset)
     expected = keras.losses.categorical_crossentropy(
         np.eye(7)[dataset.labels], logits, from_logits=True, label_smoothing=0.1
     )
@@ -63,7 +63,7 @@ def test_without_a_teacher_it_is_keras_own_smoothed_cross_entropy(logits, datase
 
 def test_the_teacher_is_compared_at_its_temperature(logits, dataset, soft_labels):
     config = CONFIG.replace(distillation=1.0, distillation_temperature=2.0)
-    rows = batches.build_targets(config, dataset)
+    rows = targets.build_targets(config, dataset)
     soft = np.sqrt(soft_labels) / np.sqrt(soft_labels).sum(axis=1, keepdims=True)
     expected = -4 * (soft * np.log(softmax(logits / 2))).sum(axis=1)
     outputs = np.concatenate([logits, logits, np.log(soft_labels)], axis=1)
@@ -72,7 +72,7 @@ def test_the_teacher_is_compared_at_its_temperature(logits, dataset, soft_labels
 
 def test_a_student_that_equals_its_teacher_has_no_gradient_left(dataset, soft_labels):
     config = CONFIG.replace(distillation=1.0)
-    rows = batches.build_targets(config, dataset)
+    rows = targets.build_targets(config, dataset)
     at_teacher = np.log(soft_labels)
 
     def loss_at(student):
@@ -85,7 +85,7 @@ def test_a_student_that_equals_its_teacher_has_no_gradient_left(dataset, soft_la
 
 def test_votes_add_their_cross_entropy_and_an_image_without_votes_nothing(logits, dataset):
     config = CONFIG.replace(votes=0.5)
-    rows = batches.build_targets(config, dataset)
+    rows = targets.build_targets(config, dataset)
     assert rows[2, 7:].sum() == 0
     np.testing.assert_allclose(rows[[0, 1, 3, 4], 7:].sum(axis=1), 1, rtol=1e-6)
     vote_logits = np.random.default_rng(4).normal(size=(5, 8)).astype(np.float32)
@@ -99,14 +99,14 @@ def test_votes_add_their_cross_entropy_and_an_image_without_votes_nothing(logits
 def test_what_a_recipe_uses_must_be_there(dataset):
     bare = FaceDataset(dataset.images, dataset.labels)
     with pytest.raises(ValueError, match="load_ferplus"):
-        batches.build_targets(CONFIG.replace(votes=0.5), bare)
+        targets.build_targets(CONFIG.replace(votes=0.5), bare)
 
 
 def test_mixing_keeps_the_sum_of_the_targets_and_the_range_of_the_images():
     generator = np.random.default_rng(0)
-    images = generator.uniform(0, 255, (64, 4, 4, 1)).astype(np.float32)
+    images = generator.integers(0, 256, (64, 4, 4, 1), np.uint8)
     rows = np.eye(7, dtype=np.float32)[generator.integers(0, 7, 64)]
-    mixed, mixed_rows = batches.mix(images, rows, 0.2, generator)
+    mixed, mixed_rows = targets.TrainingBatches(images, rows, 64, mixup=0.2)[0]
     np.testing.assert_allclose(mixed_rows.sum(axis=1), 1, rtol=1e-5)
     assert mixed.min() >= 0 and mixed.max() <= 255
     assert ((mixed_rows > 0).sum(axis=1) == 2).any()
@@ -177,9 +177,9 @@ def test_the_teacher_sees_the_augmented_image(bars, teacher):
     nothing_else = {"rotation": 0.0, "zoom": [1.0, 1.0], "shift": 0.0, "contrast": 0.0}
     nothing_else |= {"brightness": 0.0, "erasing_rate": 0.0}
     config = SHORT.replace(augmentation={"flip_rate": 1.0, **nothing_else}, distillation=1.0)
-    teacher = pretrained.load_pretrained(teacher)
     network = networks.build_network(config, bars[0], "float32")
-    frozen = networks.build_teacher(config, teacher, bars[0])
+    frozen = networks.build_teacher(config.replace(teacher=str(teacher)), bars[0])
+    teacher = pretrained.load_pretrained(teacher)
     trainer = networks.build_trainer(config, network, frozen)
     outputs = trainer(bars[0].images[:4].astype("float32"), training=True)
     mirrored = teacher.model.predict(bars[0].images[:4, :, ::-1], verbose=0)
@@ -246,11 +246,11 @@ def test_the_joined_head_is_the_mean_of_both_heads_and_its_offsets():
     points = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
     first, second = model.predict(points, verbose=0)
     offsets = np.array([0.5, 0.0, -0.5], np.float32)
-    join = heads.Join((4, 0, 2), 0.75, offsets)
+    join = targets.Join((4, 0, 2), 0.75, offsets)
     np.testing.assert_allclose(
         join(first, second), 0.25 * first + 0.75 * second[:, [4, 0, 2]] + offsets, atol=1e-5
     )
-    heads.JoinHeads(kept, other, join).on_epoch_end(0)
+    targets.JoinHeads(kept, other, join).on_epoch_end(0)
     joined = model.predict(points, verbose=0)[0]
     expected = 0.25 * first + 0.75 * second[:, [4, 0, 2]] + offsets
     np.testing.assert_allclose(joined, expected, atol=1e-5)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from fer_lib.detection import yunet_backend
-from fer_lib.detection.types import LANDMARKS, Backend, Face
+from fer_lib.detection.types import LANDMARKS, Face
 from fer_lib.images import ImageSource, read_image
 
 BACKENDS = ("mtcnn", "yunet", "fast")
@@ -43,9 +43,6 @@ class FaceDetector:
             4000x3000), so that large images do not take seconds.
         score_threshold: Faces with a lower score are left out. `None`: 0.9 for mtcnn (0.7 at the
             second look), 0.6 for yunet.
-        second_look: Look again where nothing is found, with a replicated border around the image:
-            faces that fill an image are found only with a margin. It costs images without faces
-            twice the time, others nothing; streams do without it.
         weights: yunet only: the path of its weights, instead of fetching them.
 
     Raises:
@@ -65,7 +62,6 @@ class FaceDetector:
         *,
         min_face_size: float | None = None,
         score_threshold: float | None = None,
-        second_look: bool = True,
         weights: str | os.PathLike[str] | None = None,
     ) -> None:
         if backend not in BACKENDS:
@@ -90,14 +86,12 @@ class FaceDetector:
         self.backend = backend
         self.min_face_size = min_face_size
         self.score_threshold = score_threshold
-        self.second_look = second_look
         self._weights = weights
         self._backend = _load_backend(backend, weights)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Networks and locks do not travel between processes; the settings do.
-        names = ("min_face_size", "score_threshold", "second_look")
-        settings = {name: getattr(self, name) for name in names}
+        settings = {"min_face_size": self.min_face_size, "score_threshold": self.score_threshold}
         return functools.partial(FaceDetector, self.backend, weights=self._weights, **settings), ()
 
     def smallest_face(self, image: np.ndarray) -> float:
@@ -105,12 +99,14 @@ class FaceDetector:
         height, width = image.shape[:2]
         return self.min_face_size or max(20.0, _MIN_PART * (height * width) ** 0.5)
 
-    def detect(self, image: ImageSource, *, second_look: bool | None = None) -> list[Face]:
+    def detect(self, image: ImageSource, *, second_look: bool = True) -> list[Face]:
         """Returns the faces of one image, the largest first; none is an empty list.
 
         Args:
             image: An image in any form that `read_image` takes.
-            second_look: Instead of the detector's own setting.
+            second_look: Look again where nothing is found, with a replicated border around the
+                image: faces that fill an image are found only with a margin. It costs images
+                without faces twice the time, others nothing; streams do without it.
         """
         image = read_image(image)
         shown = _resize(image, self._backend.smallest_face / self.smallest_face(image))
@@ -118,7 +114,7 @@ class FaceDetector:
         if self.score_threshold is not None:
             first = second = self.score_threshold
         faces = self._find(image, shown, 0, first)
-        if not faces and (self.second_look if second_look is None else second_look):
+        if not faces and second_look:
             border = max(shown.shape) // 4
             shown = cv2.copyMakeBorder(shown, *[border] * 4, cv2.BORDER_REPLICATE)
             faces = self._find(image, shown, border, second)
@@ -147,7 +143,8 @@ class FaceDetector:
         return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
 
-def _load_backend(name: str, weights: str | os.PathLike[str] | None) -> Backend:
+def _load_backend(name: str, weights: str | os.PathLike[str] | None) -> Any:
+    """Returns an object with `find(image, score_threshold)` and the side of its smallest face."""
     if name == "yunet":
         return yunet_backend.YunetBackend(weights)
     # Imported here: mtcnn brings TensorFlow, which a user of yunet need not have.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,13 +42,3 @@ class Detections(NamedTuple):
     corners: np.ndarray  # (n, 4) left, top, right, bottom
     scores: np.ndarray  # (n,)
     landmarks: np.ndarray  # (n, 5, 2) in the order of LANDMARKS
-
-
-class Backend(Protocol):
-    """What `FaceDetector` needs of a detector; it knows nothing of limits and image borders."""
-
-    smallest_face: float
-    """Width in pixels of the smallest face that it finds."""
-
-    def find(self, image: np.ndarray, score_threshold: float) -> Detections:
-        """Returns the faces of an RGB `uint8 (height, width, 3)` image."""

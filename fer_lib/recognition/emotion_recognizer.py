@@ -6,7 +6,7 @@ The parts are `detection`, `alignment` and `pretrained`; here they are only put 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -134,3 +134,41 @@ class EmotionRecognizer:
             for index, item in enumerate(frames):
                 time_s, frame = item if isinstance(item, tuple) else (index / fps, item)
                 yield float(time_s), engine.update(frame, time_s)
+
+
+def predict_each(
+    recognizer: EmotionRecognizer,
+    images: Sequence[Any],
+    read: Callable[[Any], np.ndarray] = read_image,
+) -> list[list[FaceEmotion] | Exception]:
+    """Returns the faces of each image, or why there are none.
+
+    All faces are predicted in one pass; where that fails, image by image.
+
+    Args:
+        recognizer: Finds the faces and predicts them.
+        images: What `read` takes.
+        read: Returns the RGB `uint8 (height, width, 3)` pixels of one of them, which are in memory
+            one image at a time.
+    """
+    answers: list[list[FaceEmotion] | Exception] = [[] for _ in images]
+    readable: list[int] = []
+
+    def read_all() -> Iterator[np.ndarray]:
+        for index, image in enumerate(images):
+            try:
+                pixels = read(image)
+            except Exception as error:  # a decoder may raise anything
+                answers[index] = error
+            else:
+                readable.append(index)
+                yield pixels
+
+    try:
+        for index, faces in zip(readable, recognizer.predict(read_all()), strict=True):
+            answers[index] = faces
+        return answers
+    except Exception as error:  # and so may a network
+        if len(images) == 1:
+            return [error]
+        return [predict_each(recognizer, [image], read)[0] for image in images]

@@ -49,6 +49,7 @@ def build_card(
     by_votes = config.votes_share > 0.5
     scores, predictions = score(trained, whole_set, validation_set, by_votes)
     height, width, channels = trained.image_shape
+    backend = keras.backend.backend()
     card = {
         "name": trained.name,
         "class_names": list(train_set.class_names),
@@ -75,7 +76,11 @@ def build_card(
             "validation": _describe_data(validation_set),
         },
         "scores": scores,
-        "versions": library_versions(),
+        "versions": {
+            "python": platform.python_version(),
+            "backend": backend,
+            **{name: importlib.metadata.version(name) for name in ("keras", "numpy", backend)},
+        },
     }
     if start is not None:
         # With what it began with itself, so that a model's card names all data behind it.
@@ -158,15 +163,6 @@ def _score_briefly(dataset: FaceDataset, probabilities: np.ndarray) -> dict:
     return {name: scores[name] for name in names}
 
 
-def library_versions() -> dict[str, str]:
-    """Returns the versions that decide a result: Python, the libraries, the backend."""
-    backend = keras.backend.backend()
-    versions = {"python": platform.python_version(), "backend": backend}
-    for package in ("keras", "numpy", backend):
-        versions[package] = importlib.metadata.version(package)
-    return versions
-
-
 def to_markdown(card: Mapping[str, Any]) -> str:
     """Returns the model card of a trained model, from what `card.json` holds alone."""
     environment = jinja2.Environment(
@@ -175,23 +171,8 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {
-        "interval": _with_interval,
-        "share": _share,
-        "json": lambda value: json.dumps(value, indent=2),
-    }
-    return environment.get_template("card.md.jinja").render(card=card)
-
-
-def _with_interval(scores: Mapping[str, Any], key: str) -> str:
-    value, ends = scores[key], scores.get(f"{key}_ci95")
-    if value is None:
-        return "-"
-    return f"{value:.3f}" + (f" ({ends[0]:.3f} to {ends[1]:.3f})" if ends else "")
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    recipe = json.dumps(card["recipe"], indent=2)
+    return environment.get_template("card.md.jinja").render(card=card, recipe_json=recipe)
 
 
 def _describe_data(dataset: FaceDataset) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,18 +15,17 @@ from fer_lib import models
 from fer_lib.augmentation import build_augmenter
 
 RECIPES_DIR = Path(__file__).resolve().parent.parent / "recipes"
-PRECISIONS = ("float32", "mixed_bfloat16")
-VARIANTS = (*models.CNN_VARIANTS, "resnet50")
-OPTIMIZERS = ("sgd", "adam")
-KEPT = ("best", "last")
 _MANY_IMAGES = 5000
-_KINDS = {
-    "str": str,
-    "int": int,
-    "float": (int, float),
-    "bool": bool,
-    "dict[str, object]": Mapping,
+_KINDS = {"str": str, "int": int, "float": (int, float), "bool": bool, "dict": Mapping}
+_CHOICES = {
+    "variant": (*models.CNN_VARIANTS, "resnet50"),
+    "optimizer": ("sgd", "adam"),
+    "keep": ("best", "last"),
+    "precision": ("float32", "mixed_bfloat16"),
 }
+_MINIMA = {
+    "epochs": 1, "batch_size": 1, "warmup_epochs": 0, "weight_decay": 0, "mixup": 0, "votes": 0
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,44 +105,35 @@ class TrainingConfig:
 
     def __post_init__(self):
         for entry in dataclasses.fields(self):
-            value, kinds = getattr(self, entry.name), _KINDS[str(entry.type).split(" |")[0]]
+            value, kinds = getattr(self, entry.name), _KINDS[re.match(r"\w+", entry.type)[0]]
             fine = isinstance(value, kinds) and (kinds is bool or not isinstance(value, bool))
-            optional = value is None and "None" in str(entry.type)
+            optional = value is None and "None" in entry.type
             if not (fine or optional):
                 raise ValueError(
                     f"Expected `{entry.name}` of type {entry.type}. Received: {value!r}"
                 )
-        checks = {
-            "variant": (self.variant in VARIANTS, f"one of {VARIANTS}"),
-            "optimizer": (self.optimizer in OPTIMIZERS, f"one of {OPTIMIZERS}"),
-            "precision": (self.precision in PRECISIONS, f"one of {PRECISIONS}"),
-            "epochs": (self.epochs >= 1, "at least 1"),
-            "batch_size": (self.batch_size >= 1, "at least 1"),
+        values = vars(self)
+        checks = {k: (values[k] in names, f"one of {names}") for k, names in _CHOICES.items()}
+        checks |= {k: (values[k] >= low, f"at least {low}") for k, low in _MINIMA.items()}
+        checks |= {
             "learning_rate": (self.learning_rate > 0, "above 0"),
-            "warmup_epochs": (self.warmup_epochs >= 0, "at least 0"),
-            "weight_decay": (self.weight_decay >= 0, "at least 0"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "in [0, 1)"),
             "average_decay": (0 <= self.average_decay < 1, "in [0, 1)"),
             "head_epochs": (0 <= self.head_epochs <= self.epochs, "from 0 to `epochs`"),
-            "mixup": (self.mixup >= 0, "at least 0"),
             "distillation": (0 <= self.distillation <= 1, "in [0, 1]"),
             "distillation_temperature": (self.distillation_temperature > 0, "above 0"),
-            "votes": (self.votes >= 0, "at least 0"),
             "votes_share": (
                 0 <= self.votes_share <= bool(self.votes),
-                "in [0, 1], and 0 without `votes`",
+                "in [0, 1], 0 without votes",
             ),
             "prior_correction": (
                 self.prior_correction >= 0 and (self.votes_share > 0 or not self.prior_correction),
-                "at least 0, and 0 without `votes_share`",
+                "at least 0, 0 without votes_share",
             ),
-            "keep": (self.keep in KEPT, f"one of {KEPT}"),
         }
         for name, (fine, expected) in checks.items():
             if not fine:
-                raise ValueError(
-                    f"Expected `{name}` {expected}. Received: {name}={getattr(self, name)!r}"
-                )
+                raise ValueError(f"Expected `{name}` {expected}. Received: {values[name]!r}")
 
     def to_dict(self) -> dict[str, object]:
         """Returns plain values, as JSON and the model's card hold them."""

@@ -22,18 +22,11 @@ from fer_lib.datasets import FaceDataset
 from fer_lib.pretrained import model_file, model_folder
 from fer_lib.results import HISTORY_FILE
 from fer_lib.training import checkpoint, networks
-from fer_lib.training.batches import TrainingBatches, build_targets
-from fer_lib.training.callbacks import (
-    AveragedWeights,
-    Checkpoint,
-    KeepBest,
-    SeedEpochs,
-    StopOnNaN,
-)
+from fer_lib.training.callbacks import AveragedWeights, Checkpoint, KeepBest, SeedEpochs, StopOnNaN
 from fer_lib.training.card import build_card, to_markdown
 from fer_lib.training.config import TrainingConfig
 from fer_lib.training.devices import distribute
-from fer_lib.training.heads import Join, JoinHeads
+from fer_lib.training.targets import Join, JoinHeads, TrainingBatches, build_targets
 
 STATE_FILE = "state.npz"
 BEST_FILE = "best.npz"
@@ -154,12 +147,9 @@ def fit(
             f"Expected an --output without a training. Received: {folder}, which holds one. "
             "Go on with it by --resume, or remove it."
         )
-    varied = _varied(train_set)
-    train_set = train_set[varied]
-    targets = build_targets(config, train_set)
-    batches = TrainingBatches(
-        train_set.images, targets, config.batch_size, config.seed, config.mixup
-    )
+    train_set = train_set[_varied(train_set)]
+    data = train_set.images, build_targets(config, train_set)
+    batches = TrainingBatches(*data, config.batch_size, config.seed, config.mixup)
 
     keras.utils.set_random_seed(config.seed)
     # What a checkpoint or another model brings replaces the backbone's first weights.
@@ -168,10 +158,8 @@ def fit(
     if start is not None:
         networks.copy_weights(start, network, train_set.class_names)
     join = Join.of_recipe(config, train_set) if config.votes_share else None
-    teacher_network = None
-    if config.distillation:
-        teacher_network = networks.build_teacher(config, _load_teacher(config), train_set)
-    trainer = networks.build_trainer(config, network, teacher_network, join)
+    teacher = networks.build_teacher(config, train_set) if config.distillation else None
+    trainer = networks.build_trainer(config, network, teacher, join)
     facts = {
         "recipe": config.to_dict(),
         "start": None if start is None else start.name,
@@ -214,15 +202,6 @@ def fit(
 def _varied(dataset: FaceDataset) -> np.ndarray:
     """Returns `bool (n,)`: which images are not one constant color."""
     return dataset.images.std(axis=(1, 2, 3)) >= _CONSTANT_BELOW
-
-
-def _load_teacher(config: TrainingConfig) -> pretrained.Pretrained:
-    if config.teacher is None:
-        raise ValueError(
-            "Expected a `teacher`, a model's name or folder, in a recipe with distillation, or as "
-            "--teacher. Received: none"
-        )
-    return pretrained.load_pretrained(config.teacher)
 
 
 def _check_data(train_set: FaceDataset, validation_set: FaceDataset) -> None:

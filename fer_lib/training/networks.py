@@ -10,10 +10,9 @@ from keras import ops
 
 from fer_lib import augmentation, models
 from fer_lib.datasets import FaceDataset
-from fer_lib.pretrained import Pretrained
+from fer_lib.pretrained import Pretrained, load_pretrained
 from fer_lib.training.config import TrainingConfig, match_recipe
-from fer_lib.training.heads import Join
-from fer_lib.training.losses import NUM_VOTES, DistillationLoss, build_accuracy
+from fer_lib.training.targets import NUM_VOTES, DistillationLoss, Join, build_accuracy
 
 
 def build_network(
@@ -64,12 +63,18 @@ def copy_weights(start: Pretrained, network: keras.Model, class_names: tuple[str
         layer.set_weights(source.get_weights())
 
 
-def build_teacher(config: TrainingConfig, teacher: Pretrained, dataset: FaceDataset) -> keras.Model:
-    """Returns a teacher's network, frozen, in the recipe's precision.
+def build_teacher(config: TrainingConfig, dataset: FaceDataset) -> keras.Model:
+    """Returns the network of the recipe's teacher, frozen, in the recipe's precision.
 
     Raises:
-        ValueError: The teacher takes other images or knows other classes.
+        ValueError: There is none, or it takes other images or knows other classes.
     """
+    if config.teacher is None:
+        raise ValueError(
+            "Expected a `teacher`, a model's name or folder, in a recipe with distillation, or as "
+            "--teacher. Received: none"
+        )
+    teacher = load_pretrained(config.teacher)
     theirs, ours = (teacher.class_names, teacher.image_shape), dataset.images.shape[1:]
     if theirs != (dataset.class_names, ours):
         raise ValueError(

@@ -18,10 +18,7 @@ from fer_lib.enhancement import denoise, equalize_contrast
 CLEANERS = {
     "plain": lambda face: face,
     "equalize_contrast": equalize_contrast,
-    "equalize_contrast 4x4 tiles": lambda face: equalize_contrast(face, tiles=4),
-    "denoise 5": lambda face: denoise(face, 5),
-    "denoise 10": denoise,
-    "denoise 20": lambda face: denoise(face, 20),
+    "denoise": denoise,
 }
 
 

@@ -31,7 +31,7 @@ from fer_lib.recognition import EmotionRecognizer
 from fer_lib.synthetic import make_faces
 from fer_lib.tracking import FaceTracker
 from fer_lib.training import networks
-from fer_lib.training.batches import TrainingBatches, build_targets
+from fer_lib.training.targets import TrainingBatches, build_targets
 
 _BATCH = 64
 _CAMERA_FPS = 30
@@ -295,7 +295,7 @@ def measure_training(config: training.TrainingConfig, steps: int = 8) -> dict[st
     dataset = make_faces(-(-config.batch_size // 7))
     network = networks.build_network(config, dataset, config.precision)
     trainer = networks.build_trainer(config, network)
-    targets = build_targets(config, dataset, None)
+    targets = build_targets(config, dataset)
     batches = TrainingBatches(dataset.images, targets, config.batch_size, mixup=config.mixup)
     networks.compile_trainer(config, network, trainer, steps, range(config.epochs))
     for _ in range(2):
