@@ -15,7 +15,7 @@ from sklearn.calibration import calibration_curve
 
 from fer_lib import evaluation
 from fer_lib.datasets import FaceDataset
-from fer_lib.evaluation import evaluate, stats
+from fer_lib.evaluation import calibration, evaluate, stats
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
 
@@ -71,7 +71,7 @@ def test_reliability_equals_scikit_learns_and_a_hand_made_case():
     assert bins["count"].sum() == 2000
     # Bins of width .5: confidences .4 and .3 with one correct, .8 and 1 with both correct.
     bins = evaluation.reliability([True, False, True, True], [0.4, 0.3, 0.8, 1.0], 2)
-    assert evaluation.calibration_error(bins) == pytest.approx(0.5 * 0.15 + 0.5 * 0.1)
+    assert calibration.calibration_error(bins) == pytest.approx(0.5 * 0.15 + 0.5 * 0.1)
 
 
 def draw_calibrated(count: int):
@@ -116,23 +116,6 @@ def test_resamples_keep_the_size_of_each_class_and_do_not_depend_on_the_blocks(m
     np.testing.assert_array_equal(whole[:, :3], np.tile(np.bincount(labels), (60, 1)))
     monkeypatch.setattr(stats, "_BLOCK_ENTRIES", 100)
     np.testing.assert_allclose(whole, stats.resample_sums(features, labels, 60))
-
-
-def test_wilson_equals_scipys():
-    for successes, total in ((0, 5), (3, 3), (7, 20), (1, 1)):
-        theirs = scipy.stats.binomtest(successes, total).proportion_ci(method="wilson")
-        np.testing.assert_allclose(stats.wilson(successes, total), theirs, atol=1e-12)
-    assert np.isnan(stats.wilson([0], [0])).all()
-
-
-def test_intervals_cover_the_truth():
-    covered = 0
-    for seed in range(50):
-        labels, probabilities = draw(200, 3, seed)
-        report = evaluate(labels, probabilities, ["a", "b", "c"], num_resamples=200)
-        low, high = report.accuracy_ci95
-        covered += low <= 0.866 <= high  # measured on two million such samples
-    assert covered >= 43
 
 
 def test_json_is_the_same_for_a_seed_holds_plain_values_and_comes_back(tmp_path):
@@ -181,7 +164,8 @@ def test_one_sample():
 def test_all_correct_still_has_an_interval():
     report = evaluate(np.arange(70) % 7, np.eye(7)[np.arange(70) % 7])
     assert report.accuracy == 1.0 and report.loss == pytest.approx(0.0)
-    assert report.accuracy_ci95 == pytest.approx(stats.wilson(70, 70))
+    wilson = scipy.stats.binomtest(70, 70).proportion_ci(method="wilson")
+    assert report.accuracy_ci95 == pytest.approx(wilson)
     assert report.most_confused().empty and "Most confused" not in str(report)
 
 
@@ -202,14 +186,11 @@ GOOD = np.array([[0.9, 0.1], [0.2, 0.8]])
         (np.zeros((0, 2)), np.zeros(0, int), "at least one sample"),
         (GOOD[0], [0], r"shape \(n, num_classes\).*Received: float64 \(2,\)"),
         (np.array([[1, 0]]), [0], "Received: int64"),
-        (np.ones((2, 1)), [0, 0], r"Received: float64 \(2, 1\)"),
         (GOOD * 2, [0, 1], "rows sum to 1.*logits"),
         (np.array([[1.5, -0.5]]), [0], r"\[0, 1\]"),
         (np.array([[0.5, 0.5], [np.nan, 1.0]]), [0, 1], "finite.*row 1"),
-        (np.array([[np.inf, 1.0]]), [0], "finite"),
         (GOOD, [0], r"shape \(2,\)"),
         (GOOD, [0, 2], "from 0 to 1, for 2 classes. Received: 2 at index 1"),
-        (GOOD, [0, -1], "Received: -1"),
         (GOOD, [0.0, 1.0], "integer labels"),
         ("cnn", [0, 1], "`predict` method"),
     ],
@@ -249,33 +230,30 @@ def test_a_model_is_run_on_the_images():
     assert report.confusion_matrix.tolist() == [[3, 1], [0, 2]]
     assert report.dataset == "squares"
     assert report.to_dict()["data_hash"] == dataset.content_hash
-    pair = evaluate((dataset.images, dataset.labels), Brightness())
-    assert (pair.accuracy, pair.class_names) == (report.accuracy, ("dark", "bright"))
     alone = evaluate(dataset, Brightness().predict(dataset.images))
     assert alone.to_json() == report.to_json()
 
 
-def test_a_model_that_does_not_fit_the_data_is_refused():
-    with pytest.raises(ValueError, match="labels only"):
-        evaluate(np.array([0, 1]), Brightness())
-    with pytest.raises(ValueError, match="with_classes"):
-        evaluate(squares(("night", "day")), Brightness())
-    with pytest.raises(ValueError, match="at least one image"):
-        evaluate(squares()[[]], Brightness())
+def test_classes_meet_by_name_and_what_does_not_fit_is_refused():
+    dataset = squares()
+    swapped = Brightness().predict(dataset.images)[:, ::-1]
+    report = evaluate(dataset, swapped, ("bright", "dark"))
+    assert report.to_json() == evaluate(dataset, Brightness()).to_json()
+    for data, message in (
+        (dataset.labels, "labels only"),
+        (dataset[[]], "at least one image"),
+        (squares(("night", "day")), "with_classes.*'dark'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluate(data, Brightness())
 
 
-def test_a_keras_model(capsys):
+def test_a_keras_model_draws_no_progress_bar(capsys):
     keras = pytest.importorskip("keras")
     dense = keras.layers.Dense(2, activation="softmax", kernel_initializer="zeros")
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), dense])
-    report = evaluate(squares(), model)
-    assert report.loss == pytest.approx(np.log(2), abs=1e-6)
-    assert report.class_names == ("dark", "bright")
-    assert capsys.readouterr().out == ""  # no progress bar
-    gray = squares().images[..., 0]
-    assert evaluate((gray, squares().labels), model, ["a", "b"]).n == 6
-    with pytest.raises(ValueError, match=r"shape \(4, 4, 1\). Received: \(5, 5, 1\)"):
-        evaluate((np.zeros((2, 5, 5, 1), np.uint8), np.array([0, 1])), model, ["a", "b"])
+    assert evaluate(squares(), model).loss == pytest.approx(np.log(2), abs=1e-6)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("num_classes", [2, 7, 8, 20])
@@ -301,8 +279,7 @@ def test_the_table_and_the_html_show_the_values():
 
 
 def test_most_confused_pairs():
-    labels = np.array([0, 0, 0, 0, 1, 1, 2])
-    predicted = np.array([0, 1, 1, 2, 1, 0, 0])
+    labels, predicted = np.array([0, 0, 0, 0, 1, 1, 2]), np.array([0, 1, 1, 2, 1, 0, 0])
     pairs = evaluate(labels, np.eye(3)[predicted], ["a", "b", "c"]).most_confused(2)
     assert len(pairs) == 2 and pairs.loc[0].tolist() == ["a", "b", 2, 0.5]
 
@@ -324,15 +301,5 @@ def test_the_temperature_is_found(true_temperature):
 def test_the_temperature_of_odd_cases_is_bounded():
     assert evaluation.fit_temperature(np.array([0, 1]), GOOD) == pytest.approx(0.05, rel=0.01)
     assert evaluation.fit_temperature(np.array([1, 0]), GOOD) == pytest.approx(20, rel=0.01)
-    for scores, message in (([[3.0, 0.0]], "sum to 1"), (np.zeros((0, 7)), "at least one sample")):
-        with pytest.raises(ValueError, match=message):
-            evaluation.fit_temperature(np.zeros(1, int), np.array(scores))
-
-
-def test_classes_meet_by_name():
-    names, labels = ("happy", "sad", "fear"), np.array([0, 1, 2, 0, 1])
-    dataset = FaceDataset(np.zeros((5, 4, 4), np.uint8), labels, names)
-    report = evaluate(dataset, np.eye(3)[labels][:, [2, 0, 1]], ("fear", "happy", "sad"))
-    assert report.accuracy == 1 and report.class_names == names
-    with pytest.raises(ValueError, match="with_classes.*'contempt'"):
-        evaluate(dataset, np.eye(3)[labels], ("happy", "sad", "contempt"))
+    with pytest.raises(ValueError, match="sum to 1"):
+        evaluation.fit_temperature(np.zeros(1, int), np.array([[3.0, 0.0]]))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +12,8 @@ from scipy import special
 from fer_lib import evaluation
 from fer_lib.datasets import FaceDataset, load_fer2013
 from fer_lib.evaluation import evaluate
-from fer_lib.evaluation.agreement import VERDICTS
+from fer_lib.evaluation.agreement import VERDICTS, agree_with_votes
+from fer_lib.evaluation.selective import area_under_risk_coverage, measure_conformal
 
 
 def draw(count: int, num_classes: int = 7, seed: int = 0):
@@ -42,9 +41,7 @@ def test_risk_coverage_of_a_hand_made_case():
     pd.testing.assert_frame_equal(curve, expected)
     assert evaluation.at_coverage(curve, 0.8) == pytest.approx((0.6, 0.8, 0.25))
     assert evaluation.at_coverage(curve, 0.3) == pytest.approx((0.8, 0.6, 1 / 3))
-    assert evaluation.area_under_risk_coverage(curve) == pytest.approx(
-        0.4 / 3 + 0.2 / 4 + 0.2 * 2 / 5
-    )
+    assert area_under_risk_coverage(curve) == pytest.approx(0.4 / 3 + 0.2 / 4 + 0.2 * 2 / 5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -67,40 +64,29 @@ def test_a_coverage_outside_the_range_is_refused(coverage):
         evaluation.at_coverage(evaluation.risk_coverage(LABELS, PROBABILITIES), coverage)
 
 
-def test_conformal_threshold_of_a_hand_made_case():
-    # Probabilities of the true class .1 to .9; nine samples, 80%: floor(10 * .2) = 2 below.
-    share = np.arange(1, 10) / 10
-    probabilities, labels = np.column_stack([share, 1 - share]), np.zeros(9, int)
-    assert evaluation.fit_conformal(labels, probabilities, 0.8) == pytest.approx(0.2)
-    assert evaluation.fit_conformal(labels, probabilities, 0.9) == pytest.approx(0.1)
-    assert evaluation.fit_conformal(labels, probabilities, 0.95) == 0.0  # too few: all classes
+@pytest.mark.parametrize(("wanted", "threshold"), [(0.8, 0.2), (0.9, 0.1), (0.95, 0.0)])
+def test_conformal_threshold_of_a_hand_made_case(wanted, threshold):
+    # Probabilities of the true class .1 to .9; of nine, 80% leave floor(10 * .2) = 2 below.
+    share = np.full(18, 0.5)
+    share[np.random.default_rng(0).permutation(18)[:9]] = np.arange(1, 10) / 10
+    probabilities = np.column_stack([share, 1 - share])
+    found = measure_conformal(np.zeros(18, int), probabilities, wanted)
+    assert found.threshold == pytest.approx(threshold)
 
 
 @pytest.mark.parametrize("wanted", [0.5, 0.8, 0.9])
 def test_conformal_sets_keep_their_promise(wanted):
     """The mean coverage over many draws is between 1 - alpha and 1 - alpha + 1 / (n + 1)."""
-    measured = []
+    results = []
     for seed in range(200):
         probabilities, labels = draw(200, 4, seed)
-        measured.append(evaluation.measure_conformal(labels, probabilities, wanted).measured)
+        results.append(measure_conformal(labels, probabilities, wanted))
+    measured = [result.measured for result in results]
     assert np.mean(measured) == pytest.approx(wanted + 0.005, abs=0.012)
-
-
-def test_conformal_result_describes_the_sets():
-    probabilities, labels = draw(2000, 3)
-    result = evaluation.measure_conformal(labels, probabilities, 0.9)
-    assert result.n == 1000 and result.to_dict()["wanted"] == 0.9
-    assert result.measured_ci95[0] < result.measured < result.measured_ci95[1]
-    assert 1 <= result.mean_size <= 3
-    assert 0 < result.single < 1
-
-
-def test_sets_that_cannot_be_made():
-    with pytest.raises(ValueError, match="at least two samples"):
-        evaluation.measure_conformal(LABELS[:1], PROBABILITIES[:1])
-    with pytest.raises(ValueError, match=r"`coverage` in \(0, 1\)"):
-        evaluation.fit_conformal(LABELS, PROBABILITIES, 90)
-    assert evaluate(LABELS[:1], PROBABILITIES[:1], ["a", "b"]).conformal is None
+    last = results[-1]
+    assert (last.n, last.wanted) == (100, wanted)
+    assert last.measured_ci95[0] < last.measured < last.measured_ci95[1]
+    assert 0 < last.mean_size <= 4 and 0 < last.single < 1
 
 
 def image_set(count: int, seed: int) -> FaceDataset:
@@ -116,7 +102,6 @@ def test_duplicates_are_found():
     train.images[11, 0, 0] ^= 1  # one pixel by one gray level: no duplicate
     expected = [k == 2 for k in range(10)]
     assert evaluation.find_duplicates(test, train).tolist() == expected
-    assert evaluation.find_duplicates(test.images[..., 0], train.images).tolist() == expected
     assert evaluation.find_duplicates(test, train[:0]).tolist() == [False] * 10
     for other in (test.images[:, :3], test.images / 255):
         with pytest.raises(ValueError, match="one size and type"):
@@ -166,7 +151,7 @@ VOTES = np.array(
 
 
 def test_agreement_of_a_hand_made_case():
-    result = evaluation.agree_with_votes(VOTES, PREDICTED, TRUTH)
+    result = agree_with_votes(VOTES, PREDICTED, TRUTH)
     assert result.n == 4
     assert result.model == pytest.approx((1 + 0.9 + 0.2 + 0.5) / 4)
     assert result.ceiling == pytest.approx((1 + 0.9 + 0.8 + 0.5) / 4)
@@ -180,19 +165,10 @@ def test_agreement_of_a_hand_made_case():
     # Confidence 0.8 three times, with (1 + 0.9 + 0.2) / 3 of the people; 0.6 once, with 0.5.
     assert result.ece == pytest.approx((3 * (0.8 - 0.7) + (0.6 - 0.5)) / 4)
     assert result.errors == {with_label: 1, with_model: 1, other: 0, split: 1}
-    assert json.loads(result.to_json())["n"] == 4
-    alone = evaluation.agree_with_votes(np.array([[0, 0, 1]]), PREDICTED[:1], np.array([1]))
+    alone = agree_with_votes(np.array([[0, 0, 1]]), PREDICTED[:1], np.array([1]))
     assert alone.errors[other] == 1 and alone.entropy == 0
-    certain = evaluation.agree_with_votes(VOTES[[1]], np.array([[1.0, 0, 0]]), TRUTH[[1]])
+    certain = agree_with_votes(VOTES[[1]], np.array([[1.0, 0, 0]]), TRUTH[[1]])
     assert np.isfinite(certain.cross_entropy) and certain.cross_entropy > certain.entropy
-
-
-@pytest.mark.parametrize(
-    "votes", [VOTES[:3], np.zeros((5, 3)), -VOTES, np.full((5, 3), np.nan), VOTES[:, :2]]
-)
-def test_votes_that_do_not_fit_are_refused(votes):
-    with pytest.raises(ValueError, match=r"`votes` of shape \(5, 3\)"):
-        evaluation.agree_with_votes(votes, PREDICTED, TRUTH)
 
 
 def test_the_report_uses_the_votes_of_the_data_set():
@@ -200,7 +176,7 @@ def test_the_report_uses_the_votes_of_the_data_set():
     images = np.zeros((5, 4, 4, 1), np.uint8)
     dataset = FaceDataset(images, TRUTH, ("a", "b", "c"), metadata=metadata)
     report = evaluate(dataset, PREDICTED)
-    assert report.agreement.n == 4
+    assert report.agreement.n == 4 and evaluate(dataset[4:], PREDICTED[4:]).agreement is None
     assert report.to_dict()["agreement"]["ceiling"] == pytest.approx(0.8)
     assert report.agreement.title() in report.sentences()
     assert evaluate(FaceDataset(images, TRUTH, ("a", "b", "c")), PREDICTED).agreement is None

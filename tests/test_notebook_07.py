@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 import fer_lib
-from fer_lib.evaluation import calibration, metrics, selective
+from fer_lib.evaluation import calibration, scoring, selective
 from fer_lib.pretrained import apply_temperature
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "07_evaluation.ipynb"
@@ -43,7 +43,7 @@ def test_confusions_recall_and_precision(names: dict, predictions) -> None:
     assert np.array_equal(matrix, confusion_matrix(labels, answers, labels=range(7)))
     for name in ("recall", "precision"):
         np.testing.assert_allclose(
-            names[name](matrix), metrics.class_scores(matrix)[name], atol=1e-6
+            names[name](matrix), scoring.class_scores(matrix)[name], atol=1e-6
         )
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from fer_lib import evaluation, make_faces, plotting
+from fer_lib import make_faces
 from fer_lib.alignment import FACE_TEMPLATE
 from fer_lib.datasets import FaceDataset
-from fer_lib.evaluation import CORRUPTIONS, RobustnessReport, corrupt, robustness_suite
+from fer_lib.evaluation import (
+    CORRUPTIONS,
+    RobustnessReport,
+    corrupt,
+    evaluate,
+    robustness_suite,
+)
 
 FACES = make_faces(2, seed=0)
 LARGE = make_faces(2, seed=0, image_size=144).images
@@ -31,15 +38,15 @@ class Darkness:
         return np.column_stack([upper, 1 - upper])
 
 
-def half_dark(count: int = 60) -> tuple[np.ndarray, np.ndarray]:
-    """Images whose upper or lower half is darker, by little or much, and their labels."""
+def half_dark(count: int = 60) -> FaceDataset:
+    """Images whose upper or lower half is darker, by little or much."""
     generator = np.random.default_rng(0)
     labels = np.arange(count) % 2
     images = np.full((count, 48, 48, 1), 120.0)
     depth = generator.uniform(2, 60, (count, 1, 1, 1))
     images[:, :24] -= depth * (labels == 0)[:, None, None, None]
     images[:, 24:] -= depth * (labels == 1)[:, None, None, None]
-    return images.astype(np.uint8), labels
+    return FaceDataset(images.astype(np.uint8), labels, Darkness.class_names)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
@@ -137,11 +144,9 @@ def test_what_is_covered_lies_where_the_template_says():
     [
         (FACES.images / 255, "noise", 1, "type uint8.*Received: float64"),
         (FACES.images[0, ..., 0], "noise", 1, r"Received: uint8 \(48, 48\)"),
-        (FACES.images[:, :8, :8], "noise", 1, "at least 16 pixels"),
         (FACES.images[:, :40], "noise", 1, "square crops"),
         (FACES.images, "rain", 1, "among noise, blur.*Received: 'rain'"),
         (FACES.images, "noise", 6, "`severity` from 0 to 5. Received: 6"),
-        (FACES.images, "noise", True, "Received: True"),
     ],
 )
 def test_what_cannot_be_corrupted_is_refused(images, name, severity, message):
@@ -150,20 +155,21 @@ def test_what_cannot_be_corrupted_is_refused(images, name, severity, message):
 
 
 def test_the_suite_scores_as_evaluate_does():
-    images, labels = half_dark()
+    faces = half_dark()
 
-    def score(faces):
-        return evaluation.evaluate((faces, labels), Darkness(), num_resamples=300, seed=5)
+    def score(images):
+        data = dataclasses.replace(faces, images=images)
+        return evaluate(data, Darkness(), num_resamples=300, seed=5)
 
-    report = robustness_suite((images, labels), Darkness(), NAMES, num_resamples=300, seed=5)
-    clean, table = score(images), report.to_frame()
+    report = robustness_suite(faces, Darkness(), NAMES, num_resamples=300, seed=5)
+    clean, table = score(faces.images), report.to_frame()
     assert report.accuracy == clean.accuracy == 1.0
     assert report.accuracy_ci95 == clean.accuracy_ci95
     assert report.n == 60 and report.majority == 0.5
     assert list(table["corruption"]) == [name for name in NAMES for _ in range(5)]
     assert table["severity"].tolist() == [1, 2, 3, 4, 5] * 2
     for row in table.to_dict("records"):
-        alone = score(corrupt(images, row["corruption"], row["severity"], seed=5))
+        alone = score(corrupt(faces.images, row["corruption"], row["severity"], seed=5))
         assert row["accuracy"] == alone.accuracy
         assert (row["accuracy_low"], row["accuracy_high"]) == pytest.approx(alone.accuracy_ci95)
         assert row["drop"] == pytest.approx(clean.accuracy - alone.accuracy)
@@ -174,17 +180,17 @@ def test_the_suite_scores_as_evaluate_does():
 
 
 def test_classes_meet_by_name():
-    images, labels = half_dark()
-    turned = FaceDataset(images, 1 - labels, Darkness.class_names[::-1])
+    faces = half_dark()
+    turned = FaceDataset(faces.images, 1 - faces.labels, Darkness.class_names[::-1])
     report = robustness_suite(turned, Darkness(), ["dark"], num_resamples=50)
     assert report.accuracy == report.table["accuracy"][0] == report.flip_consistency == 1.0
 
 
 def test_drops_are_paired():
-    images, labels = half_dark(400)
-    report = robustness_suite((images, labels), Darkness(), ["dark"], num_resamples=4000)
-    row = report.to_frame().iloc[-1]
-    lost = Darkness().predict(corrupt(images, "dark", 5)).argmax(axis=1) != labels
+    faces = half_dark(400)
+    labels = faces.labels
+    row = robustness_suite(faces, Darkness(), ["dark"], num_resamples=4000).to_frame().iloc[-1]
+    lost = Darkness().predict(corrupt(faces.images, "dark", 5)).argmax(axis=1) != labels
     theirs = stats.bootstrap(
         [lost[labels == 0], lost[labels == 1]],
         lambda a, b, axis: (a.sum(axis=axis) + b.sum(axis=axis)) / 400,
@@ -205,17 +211,11 @@ def test_flip_consistency_counts_the_predictions_that_stay():
 
     images = np.full((10, 48, 48, 1), 100, np.uint8)
     images[:4, :, :24] = 200
-    report = robustness_suite((images, np.zeros(10, int)), Left(), ["dark"], ["left", "right"])
+    faces = FaceDataset(images, np.zeros(10, int), ("left", "right"))
+    report = robustness_suite(faces, Left(), ["dark"])
     assert report.flip_consistency == 0.6
     low, high = report.flip_consistency_ci95
     assert low < 0.6 < high
-
-
-def test_a_corruption_of_ones_own():
-    black = evaluation.Corruption("black", "%", (20, 40, 60, 80, 100), lambda i, level, _: i * 0)
-    table = robustness_suite(half_dark(), Darkness(), [black, "dark"]).to_frame()
-    assert table["title"].unique().tolist() == ["black", "little light"]
-    assert (table["accuracy"][:5] == 0.5).all()
 
 
 def test_same_seed_same_report_and_json_comes_back(tmp_path):
@@ -228,9 +228,6 @@ def test_same_seed_same_report_and_json_comes_back(tmp_path):
     assert json.loads(first.to_json(file)) == first.to_dict()
     read = RobustnessReport.read_json(file)
     assert read.to_json() == first.to_json() and str(read) == str(first)
-    file.write_text('{"n": 3}')
-    with pytest.raises(ValueError, match="values of a robustness report: model, dataset"):
-        RobustnessReport.read_json(file)
 
 
 def test_the_table_and_the_html_show_the_values():
@@ -259,31 +256,9 @@ def test_one_face_has_wide_intervals_and_a_note(tmp_path):
         (np.eye(2), half_dark(2), None, "`predict` method.*Received: ndarray"),
         (Darkness(), np.array([0, 1]), None, "labels only"),
         (Darkness(), half_dark(), ["rain"], "Received: 'rain'"),
-        (Darkness(), half_dark(), ["dark", "dark"], "different corruptions"),
-        (Darkness(), half_dark(), [], "a list of different corruptions"),
-        (Darkness(), half_dark(), "dark", "a list of different corruptions. Received: 'dark'"),
         (Darkness(), FACES, None, "with_classes"),
     ],
 )
 def test_a_suite_that_cannot_run(model, dataset, corruptions, message):
     with pytest.raises(ValueError, match=message):
         robustness_suite(dataset, model, corruptions)
-
-
-def test_the_figure_draws_the_reports():
-    report = robustness_suite(half_dark(), Darkness(), ["dark", "mask"], num_resamples=50)
-    axes = plotting.plot_robustness(report)
-    assert [ax.get_title() for ax in axes] == ["little light", "mask"]
-    line = axes[1].lines[0]
-    expected = [report.accuracy, *report.to_frame()["accuracy"][5:]]
-    np.testing.assert_allclose(line.get_ydata(), expected)
-    np.testing.assert_array_equal(line.get_xdata(), range(6))
-    two = plotting.plot_robustness({"one": report, "two": report})
-    assert len(two) == 2 and two[0].lines[0].get_color() != two[0].lines[1].get_color()
-    labels = [text.get_text() for text in two[0].figure.axes[-1].get_legend().get_texts()]
-    assert labels == ["one", "two", "most frequent class"]
-    other = robustness_suite(half_dark(), Darkness(), ["dark"], num_resamples=50)
-    with pytest.raises(ValueError, match="same corruptions"):
-        plotting.plot_robustness({"one": report, "two": other})
-    with pytest.raises(ValueError, match="Received: 0"):
-        plotting.plot_robustness({})

@@ -13,7 +13,6 @@ from scipy.stats import entropy
 
 from fer_lib.evaluation.base import Report
 from fer_lib.evaluation.calibration import calibration_error, clipped_log, reliability
-from fer_lib.evaluation.inputs import check_predictions
 
 VERDICTS = (
     "people agree with the label",
@@ -53,7 +52,6 @@ class VoteAgreement(Report):
     errors: dict[str, int]
 
     def title(self) -> str:
-        """Returns the agreement in words."""
         excused = self.errors[VERDICTS[1]] + self.errors[VERDICTS[3]]
         return (
             f"On average {self.model:.1%} of the voters agree with the model and "
@@ -65,25 +63,17 @@ class VoteAgreement(Report):
         )
 
 
-def agree_with_votes(votes: np.ndarray, y_prob: np.ndarray, labels: np.ndarray) -> VoteAgreement:
+def agree_with_votes(
+    votes: np.ndarray, probabilities: np.ndarray, labels: np.ndarray
+) -> VoteAgreement:
     """Compares a model's predictions with people's votes.
 
     Args:
-        votes: `(n, num_classes)` numbers of votes for the same classes; votes for anything
-            else are left out. Rows without a vote are skipped.
-        y_prob: `(n, num_classes)`, rows sum to 1.
+        votes: `(n, num_classes)` numbers of votes for the same classes, some above 0; votes for
+            anything else are left out. Rows without a vote are skipped.
+        probabilities: `(n, num_classes)`, rows sum to 1.
         labels: `int (n,)`, the labels of the data set.
-
-    Raises:
-        ValueError: Bad probabilities or labels, votes of another shape or below 0, or none.
     """
-    labels, probabilities = check_predictions(labels, y_prob)
-    votes = np.asarray(votes, np.float64)
-    if votes.shape != probabilities.shape or not (votes >= 0).all() or not votes.any():
-        raise ValueError(
-            f"Expected `votes` of shape {probabilities.shape}, 0 or more each and some above. "
-            f"Received: shape {votes.shape}, sum {votes.sum():g}"
-        )
     voted = votes.any(axis=1)
     labels, probabilities, votes = labels[voted], probabilities[voted], votes[voted]
     shares = votes / votes.sum(axis=1, keepdims=True)

@@ -28,7 +28,7 @@ class Report:
         return f"{names}: {self.n:,} {samples}, accuracy {self.accuracy:.3f}"
 
     def tables(self) -> list[tuple[str, pd.DataFrame]]:
-        """Returns pairs of a caption (or "") and a table; its cells are numbers or intervals."""
+        """Returns pairs of a caption (or "") and a table of numbers and texts."""
         return []
 
     def sentences(self) -> list[str]:

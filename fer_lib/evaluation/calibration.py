@@ -13,6 +13,7 @@ from scipy import optimize, special
 from fer_lib.evaluation.inputs import check_predictions
 
 NUM_BINS = 15
+_NUM_DRAWS = 200
 
 
 def log_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -51,10 +52,10 @@ def reliability(
 def calibration_error(bins: pd.DataFrame) -> float:
     """Expected calibration error of the bins that `reliability` returns, 0 (calibrated) to 1."""
     gaps = (bins["accuracy"] - bins["confidence"]).abs()
-    return float((gaps * bins["count"]).sum() / bins["count"].sum())
+    return float(np.average(gaps, weights=bins["count"]))
 
 
-def error_if_calibrated(confidence: np.ndarray, num_draws: int = 200, seed: int = 0) -> float:
+def error_if_calibrated(confidence: np.ndarray, seed: int = 0) -> float:
     """Expected calibration error that chance alone gives a perfectly calibrated model.
 
     A finite sample never matches its confidences exactly, so no model reaches zero. Predictions are
@@ -64,18 +65,18 @@ def error_if_calibrated(confidence: np.ndarray, num_draws: int = 200, seed: int 
     confidence = np.asarray(confidence, np.float64)
     generator, total = np.random.default_rng(seed), 0.0
     index = np.searchsorted(np.linspace(0, 1, NUM_BINS + 1)[1:-1], confidence)
-    for _ in range(num_draws):
+    for _ in range(_NUM_DRAWS):
         surplus = (generator.random(len(confidence)) < confidence) - confidence
         total += np.abs(np.bincount(index, surplus)).sum()
-    return float(total / (num_draws * len(confidence)))
+    return float(total / (_NUM_DRAWS * len(confidence)))
 
 
 def fit_temperature(y_true: np.ndarray, y_prob: np.ndarray) -> float:
     """Finds the temperature that calibrates confidences without changing a prediction.
 
     Logits are divided by it before the softmax (`pretrained.apply_temperature` does that to
-    probabilities); it minimizes the log-loss, the only parameter of the method. Fit it on
-    samples that the model was not trained on, and report scores on others.
+    probabilities); it minimizes the log-loss. Fit it on samples that the model was not trained
+    on, and report scores on others.
 
     Args:
         y_true: `int (n,)` true classes.
@@ -84,9 +85,6 @@ def fit_temperature(y_true: np.ndarray, y_prob: np.ndarray) -> float:
     Returns:
         The temperature: above 1 the model was overconfident, below 1 underconfident. It is kept
         between 0.05 and 20, where a model that is always right or knows nothing ends.
-
-    Raises:
-        ValueError: Probabilities or labels that cannot be scored.
 
     Example:
         >>> confident = np.tile([0.9, 0.1], (10, 1))  # correct in six cases of ten
@@ -119,9 +117,6 @@ def adjust_priors(y_prob: np.ndarray, counts: np.ndarray, strength: float = 1.0)
 
     Returns:
         `float32 (n, num_classes)`, rows sum to 1.
-
-    Raises:
-        ValueError: Not one count above 0 for each class.
 
     Example:
         >>> adjusted = adjust_priors(np.array([[0.6, 0.4]]), np.array([900, 100]))

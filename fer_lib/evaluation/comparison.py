@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.stats import binomtest
 
 from fer_lib.evaluation import stats
@@ -17,7 +16,6 @@ from fer_lib.evaluation.calibration import log_losses
 from fer_lib.evaluation.report import EvaluationReport
 
 _LEVEL = 0.05
-_SCORES = ("accuracy", "balanced_accuracy", "loss")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,22 +84,15 @@ class Comparison(Report):
     differences: tuple[Difference, ...]
 
     def title(self) -> str:
-        """Says in plain words whether the first two models really differ."""
         return self.differences[0].sentence()
 
     def sentences(self) -> list[str]:
-        """Says the same of all other pairs."""
         return [pair.sentence() for pair in self.differences[1:]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns plain values, ready for JSON."""
         pairs = self.differences
         rows = [{**vars(p), "real": p.real, "sentence": p.sentence()} for p in pairs]
         return plain({"differences": rows})
-
-    def to_frame(self) -> pd.DataFrame:
-        """Returns one row a pair: the attributes of `Difference`, and whether it is `real`."""
-        return pd.DataFrame(self.to_dict()["differences"]).drop(columns="sentence")
 
 
 def compare(
@@ -139,10 +130,11 @@ def compare(
     if len(names) != len(reports) or len(set(names)) != len(names):
         raise ValueError(f"Expected {len(reports)} different `names`. Received: {list(names)}")
     pairs = []
-    for first, second in itertools.combinations(zip(names, reports, strict=True), 2):
-        _check_same_samples(first, second)
-        values = _differ(first[1], second[1], num_resamples, seed)
-        pairs.append({"first": str(first[0]), "second": str(second[0]), **values})
+    for one, other in itertools.combinations(range(len(reports)), 2):
+        first, second = str(names[one]), str(names[other])
+        _check_same_samples(first, reports[one], second, reports[other])
+        values = _differ(reports[one], reports[other], num_resamples, seed)
+        pairs.append({"first": first, "second": second, **values})
     adjusted = stats.holm([pair["p_value"] for pair in pairs]).tolist()
     pairs = zip(pairs, adjusted, strict=True)
     return Comparison(tuple(Difference(**pair, p_adjusted=p) for pair, p in pairs))
@@ -157,16 +149,19 @@ def _differ(
     correct = [each.argmax(axis=1) == labels for each in probabilities]
     ahead = correct[0].astype(np.float64) - correct[1]
     losses = np.subtract(*(log_losses(labels, each) for each in probabilities))
-    # What a sample adds to the differences of accuracy, balanced accuracy and loss.
-    recall = ahead / support[labels] / (support > 0).sum()
-    features = np.column_stack([ahead / len(labels), recall, losses / len(labels)])
-    drawn = stats.resample_sums(features, labels, num_resamples, seed)
+    # What a sample adds to each difference.
+    parts = {
+        "accuracy": ahead / len(labels),
+        "balanced_accuracy": ahead / support[labels] / (support > 0).sum(),
+        "loss": losses / len(labels),
+    }
+    drawn = stats.resample_sums(np.column_stack([*parts.values()]), labels, num_resamples, seed)
     values: dict[str, Any] = {"n": len(labels)}
-    for name, column, replicates in zip(_SCORES, features.T, drawn.T, strict=True):
+    for (name, part), replicates in zip(parts.items(), drawn.T, strict=True):
         # Models that differ on no sample have an interval of no width. Where they do, resamples
         # that are all alike mean that the samples are too few.
-        ends = stats.interval(replicates) if column.any() else (0.0, 0.0)
-        values |= {name: float(column.sum()), f"{name}_ci95": ends}
+        ends = stats.interval(replicates) if part.any() else (0.0, 0.0)
+        values |= {name: float(part.sum()), f"{name}_ci95": ends}
     only_first, only_second = int((ahead > 0).sum()), int((ahead < 0).sum())
     discordant = only_first + only_second
     p_value = float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
@@ -174,9 +169,8 @@ def _differ(
 
 
 def _check_same_samples(
-    first: tuple[str, EvaluationReport], second: tuple[str, EvaluationReport]
+    name: str, one: EvaluationReport, other_name: str, other: EvaluationReport
 ) -> None:
-    (name, one), (other_name, other) = first, second
     if one.class_names != other.class_names:
         raise ValueError(
             f"Expected reports on the same classes, {one.class_names} of {name}; evaluate both on "

@@ -8,8 +8,8 @@ direction, sign) is the same at every severity: only the severity changes.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -25,8 +25,7 @@ _DARK, _LIGHT = 20.0, 200.0  # gray levels of glasses and masks
 Function = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 
-@dataclasses.dataclass(frozen=True)
-class Corruption:
+class Corruption(NamedTuple):
     """One way to corrupt images of faces.
 
     Attributes:
@@ -43,14 +42,12 @@ class Corruption:
     function: Function
 
 
-def corrupt(
-    images: np.ndarray, corruption: str | Corruption, severity: int, seed: int = 0
-) -> np.ndarray:
+def corrupt(images: np.ndarray, corruption: str, severity: int, seed: int = 0) -> np.ndarray:
     """Corrupts aligned crops of faces.
 
     Args:
         images: `uint8 (n, side, side, channels)` or `(n, side, side)`, at least 16 pixels a side.
-        corruption: A name of `CORRUPTIONS`, or a `Corruption` of your own.
+        corruption: A name of `CORRUPTIONS`.
         severity: 0 (nothing happens) to 5.
         seed: The same seed corrupts the same images in the same way.
 
@@ -65,9 +62,13 @@ def corrupt(
         >>> int(corrupt(faces, "dark", 1).max()), int(corrupt(faces, "dark", 0).max())
         (50, 100)
     """
-    images, kind = np.asarray(images), find_corruption(corruption)
-    if isinstance(severity, bool) or severity not in range(NUM_SEVERITIES + 1):
+    if corruption not in CORRUPTIONS:
+        raise ValueError(
+            f"Expected a corruption among {', '.join(CORRUPTIONS)}. Received: {corruption!r}"
+        )
+    if severity not in range(NUM_SEVERITIES + 1):
         raise ValueError(f"Expected `severity` from 0 to {NUM_SEVERITIES}. Received: {severity!r}")
+    images, kind = np.asarray(images), CORRUPTIONS[corruption]
     square = images.ndim in (3, 4) and 16 <= images.shape[1] == images.shape[2]
     if images.dtype != np.uint8 or not square:
         raise ValueError(
@@ -79,19 +80,6 @@ def corrupt(
     pixels = images.reshape(*images.shape[:3], -1).astype(np.float32)
     found = kind.function(pixels, kind.levels[severity - 1], np.random.default_rng(seed))
     return np.clip(np.rint(found), 0, 255).astype(np.uint8).reshape(images.shape)
-
-
-def find_corruption(corruption: str | Corruption) -> Corruption:
-    """Returns the corruption of a name; one that is no name comes back as it is.
-
-    Raises:
-        ValueError: There is no such corruption.
-    """
-    if not isinstance(corruption, Corruption) and corruption not in CORRUPTIONS:
-        raise ValueError(
-            f"Expected a corruption among {', '.join(CORRUPTIONS)}. Received: {corruption!r}"
-        )
-    return corruption if isinstance(corruption, Corruption) else CORRUPTIONS[corruption]
 
 
 def _each(function: Callable[[np.ndarray, float, float], np.ndarray]) -> Function:
@@ -116,35 +104,35 @@ def _shrink(image: np.ndarray, pixels: float, _: float) -> np.ndarray:
     return cv2.resize(small, image.shape[:2], interpolation=cv2.INTER_LINEAR)
 
 
-def _warp(matrices: Callable[[np.ndarray, float, np.random.Generator], list]) -> Function:
-    """Makes a function that moves each image by its matrix `(2, 3)` and repeats the border."""
+def _warp(matrices: Callable[[int, int, float, np.random.Generator], list]) -> Function:
+    """Makes a function that moves each image by its matrix `(2, 3)` and repeats the border.
+
+    `matrices` takes how many images of which side there are, the level and a generator.
+    """
 
     def warp(images: np.ndarray, level: float, generator: np.random.Generator) -> np.ndarray:
-        options = {"dsize": images.shape[1:3], "borderMode": cv2.BORDER_REPLICATE}
-        pairs = zip(images, matrices(images, level, generator), strict=True)
+        count, side = images.shape[:2]
+        pairs = zip(images, matrices(count, side, level, generator), strict=True)
+        options = {"dsize": (side, side), "borderMode": cv2.BORDER_REPLICATE}
         return np.stack([cv2.warpAffine(*pair, **options) for pair in pairs]).reshape(images.shape)
 
     return warp
 
 
-def _turn(turn: Callable[[float, float], tuple[float, float]]) -> Function:
-    """Makes a function that turns and scales each image one way or the other, at random.
-
-    `turn` takes the level and a sign, and returns degrees and a factor.
-    """
-
-    def matrices(images: np.ndarray, level: float, generator: np.random.Generator) -> list:
-        center = ((images.shape[1] - 1) / 2,) * 2
-        signs = generator.choice((-1.0, 1.0), len(images))
-        return [cv2.getRotationMatrix2D(center, *turn(level, sign)) for sign in signs]
-
-    return _warp(matrices)
+def _turns(count: int, side: int, degrees: float, generator: np.random.Generator) -> list:
+    signs = generator.choice((-1.0, 1.0), count)
+    return [cv2.getRotationMatrix2D(((side - 1) / 2,) * 2, s * degrees, 1.0) for s in signs]
 
 
-def _steps(images: np.ndarray, pixels: float, generator: np.random.Generator) -> list:
+def _zooms(count: int, side: int, factor: float, generator: np.random.Generator) -> list:
+    signs = generator.choice((-1.0, 1.0), count)
+    return [cv2.getRotationMatrix2D(((side - 1) / 2,) * 2, 0.0, factor**s) for s in signs]
+
+
+def _steps(count: int, side: int, pixels: float, generator: np.random.Generator) -> list:
     """Moves each crop in some direction: the detector's box is off."""
-    angles = generator.uniform(0, 2 * np.pi, len(images))
-    steps = pixels * images.shape[1] / _SIDE * np.column_stack([np.cos(angles), np.sin(angles)])
+    angles = generator.uniform(0, 2 * np.pi, count)
+    steps = pixels * side / _SIDE * np.column_stack([np.cos(angles), np.sin(angles)])
     return [np.column_stack([np.eye(2), step]) for step in steps]
 
 
@@ -209,11 +197,9 @@ _KINDS = {
                  lambda i, share, _: _mean(i) + share * (i - _mean(i))),
     "jpeg": ("JPEG", "quality", (60, 40, 20, 10, 5), _each(_compress)),
     "resolution": ("low resolution", "px a side", (40, 32, 24, 20, 16), _each(_shrink)),
-    "rotation": ("turned crop", "degrees", (5, 10, 15, 20, 30),
-                 _turn(lambda degrees, sign: (sign * degrees, 1.0))),
+    "rotation": ("turned crop", "degrees", (5, 10, 15, 20, 30), _warp(_turns)),
     "shift": ("shifted crop", "px", (1, 2, 4, 6, 8), _warp(_steps)),
-    "scale": ("tight or wide crop", "times the size", (1.1, 1.2, 1.3, 1.4, 1.6),
-              _turn(lambda factor, sign: (0.0, factor**sign))),
+    "scale": ("tight or wide crop", "times the size", (1.1, 1.2, 1.3, 1.4, 1.6), _warp(_zooms)),
     "eyes": ("eyes covered", "px high", (3, 5, 7, 9, 13), _bar(_LEFT_EYE, _RIGHT_EYE, 7)),
     "mouth": ("mouth covered", "px high", (3, 5, 7, 10, 14), _bar(_MOUTH_LEFT, _MOUTH_RIGHT, 4)),
     "glasses": ("glasses", "tint of lenses", (0, 0.25, 0.5, 0.75, 1), _cover(_glasses, _DARK)),

@@ -58,12 +58,19 @@ def predict(
         ValueError: The two do not fit together; the message says how they should.
     """
     images, labels = getattr(y_true, "images", None), getattr(y_true, "labels", y_true)
-    if isinstance(y_true, tuple) and len(y_true) == 2 and np.ndim(y_true[0]) >= 3:
-        images, labels = np.asarray(y_true[0]), y_true[1]
     probabilities = _run(y_prob, images) if hasattr(y_prob, "predict") else y_prob
     _, probabilities = check_predictions(None, probabilities)
-    names = _name_classes(probabilities.shape[1], class_names, y_true, y_prob)
-    of_dataset = tuple(getattr(y_true, "class_names", None) or names)
+    num_classes = probabilities.shape[1]
+    of_dataset = getattr(y_true, "class_names", None)
+    names = getattr(y_prob, "class_names", None) or class_names or of_dataset
+    names = names or {len(each): each for each in (EMOTIONS, EMOTIONS_8)}.get(num_classes, ())
+    names = tuple(map(str, names))
+    if len(names) != num_classes or len(set(names)) != num_classes:
+        raise ValueError(
+            f"Expected `class_names` with {num_classes} different names, one a column of the "
+            f"probabilities. Received: {names or None}"
+        )
+    of_dataset = tuple(of_dataset or names)
     if sorted(names) != sorted(of_dataset):
         raise ValueError(
             f"Expected predictions of the data set's classes, {of_dataset}; "
@@ -87,6 +94,19 @@ def predict(
         model=str(getattr(y_prob, "name", "") if model_name is None else model_name),
         votes=votes,
     )
+
+
+def _run(model: Any, images: np.ndarray | None) -> Any:
+    if images is None or len(images) == 0:
+        received = "no image" if images is not None else "labels only"
+        raise ValueError(
+            "Expected `y_true` as a FaceDataset with at least one image, since a model was given. "
+            f"Received: {received}"
+        )
+    # Only a plain Keras model draws a progress bar; who made one has loaded keras already.
+    keras = sys.modules.get("keras")
+    is_keras = keras is not None and isinstance(model, keras.Model)
+    return model.predict(images, verbose=0) if is_keras else model.predict(images)
 
 
 def check_predictions(y_true: Any, y_prob: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +159,7 @@ def find_duplicates(images: Any, others: Any) -> np.ndarray:
     also in Training.
 
     Args:
-        images: `(n, height, width)` or `(n, height, width, channels)`, or a `FaceDataset`.
+        images: `(n, height, width, channels)`, or a `FaceDataset`.
         others: Images of the same size and type, such as those that a model was trained on.
 
     Returns:
@@ -154,8 +174,6 @@ def find_duplicates(images: Any, others: Any) -> np.ndarray:
         [False, True, False]
     """
     images, others = (np.asarray(getattr(each, "images", each)) for each in (images, others))
-    if 3 in (images.ndim, others.ndim):  # gray images need no channel
-        images, others = (x if x.ndim > 3 else x[..., np.newaxis] for x in (images, others))
     if images.shape[1:] != others.shape[1:] or images.dtype != others.dtype:
         raise ValueError(
             "Expected images of one size and type in both sets. "
@@ -163,46 +181,3 @@ def find_duplicates(images: Any, others: Any) -> np.ndarray:
         )
     known = {image.tobytes() for image in others}
     return np.array([image.tobytes() in known for image in images], bool)
-
-
-def _run(model: Any, images: np.ndarray | None) -> Any:
-    if images is None or len(images) == 0:
-        received = "no image" if images is not None else "labels only"
-        raise ValueError(
-            "Expected `y_true` with at least one image, a FaceDataset or (images, labels), since a "
-            f"model was given. Received: {received}"
-        )
-    # Only a plain Keras model draws a progress bar; who made one has loaded keras already.
-    keras = sys.modules.get("keras")
-    if keras is None or not isinstance(model, keras.Model):
-        return model.predict(images)
-    shape = tuple(model.input_shape[1:])
-    if images.ndim == 3 and len(shape) == 3:
-        images = images[..., np.newaxis]
-    fits = [wanted in (None, got) for wanted, got in zip(shape, images.shape[1:], strict=False)]
-    if len(shape) != images.ndim - 1 or not all(fits):
-        raise ValueError(
-            f"Expected images of the model's shape {shape}. Received: {images.shape[1:]}"
-        )
-    return model.predict(images, verbose=0)
-
-
-def _name_classes(
-    num_classes: int, class_names: Sequence[str] | None, dataset: Any, model: Any
-) -> tuple[str, ...]:
-    of_model = getattr(model, "class_names", None)
-    if of_model is not None and class_names is not None and tuple(of_model) != tuple(class_names):
-        raise ValueError(
-            f"Expected the model's own classes {tuple(of_model)} or no `class_names`. "
-            f"Received: {tuple(class_names)}"
-        )
-    if class_names is None:
-        by_default = {len(EMOTIONS): EMOTIONS, len(EMOTIONS_8): EMOTIONS_8}.get(num_classes, ())
-        class_names = of_model or getattr(dataset, "class_names", None) or by_default
-    names = tuple(map(str, class_names))
-    if len(names) != num_classes or len(set(names)) != num_classes:
-        raise ValueError(
-            f"Expected `class_names` with {num_classes} different names, one a column of the "
-            f"probabilities. Received: {names or None}"
-        )
-    return names

@@ -85,17 +85,14 @@ class EvaluationReport(Report):
 
     @property
     def model(self) -> str:
-        """Name of the model, or an empty string."""
         return self.predictions.model
 
     @property
     def dataset(self) -> str:
-        """Name of the data set, or an empty string."""
         return self.predictions.dataset
 
     @property
     def accuracy_ci95(self) -> tuple[float, float]:
-        """The 95% interval of the accuracy."""
         return self.intervals["accuracy"]
 
     @property
@@ -120,7 +117,6 @@ class EvaluationReport(Report):
         return pd.DataFrame(rows, pd.Index(SCORES, name="score"), ["value", "low", "high"], float)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns all values as plain Python, ready for JSON; what is undefined is None."""
         values: dict[str, Any] = {name: getattr(self, name) for name in ("n", "model", "dataset")}
         values |= {"data_hash": self.predictions.data_hash, "class_names": self.class_names}
         for name in SCORES:
@@ -141,7 +137,6 @@ class EvaluationReport(Report):
         return plain(values | {name: getattr(self, name) for name in names})
 
     def tables(self) -> list[tuple[str, pd.DataFrame]]:
-        """Returns the scores, the scores of each class and the confusion matrix."""
         scores = self.to_frame().rename(index=SCORES).rename_axis(None)
         scores["95% interval"] = interval_texts(scores.pop("low"), scores.pop("high"))
         by_chance = f"{self.ece_if_calibrated:.3f} by chance"
@@ -154,7 +149,6 @@ class EvaluationReport(Report):
         return [("", scores), ("", classes), (caption, matrix)]
 
     def sentences(self) -> list[str]:
-        """Says which classes are confused, what abstaining gains, and what to take with care."""
         pairs = [
             f"{pair.true} predicted as {pair.predicted} ({pair.count}, {pair.share:.0%})"
             for pair in self.most_confused(3).to_records()

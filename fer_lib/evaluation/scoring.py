@@ -1,4 +1,9 @@
-"""`evaluate`: probabilities and labels to one report of scores with their intervals."""
+"""`evaluate`: probabilities and labels to one report of scores with their intervals.
+
+scikit-learn gives the same numbers, one confusion matrix at a time. Here `counts` is
+`(..., num_classes, num_classes)`, true classes in rows, so that a bootstrap of 2,000 resamples is
+one call. What is undefined is NaN.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib.evaluation import calibration, inputs, metrics, selective, stats
+from fer_lib.evaluation import calibration, inputs, selective, stats
 from fer_lib.evaluation.agreement import agree_with_votes
 from fer_lib.evaluation.base import plain
 from fer_lib.evaluation.report import PER_CLASS, EvaluationReport
@@ -31,21 +36,16 @@ def evaluate(
     95%). Averages over classes are over those that are present.
 
     Args:
-        y_true: A `FaceDataset`, a pair `(images, labels)`, or integer labels alone where
-            probabilities are given.
+        y_true: A `FaceDataset`, or integer labels `(n,)` where probabilities are given.
         y_prob: Probabilities, float `(n, num_classes)` with rows that sum to 1, or anything with
             `predict(images)` that returns them (what `load_pretrained` returns, a Keras model).
-        class_names: Names of the classes where `y_true` has none; by default the seven of
+        class_names: Names of the classes where neither of these has any; by default the seven of
             FER2013 or the eight of FER+, by the number of columns.
-        model_name: What reports and comparisons call the model; by default its own name, which
-            probabilities have not.
+        model_name: What reports and comparisons call the model; by default its own name.
         training_images: The images that the model was trained on, an array or a `FaceDataset`:
             the report then has a `clean` part without the images that are among them.
         num_resamples: Bootstrap resamples.
         seed: Of the bootstrap; the same seed gives the same report.
-
-    Returns:
-        The report.
 
     Raises:
         ValueError: Nothing to score, labels outside the classes, probabilities that are not
@@ -85,7 +85,7 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
         counts = sums[..., :-3].reshape(*sums.shape[:-1], num_classes, num_classes)
         means = np.moveaxis(sums[..., -3:], -1, 0) / total
         others = zip(("top2_accuracy", "loss", "brier"), means, strict=True)
-        return counts, metrics.overall_scores(counts) | dict(others)
+        return counts, _overall_scores(counts) | dict(others)
 
     counts, scores = overall(features.sum(axis=0))
     counts, (drawn_counts, replicates) = counts.astype(np.int64), overall(drawn)
@@ -101,21 +101,58 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
         per_class=_score_classes(counts, drawn_counts, names),
         confusion_matrix=counts,
         ece=calibration.calibration_error(bins),
-        ece_if_calibrated=calibration.error_if_calibrated(confidence, seed=seed),
+        ece_if_calibrated=calibration.error_if_calibrated(confidence, seed),
         reliability=bins,
         risk_coverage=selective.risk_coverage(y_true, y_prob),
         conformal=selective.measure_conformal(y_true, y_prob, seed=seed) if total > 1 else None,
-        agreement=None if votes is None else agree_with_votes(votes, y_prob, y_true),
+        agreement=agree_with_votes(votes, y_prob, y_true) if np.any(votes) else None,
         notes=_note(counts, scores, intervals, names),
     )
 
 
+def class_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns `precision, recall, f1` of each class, `(..., num_classes)`.
+
+    Precision is undefined for a class that is never predicted, recall for one that is absent, F1
+    for one that is both.
+    """
+    correct = np.diagonal(counts, axis1=-2, axis2=-1)
+    support, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+    with np.errstate(invalid="ignore"):
+        return {
+            "precision": correct / predicted,
+            "recall": correct / support,
+            "f1": 2 * correct / (support + predicted),
+        }
+
+
+def _overall_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns `accuracy, balanced_accuracy, macro_f1, kappa`, each `(...)`.
+
+    Kappa is undefined where there is one class only, and nothing else is predicted.
+    """
+    scores = class_scores(counts)
+    support, total = counts.sum(axis=-1), counts.sum(axis=(-2, -1))
+    accuracy = np.trace(counts, axis1=-2, axis2=-1) / total
+    by_chance = (support * counts.sum(axis=-2)).sum(axis=-1) / total**2
+    present = support > 0
+    means = {k: np.where(present, v, 0).sum(axis=-1) / present.sum(-1) for k, v in scores.items()}
+    with np.errstate(invalid="ignore"):
+        kappa = (accuracy - by_chance) / (1 - by_chance)
+    return {
+        "accuracy": accuracy,
+        "balanced_accuracy": means["recall"],
+        "macro_f1": means["f1"],
+        "kappa": kappa,
+    }
+
+
 def _score_classes(counts: np.ndarray, drawn: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
-    table = pd.DataFrame(metrics.class_scores(counts), pd.Index(names, name="class"))
+    table = pd.DataFrame(class_scores(counts), pd.Index(names, name="class"))
     table["support"], table["predicted"] = counts.sum(axis=1), counts.sum(axis=0)
     # Precision and recall are shares of these samples; F1 is no share.
     totals = {"precision": table["predicted"], "recall": table["support"]}
-    replicates = metrics.class_scores(drawn)
+    replicates = class_scores(drawn)
     for name in PER_CLASS:
         ends = []
         for k, value in enumerate(table[name]):

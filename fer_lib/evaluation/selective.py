@@ -44,9 +44,6 @@ def risk_coverage(y_true: np.ndarray, y_prob: np.ndarray) -> pd.DataFrame:
     Returns:
         `threshold, coverage, risk`, one row for each confidence that occurs, the highest first:
         predictions of equal confidence are given together or not at all.
-
-    Raises:
-        ValueError: Probabilities or labels that cannot be scored.
     """
     labels, probabilities = check_predictions(y_true, y_prob)
     confidence = probabilities.max(axis=1).astype(np.float64)
@@ -102,49 +99,27 @@ class ConformalResult(Report):
     n: int
 
     def title(self) -> str:
-        """Returns one line on the sets."""
         return (
             f"Prediction sets for a coverage of {self.wanted:.0%} hold the true class in "
             f"{self.measured:.1%} of the cases, with {self.mean_size:.1f} classes on average."
         )
 
 
-def fit_conformal(y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9) -> float:
-    """Finds the threshold of prediction sets: a class of at least this probability is in the set.
+def measure_conformal(
+    labels: np.ndarray, probabilities: np.ndarray, coverage: float = 0.9, seed: int = 0
+) -> ConformalResult:
+    """Finds the threshold of prediction sets on a random half, and measures them on the other.
 
-    Args:
-        y_true: `int (n,)` true classes of samples that the model was not trained on.
-        y_prob: `(n, num_classes)`, rows sum to 1.
-        coverage: Share of sets that are to hold the true class, in `(0, 1)`.
-
-    Returns:
-        The threshold; 0, which lets every class in, where `n` is too small for the promise.
-
-    Raises:
-        ValueError: Bad probabilities or labels, or `coverage` outside `(0, 1)`.
+    Takes two samples or more, `int (n,)` and `(n, num_classes)`; `coverage` is the share of sets
+    that are to hold the true class, in `(0, 1)`. The threshold is 0, which lets every class in,
+    where the samples are too few for the promise.
     """
-    if not 0 < coverage < 1:
-        raise ValueError(f"Expected `coverage` in (0, 1). Received: {coverage}")
-    labels, probabilities = check_predictions(y_true, y_prob)
-    of_label = np.sort(probabilities[np.arange(len(labels)), labels])
+    fit, test = np.array_split(np.random.default_rng(seed).permutation(len(labels)), 2)
+    of_label = np.sort(probabilities[fit, labels[fit]])
     # At most so many calibration samples may lie below the threshold (equation 1, from the other
     # end); the small term undoes the rounding of such products as 10 * .1.
-    below = int(np.floor((len(labels) + 1) * (1 - coverage) + 1e-9))
-    return float(of_label[below - 1]) if below else 0.0
-
-
-def measure_conformal(
-    y_true: np.ndarray, y_prob: np.ndarray, coverage: float = 0.9, seed: int = 0
-) -> ConformalResult:
-    """Finds the threshold on a random half (by `seed`) and measures the sets on the other.
-
-    Takes and refuses what `fit_conformal` does, and a single sample.
-    """
-    labels, probabilities = check_predictions(y_true, y_prob)
-    if len(labels) < 2:
-        raise ValueError("Expected at least two samples, one to fit and one to test. Received: 1")
-    fit, test = np.array_split(np.random.default_rng(seed).permutation(len(labels)), 2)
-    threshold = fit_conformal(labels[fit], probabilities[fit], coverage)
+    below = int(np.floor((len(fit) + 1) * (1 - coverage) + 1e-9))
+    threshold = float(of_label[below - 1]) if below else 0.0
     sets = probabilities[test] >= threshold
     hit, sizes = sets[np.arange(len(test)), labels[test]], sets.sum(axis=1)
     return ConformalResult(

@@ -7,14 +7,14 @@ never predicted by a model: its errors would be blamed on the groups.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fer_lib.evaluation import stats
-from fer_lib.evaluation.base import Report, interval_texts, p_text
+from fer_lib.evaluation.base import Report, p_text
 from fer_lib.evaluation.report import EvaluationReport
 
 _LEVEL = 0.05
@@ -26,7 +26,7 @@ _GAP_COLUMNS += ["gap_high", "by_classes", "num_groups", "p_value"]
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class SliceReport(Report):
-    """How a model does in each group. `slice_report` makes it; printing it shows tables.
+    """How a model does in each group. `slice_report` makes it; printing it shows sentences.
 
     Attributes:
         model: Name of the model.
@@ -53,28 +53,6 @@ class SliceReport(Report):
     recalls: pd.DataFrame
     gaps: pd.DataFrame
     notes: tuple[str, ...]
-
-    @property
-    def worst_gap(self) -> pd.Series | None:
-        """The row of `gaps` with the widest gap in accuracy; None where none can be claimed."""
-        gaps = self.gaps[self.gaps["score"] == "accuracy"]
-        return None if gaps.empty else gaps.loc[gaps["gap"].idxmax()]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Returns `groups`."""
-        return self.groups.copy()
-
-    def tables(self) -> list[tuple[str, pd.DataFrame]]:
-        """Returns the accuracy of each group, and its recalls, column by column."""
-        tables = []
-        for name, rows in self.groups.groupby("column", sort=False):
-            table = pd.DataFrame({"samples": rows["n"], "accuracy": rows["accuracy"]})
-            table["95% interval"] = interval_texts(rows["accuracy_low"], rows["accuracy_high"])
-            recalls = self.recalls[self.recalls["column"] == name]
-            recalls = recalls.set_index(["group", "class"])["recall"].unstack(sort=False)
-            tables.append(("", table.set_index(rows["group"].rename(name))))
-            tables.append(("Recall of each class:", recalls.rename_axis(name)))
-        return tables
 
     def sentences(self) -> list[str]:
         """Says in plain words, column by column, whether groups differ, and in which class most."""
@@ -109,13 +87,7 @@ def _describe(gap: Mapping[str, Any]) -> str:
 
 
 def slice_report(
-    report: EvaluationReport,
-    metadata: Any,
-    columns: str | Sequence[str] | None = None,
-    *,
-    min_size: int = 30,
-    num_permutations: int = 9999,
-    seed: int = 0,
+    report: EvaluationReport, metadata: Any, *, min_size: int = 30, seed: int = 0
 ) -> SliceReport:
     """Scores the groups of one or several columns, and tests whether they differ.
 
@@ -132,20 +104,15 @@ def slice_report(
 
     Args:
         report: What `evaluate` returned.
-        metadata: What is known of the samples, one row each, in the report's order: a table, a
-            dictionary of columns, one column, or a `FaceDataset` with `metadata`. Rows where a
+        metadata: The columns to slice by, each by itself, with one row a sample in the report's
+            order: a table such as `dataset.metadata[["glasses"]]`, or a dictionary. Rows where a
             column has no value are left out of it. `pd.qcut(metadata["age"], 3)` makes groups of
             numbers; `metadata["age"].astype(str) + " " + metadata["light"]` joins two columns.
-        columns: Which columns to slice by, each by itself; may be left out where there is one.
         min_size: Samples below which nothing is claimed, at least 1.
-        num_permutations: Of each test; p is never below `1 / (num_permutations + 1)`.
         seed: Of the permutations.
 
-    Returns:
-        The report on the groups.
-
     Raises:
-        ValueError: Another number of rows, an unknown column, or one of many different values.
+        ValueError: Another number of rows, no column, or one of many different values.
 
     Example:
         >>> from fer_lib.evaluation import evaluate
@@ -156,16 +123,11 @@ def slice_report(
         >>> slice_report(report, {"glasses": glasses}).groups["accuracy"].tolist()
         [1.0, 0.5]
     """
-    if min_size < 1 or num_permutations < 1:
-        raise ValueError(
-            "Expected `min_size` and `num_permutations` of at least 1. "
-            f"Received: {min_size} and {num_permutations}"
-        )
     generator = np.random.default_rng(seed)
     labels, names = report.predictions.labels, report.class_names
     correct = report.predictions.probabilities.argmax(axis=1) == labels
     groups, recalls, gaps, notes = [], [], [], []
-    for column, found in _group_samples(metadata, columns, report.n).items():
+    for column, found in _group_samples(metadata, report.n).items():
         values = np.asarray(found.categories, object)
         # Samples, and correct ones, of each group and class.
         sizes, right = np.zeros((2, len(values), len(names)), int)
@@ -182,8 +144,7 @@ def slice_report(
         for score, part in scores.items():
             large = sizes[:, part].sum(axis=1) >= min_size
             if large.sum() >= 2:
-                counts = sizes[large, part], right[large, part]
-                gap = stats.measure_gap(*counts, num_permutations, generator)
+                gap = stats.measure_gap(sizes[large, part], right[large, part], generator)
                 gap["best"], gap["worst"] = (values[large][gap[end]] for end in ("best", "worst"))
                 gaps.append({"column": column, "score": score, **gap})
         if not known.all():
@@ -208,30 +169,21 @@ def slice_report(
     )
 
 
-def _group_samples(
-    metadata: Any, columns: str | Sequence[str] | None, num_samples: int
-) -> dict[str, pd.Categorical]:
+def _group_samples(metadata: Any, num_samples: int) -> dict[str, pd.Categorical]:
     """Returns the groups of each column, with texts as categories; code -1 is no value."""
-    metadata = getattr(metadata, "metadata", metadata)
-    if np.ndim(metadata) == 1:
-        metadata = {getattr(metadata, "name", None) or "group": metadata}
     table = pd.DataFrame(metadata).rename(columns=str)
-    if len(table) != num_samples:
+    if table.shape != (num_samples, max(table.shape[1], 1)):
         raise ValueError(
-            f"Expected `metadata` with one row a sample of the report, {num_samples:,}. "
-            f"Received: {len(table):,} rows"
+            f"Expected `metadata` with one row a sample of the report, {num_samples:,}, and a "
+            f"column or more. Received: {table.shape[0]:,} rows, {table.shape[1]} columns"
         )
-    names = [columns] if isinstance(columns, str) else columns
-    names = list(table) if names is None and len(table.columns) == 1 else list(names or [])
-    if not names or not set(names) <= set(table):
-        raise ValueError(f"Expected `columns` among {', '.join(table)}. Received: {columns!r}")
     groups = {}
-    for name in names:
+    for name in table:
         # A column of whole numbers in which some are missing comes as floats.
         found = pd.Categorical(table[name].convert_dtypes()).remove_unused_categories()
         if not 1 <= len(found.categories) <= _MAX_GROUPS:
             raise ValueError(
-                f"Expected a column of 1 to {_MAX_GROUPS} groups; `pd.qcut` makes some of numbers. "
+                f"Expected columns of 1 to {_MAX_GROUPS} groups; `pd.qcut` makes some of numbers. "
                 f"Received: {len(found.categories):,} different values of {name!r}"
             )
         groups[name] = found.rename_categories(list(map(str, found.categories)))
