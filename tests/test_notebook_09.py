@@ -12,7 +12,7 @@ from keras import layers
 from scipy import stats
 
 import fer_lib
-from fer_lib import explain
+from fer_lib.explain.map_checks import randomize_weights
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "09_limits.ipynb"
 
@@ -65,7 +65,7 @@ def test_the_lesson_tells_the_truth_about_gradients_behind_a_mean(
 
 
 def test_forgetting_and_likeness(names: dict, images: np.ndarray, lesson: keras.Model) -> None:
-    by_hand, library = names["forget"](lesson, seed=2), explain.randomize_weights(lesson, seed=2)
+    by_hand, library = names["forget"](lesson, seed=2), randomize_weights(lesson, seed=2)
     for mine, theirs in zip(by_hand.get_weights(), library.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     maps = [fer_lib.explain.occlusion_map(network, images[:2], 3) for network in (lesson, by_hand)]
@@ -85,7 +85,7 @@ def test_gap_and_its_p_value(names: dict) -> None:
     gap, p = names["gap_and_p"](correct, group)
     predicted = np.where(correct, 0, 1)
     report = fer_lib.evaluate(np.zeros(120, int), np.eye(2)[predicted], ["happy", "sad"])
-    gaps = fer_lib.evaluation.slice_report(report, group).gaps
+    gaps = fer_lib.evaluation.slice_report(report, {"group": group}).gaps
     row = gaps.set_index("score").loc["recall of happy"]
     assert abs(gap) == pytest.approx(row.gap, abs=1e-6)
     # Both draw 9,999 permutations; the p value that all permutations have is known.

@@ -15,7 +15,6 @@ import cv2
 import keras
 import numpy as np
 
-from fer_lib.explain.model_inputs import check_classes, check_images, keras_model
 from fer_lib.pretrained import Pretrained
 
 _BATCH_SIZE = 64
@@ -33,9 +32,9 @@ def grad_cam(
     "the left corner of the mouth".
 
     Args:
-        model: What `load_pretrained` returns, or a functional Keras model, nested ones included.
-            Its logits are the output of a layer `"logits"`, or of its last dense layer before
-            that layer's softmax.
+        model: What `load_pretrained` returns, or a functional or sequential Keras model. Its
+            logits are the output of a layer `"logits"`, or of its last dense layer before that
+            layer's softmax.
         images: `(n, height, width)` or `(n, height, width, channels)` of the model's size, raw
             pixels, or a `FaceDataset`.
         classes: The class to explain: one index, one name (where the model has `class_names`),
@@ -47,7 +46,7 @@ def grad_cam(
         everywhere where nothing in the layer speaks for the class.
 
     Raises:
-        TypeError: `model` is no Keras model that knows its one input.
+        TypeError: `model` is no Keras model that knows its input.
         ValueError: Images or classes that do not fit, or no layer that can be explained.
         RuntimeError: Keras runs on another backend than TensorFlow or JAX.
 
@@ -56,8 +55,7 @@ def grad_cam(
         >>> grad_cam(build_cnn("lesson"), make_faces(1), classes=3).shape
         (7, 48, 48)
     """
-    network = keras_model(model)
-    images = check_images(network, images)
+    network, images = keras_model(model), _read_images(images)
     whole, head = _split_at(network, layer)
     height, width = images.shape[1:3]
     if not len(images):
@@ -69,7 +67,7 @@ def grad_cam(
         np.concatenate([keras.ops.convert_to_numpy(part).astype(np.float32) for part in parts])
         for parts in zip(*outputs, strict=True)
     )
-    gradients = _gradients(head, maps, check_classes(model, classes, logits))
+    gradients = _gradients(head, maps, _choose_classes(model, classes, logits))
     weights = gradients.mean(axis=(1, 2), keepdims=True)
     coarse = np.maximum((weights * maps).sum(axis=-1), 0)
     # As the pixels of a layer's map lie in the middle of what they see, so do those of OpenCV.
@@ -78,64 +76,79 @@ def grad_cam(
     return np.divide(full, highest, out=np.zeros_like(full), where=highest > 0)
 
 
+def keras_model(model: Any) -> keras.Model:
+    """Returns the Keras model of a `Pretrained`, or the Keras model itself."""
+    network = getattr(model, "model", model)
+    if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
+        raise TypeError(
+            "Expected `model` to be what `load_pretrained` returns, or a functional or sequential "
+            f"Keras model that knows its input. Received: {model!r}"
+        )
+    return network
+
+
+def _read_images(images: Any) -> np.ndarray:
+    images = np.asarray(getattr(images, "images", images), np.float32)
+    images = images[..., np.newaxis] if images.ndim == 3 else images
+    if images.ndim != 4 or not np.isfinite(images).all():
+        raise ValueError(
+            "Expected finite images of shape (n, height, width, channels). "
+            f"Received: shape {images.shape}, finite: {np.isfinite(images).all()}"
+        )
+    return images
+
+
+def _choose_classes(model: Any, classes: Any, scores: np.ndarray) -> np.ndarray:
+    """Returns the class to explain for each image, `int64 (n,)`; by default the highest score."""
+    num, num_classes = scores.shape
+    if classes is None:
+        return scores.argmax(axis=1)
+    names = tuple(getattr(model, "class_names", ()))
+    is_name = isinstance(classes, str) and classes in names
+    indices = np.asarray(names.index(classes) if is_name else classes)
+    fits = indices.dtype.kind in "iu" and indices.shape in ((), (num,))
+    if not fits or ((indices < 0) | (indices >= num_classes)).any():
+        known = f", or one of {names}" if names else "; the model names no classes"
+        raise ValueError(
+            f"Expected `classes` as one index from 0 to {num_classes - 1}, or {num} of them, one "
+            f"per image{known}. Received: {classes!r}"
+        )
+    return np.broadcast_to(indices, (num,)).astype(np.int64)
+
+
 def _split_at(network: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
     """Returns models from pixels to a layer's feature map and the logits, and from map to logits.
 
     Both share the layers of the model.
     """
-    calls: list[tuple[Any, Any, Any]] = []
-    pixels = keras.Input(batch_shape=network.input_shape)
-    _unroll(network, pixels, calls)
-    output_of = {each.name: output for each, _, output in calls}
-    if layer not in output_of or len(output_of[layer].shape) != 4:
-        maps = [name for name, tensor in output_of.items() if len(tensor.shape) == 4]
+    layers = {each.name: each for each in network.layers if not isinstance(each, keras.Model)}
+    maps = [name for name, each in layers.items() if len(each.output.shape) == 4]
+    if layer not in maps:
         raise ValueError(
             "Expected `layer` to be one that gives a map (batch, height, width, channels), such "
             f"as {', '.join(maps[-3:]) or 'a convolution'}. Received: {layer!r}"
         )
-    logits = output_of.get("logits")
+    logits = layers["logits"].output if "logits" in layers else None
     if logits is None:
         # A dense layer with its softmax inside, or before it.
-        for dense, features, _ in calls[-2:]:
+        for dense in [*layers.values()][-2:]:
             if isinstance(dense, keras.layers.Dense):
-                logits = keras.ops.matmul(features, dense.kernel)
+                logits = keras.ops.matmul(dense.input, dense.kernel)
                 logits = logits if dense.bias is None else logits + dense.bias
     if logits is None:
         raise ValueError(
             "Expected a layer 'logits' before the softmax, or a dense layer at the end. "
             f"Received: a model that ends with {network.layers[-1].name!r}"
         )
+    feature_map = layers[layer].output
     try:
-        head = keras.Model(output_of[layer], logits)
+        head = keras.Model(feature_map, logits)
     except ValueError as error:
         raise ValueError(
             f"Expected a `layer` that everything passes through on its way to the logits. "
             f"Received: {layer!r}, which some of it passes by or which comes after them"
         ) from error
-    return keras.Model(pixels, [output_of[layer], logits]), head
-
-
-def _unroll(network: keras.Model, inputs: Any, calls: list[tuple[Any, Any, Any]]) -> Any:
-    """Calls the layers of a model, and of the models in it, on new inputs; notes each call."""
-    output = None
-
-    def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
-        nonlocal output
-        if isinstance(layer, keras.Model) and len(getattr(layer, "outputs", None) or []) == 1:
-            output = _unroll(layer, arguments[0], calls)
-        else:
-            output = layer(*arguments, **keywords)
-            calls.append((layer, arguments[0], output))
-        return output
-
-    # A sequential model is unrolled by way of the functional one that it equals.
-    keras.models.clone_model(
-        keras.Model(network.inputs, network.outputs[0]),
-        input_tensors=keras.tree.flatten(inputs),
-        clone_function=lambda layer: layer,
-        call_function=call,
-    )
-    return output
+    return keras.Model(network.inputs[0], [feature_map, logits]), head
 
 
 def _gradients(head: keras.Model, maps: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -172,12 +185,11 @@ def occlusion_map(
     *,
     patch: int = 8,
     stride: int = 4,
-    fill: float | None = None,
 ) -> np.ndarray:
     """Measures how much the probability of a class drops when a part of the face is covered.
 
-    A gray square moves over the image; each pixel has the mean drop of the squares that covered
-    it. Model, images, classes and what they raise are those of `grad_cam`, on any backend.
+    A square of the image's mean moves over it; each pixel has the mean drop of the squares that
+    covered it. Model, images and classes are those of `grad_cam`, on any backend.
 
     Args:
         model: Gives probabilities.
@@ -185,7 +197,6 @@ def occlusion_map(
         classes: By default those that the model predicts.
         patch: Side of the square in pixels.
         stride: Pixels from one position of the square to the next, at most `patch`.
-        fill: Value of the square; by default the mean of the image.
 
     Returns:
         `float32 (n, height, width)`, the drop of the probability, -1 to 1; below 0 covering helped.
@@ -195,7 +206,7 @@ def occlusion_map(
         >>> occlusion_map(build_cnn("lesson"), make_faces(1)[:2], patch=12, stride=12).shape
         (2, 48, 48)
     """
-    images = check_images(keras_model(model), images)
+    images = _read_images(images)
     height, width = images.shape[1:3]
     if not 1 <= stride <= patch <= min(height, width):
         raise ValueError(
@@ -206,12 +217,12 @@ def occlusion_map(
     if not len(images):
         return maps
     before = np.asarray(model.predict(images, batch_size=128, verbose=0))
-    chosen = check_classes(model, classes, before)
+    chosen = _choose_classes(model, classes, before)
     rows, columns = (_intervals(length, patch, stride) for length in (height, width))
     masks = (rows[:, None, :, None] & columns[None, :, None, :]).reshape(-1, height, width)
     for index, (image, label) in enumerate(zip(images, chosen, strict=True)):
-        gray = image.mean(axis=(0, 1)) if fill is None else np.float32(fill)
-        copies = np.where(masks[..., None], gray, image)  # (positions, height, width, channels)
+        # (positions, height, width, channels)
+        copies = np.where(masks[..., None], image.mean(axis=(0, 1)), image)
         after = np.asarray(model.predict(copies, batch_size=128, verbose=0))[:, label]
         drops = before[index, label] - after
         maps[index] = np.tensordot(drops, masks.astype(np.float32), axes=1) / masks.sum(axis=0)

@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.alignment import FACE_TEMPLATE
-from fer_lib.explain.attribution import grad_cam
-from fer_lib.explain.model_inputs import keras_model
+from fer_lib.explain.attribution import grad_cam, keras_model
 from fer_lib.pretrained import Pretrained
 
 # left, top, right, bottom; the origin lies between the eyes, one unit is half their distance. A
@@ -60,8 +59,7 @@ def sanity_check(
     Args:
         model: What `load_pretrained` returns, or a Keras model.
         images: As `method` takes them.
-        method: `grad_cam`, `occlusion_map`, or your own: `method(model, images)` returns maps
-            `(n, height, width)`.
+        method: Takes model and images and returns maps `(n, height, width)`.
         seed: Of the random weights.
 
     Returns:
