@@ -4,8 +4,7 @@
 out the images that a finding, or the whole report, names.
 """
 
-from fer_lib.audit.audit_report import AuditReport
+from fer_lib.audit.audit_report import AuditReport, Finding
 from fer_lib.audit.checks import check_dataset
-from fer_lib.audit.finding import Finding
 
 __all__ = ["AuditReport", "Finding", "check_dataset"]

@@ -1,24 +1,72 @@
-"""What `check_dataset` found, as text, as HTML with images, and as JSON without any."""
+"""What `check_dataset` found, as sentences and as JSON without any pixels."""
 
 from __future__ import annotations
 
 import dataclasses
-import html
-import json
-import os
-import re
+import importlib.resources
+import tomllib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.audit.finding import Finding, listing, plural
-from fer_lib.datasets.contact_sheet import data_uri
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.evaluation.base import Report
-from fer_lib.files import write_text
 
-_MAX_THUMBNAILS, _SIDE = 8, 48
+SEVERITIES = ("error", "warning", "note")
+
+_FILE = importlib.resources.files("fer_lib.audit") / "findings.toml"
+_TEXTS: dict[str, dict[str, str]] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Finding:
+    """One thing that is wrong with a data set: what, how bad, where, and what to do.
+
+    Attributes:
+        name: Which check found it, such as `"exact_leak"`; a key of `findings.toml`.
+        title: What was found, in one line.
+        indices: `int64 (n,)`, sorted: the images that `dataset.without(finding)` takes out. Empty
+            where taking out images would not help.
+        groups: Images that belong together, such as the duplicates of one image.
+        examples: Images that show what is meant, where neither of these does.
+        count: How many images, by default the indices or examples; or how many classes or splits.
+        severity: One of `SEVERITIES`.
+        meaning: What it does to a training or to a score.
+        remedy: What to do about it.
+    """
+
+    name: str
+    title: str
+    indices: np.ndarray = ()
+    groups: tuple[tuple[int, ...], ...] = ()
+    examples: np.ndarray = ()
+    count: int | None = None
+    severity: str = dataclasses.field(init=False)
+    meaning: str = dataclasses.field(init=False)
+    remedy: str = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        values: dict[str, Any] = dict(_TEXTS[self.name])
+        for name in ("indices", "examples"):
+            values[name] = np.unique(np.asarray(getattr(self, name), np.int64))
+        if self.count is None:
+            values["count"] = len(values["indices"]) or len(values["examples"])
+        vars(self).update(values)
+
+    def __repr__(self) -> str:
+        return f"Finding({self.name!r}, {self.severity}, {self.title!r})"
+
+    def to_dict(self, rows: pd.Series | None = None) -> dict[str, Any]:
+        """Returns plain Python, ready for JSON; no pixels.
+
+        Where `rows` of the images in their published file are given, they are listed, too.
+        """
+        values = {**vars(self), "indices": self.indices.tolist()}
+        values["groups"] = [list(group) for group in self.groups]
+        del values["examples"]
+        return values if rows is None else {**values, "rows": rows.iloc[self.indices].tolist()}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -26,10 +74,11 @@ class AuditReport(Report):
     """What is wrong with a data set, and what it is made of.
 
     `report["exact_leak"]` is the finding of that name, `"exact_leak" in report` tells whether there
-    is one, and `dataset.without(report)` takes out what is better left out.
+    is one, and `dataset.without(report)` takes out what is better left out. In a notebook
+    `dataset[report["exact_leak"].indices]` shows the images of a finding.
 
     Attributes:
-        dataset: What was examined; its images appear only when a notebook shows the report.
+        dataset: What was examined.
         findings: Errors first, then warnings, then notes; empty where nothing was found.
         figures: What was counted, ready for JSON.
         unchecked: What was not examined, and what it would need.
@@ -50,13 +99,9 @@ class AuditReport(Report):
         return any(finding.name == name for finding in self.findings)
 
     def __getitem__(self, name: str) -> Finding:
-        for finding in self.findings:
-            if finding.name == name:
-                return finding
-        raise KeyError(f"{name!r}; found were {[finding.name for finding in self.findings]}")
+        return {finding.name: finding for finding in self.findings}[name]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything but the images as plain Python, ready for JSON."""
         rows = self.dataset.metadata.get("row")
         return {
             "dataset": self.dataset.name,
@@ -70,22 +115,7 @@ class AuditReport(Report):
             "unchecked": list(self.unchecked),
         }
 
-    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Returns `to_dict()` as JSON text, and writes it to `path` where one is given."""
-        # Lists of numbers in one line each: thousands of lines with one index are hard to read.
-        short = re.compile(r"\[[\d,\s]+\]")
-        text = short.sub(lambda found: json.dumps(json.loads(found[0])), super().to_json())
-        if path is not None:
-            write_text(path, text + "\n")
-        return text
-
-    def to_frame(self) -> pd.DataFrame:
-        """Returns one row per finding: severity, name, count, title, meaning, remedy."""
-        columns = ["severity", "name", "count", "title", "meaning", "remedy"]
-        return pd.DataFrame([vars(finding) for finding in self.findings], columns=columns)
-
     def title(self) -> str:
-        """Returns what was examined, and the names of the findings."""
         height, width, channels = self.dataset.images.shape[1:]
         names, sizes = np.unique(self.dataset.split, return_counts=True)
         splits = [f", {name} {n:,}" for name, n in zip(names, sizes, strict=True) if name]
@@ -95,7 +125,6 @@ class AuditReport(Report):
         return f"{self.dataset.name}: {images}{''.join(splits)}. {found}"
 
     def sentences(self) -> list[str]:
-        """Says what was found, what it means and what to do, and what was not examined."""
         texts = [
             f"{found.severity.upper()} {found.name}: {found.title}. {found.meaning} What to do: "
             + found.remedy
@@ -104,23 +133,13 @@ class AuditReport(Report):
         ]
         return texts + [f"Not checked: {text}." for text in self.unchecked]
 
-    def _repr_html_(self) -> str:
-        table = self.to_frame().astype(str).map(html.escape)
-        table["images"] = [self._thumbnails(finding) for finding in self.findings]
-        with pd.option_context("display.max_colwidth", None):
-            shown = table.to_html(escape=False, index=False, border=0) if len(table) else ""
-        unchecked = "".join(f"<p>Not checked: {html.escape(text)}.</p>" for text in self.unchecked)
-        return f"<p><b>{html.escape(self.title())}</b></p>{shown}{unchecked}"
 
-    def _thumbnails(self, finding: Finding) -> str:
-        """Returns a few of the images as HTML, with index, label and split as their titles."""
-        grouped = [index for group in finding.groups for index in group]
-        shown = []
-        for index in (grouped or [*finding.indices] or [*finding.examples])[:_MAX_THUMBNAILS]:
-            image, label = self.dataset[index]
-            step = max(1, min(image.shape[:2]) // (2 * _SIDE))
-            address = data_uri(np.broadcast_to(image, (*image.shape[:2], 3))[::step, ::step])
-            title = f"{index} {self.dataset.class_names[label]} {self.dataset.split[index]}"
-            title = html.escape(title.strip())
-            shown.append(f'<img width="{_SIDE}" title="{title}" src="{address}">')
-        return " ".join(shown)
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Returns `"1 image"` or `"2,000 images"`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def listing(names: Sequence[Any], max_names: int = 12) -> str:
+    """Returns names joined by commas, cut where there are many."""
+    left_out = [f"and {len(names) - max_names:,} more"] * (len(names) > max_names)
+    return ", ".join([*map(str, names[:max_names]), *left_out])
