@@ -5,12 +5,15 @@ Without `ax` a new pyplot figure of notebook width is made, which a notebook the
 the same color in every figure (`labels.EMOTION_COLORS`).
 """
 
+from fer_lib.plotting.curves import plot_history, plot_timeline
 from fer_lib.plotting.face_grid import plot_explanations, plot_faces
-from fer_lib.plotting.history import plot_history
 from fer_lib.plotting.predictions import plot_predictions
-from fer_lib.plotting.robustness_curves import plot_robustness
-from fer_lib.plotting.scores import plot_confusion_matrix, plot_reliability, plot_risk_coverage
-from fer_lib.plotting.timeline import plot_timeline
+from fer_lib.plotting.scores import (
+    plot_confusion_matrix,
+    plot_reliability,
+    plot_risk_coverage,
+    plot_robustness,
+)
 
 __all__ = [
     "plot_confusion_matrix",

@@ -59,9 +59,6 @@ def plot_explanations(
     Returns:
         `(2, n)` array of Axes: the images, and the images under their maps.
 
-    Raises:
-        ValueError: No image, or not one map or title per image.
-
     Example:
         >>> plot_explanations(faces.images, grad_cam(model, faces))  # doctest: +SKIP
     """

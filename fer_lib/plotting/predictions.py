@@ -45,9 +45,6 @@ def plot_predictions(
     Returns:
         The Axes of the image.
 
-    Raises:
-        OSError, TypeError, ValueError: As for `read_image`.
-
     Example:
         >>> recognizer = EmotionRecognizer()  # doctest: +SKIP
         >>> plot_predictions(image, recognizer.predict(image))  # doctest: +SKIP

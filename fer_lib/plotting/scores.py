@@ -1,4 +1,4 @@
-"""Figures of an evaluation: confusions, calibration, and what abstaining buys."""
+"""Figures of an evaluation: confusions, calibration, what abstaining buys, corrupted images."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from fer_lib.plotting import style
 
 # More cells than this have no room for numbers.
 _MAX_ANNOTATED = 12
+# Panels of corruptions side by side.
+_COLUMNS = 4
 
 
 def plot_confusion_matrix(
@@ -26,9 +28,6 @@ def plot_confusion_matrix(
         matrix: `(num_classes, num_classes)` counts, true classes in rows.
         class_names: Names of the classes.
         ax: Where to draw; a new figure if None.
-
-    Returns:
-        The Axes.
 
     Raises:
         ValueError: The matrix has not one row and one column a class.
@@ -51,24 +50,21 @@ def plot_confusion_matrix(
     return ax
 
 
-def plot_reliability(
-    reliability: pd.DataFrame | Any, *, title: str | None = None, ax: Axes | None = None
-) -> Axes:
+def plot_reliability(report: Any, *, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Draws a reliability diagram: accuracy of the predictions against their confidence.
 
     Bars below the diagonal are overconfident, above it underconfident. The strip on top shows
     how many predictions each bar stands for.
 
     Args:
-        reliability: Table with `low, high, confidence, accuracy, count`, one row a bin, as
-            `evaluation.reliability` gives it, or a report that has it.
+        report: What `evaluate` returned.
         title: Shown on top.
         ax: Where to draw; a new figure if None.
 
     Returns:
         The Axes; the strip is its child.
     """
-    table = pd.DataFrame(getattr(reliability, "reliability", reliability))
+    table = report.reliability
     [ax] = style.make_axes(ax, 1, 1, 5.0, 5.0)
     width = table["high"] - table["low"]
     bars = {"x": table["low"], "width": width, "align": "edge", "edgecolor": "white"}
@@ -91,27 +87,63 @@ def plot_reliability(
     return ax
 
 
-def plot_risk_coverage(
-    curves: pd.DataFrame | Mapping[str, pd.DataFrame], *, ax: Axes | None = None
-) -> Axes:
+def plot_risk_coverage(curve: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draws the error among the most confident predictions against how many are kept.
 
     Args:
-        curves: Table with `coverage` and `risk`, as `evaluation.risk_coverage` gives it, or
-            name to table for several models.
+        curve: Table with `coverage` and `risk`, as `evaluation.risk_coverage` gives it.
         ax: Where to draw; a new figure if None.
-
-    Returns:
-        The Axes.
     """
-    named = curves if isinstance(curves, Mapping) else {"": curves}
     [ax] = style.make_axes(ax, 1, 1, style.WIDTH * 0.75, 3.8)
-    for index, (name, curve) in enumerate(named.items()):
-        look = style.series_look(index) | {"marker": "", "label": name}
-        ax.plot(curve["coverage"], curve["risk"], **look)
+    ax.plot(curve["coverage"], curve["risk"], color=style.SERIES_COLORS[0])
     ax.set(xlabel="coverage: share of images kept, the most confident first", xlim=(0, 1))
     ax.set(ylabel="error among these", ylim=(0, None))
     style.finish(ax, percent="xy", grid=True)
-    if any(named):
-        ax.legend(frameon=False)
     return ax
+
+
+def plot_robustness(
+    reports: Mapping[str, Any], *, ax: Axes | Sequence[Axes] | np.ndarray | None = None
+) -> np.ndarray:
+    """Draws accuracy against severity, one panel a corruption, with its 95% interval.
+
+    Each line starts at the accuracy on clean faces, severity 0. The dotted line is what always
+    predicting the most frequent class gives: there the model has nothing left to say.
+
+    Args:
+        reports: Name to report of `robustness_suite`, all on the same corruptions.
+        ax: At least one Axes a corruption; a new figure if None.
+
+    Returns:
+        `(num_corruptions,)` array of Axes.
+    """
+    tables = {name: report.to_frame() for name, report in reports.items()}
+    first = next(iter(reports))
+    kinds = tables[first]["corruption"].unique()
+    count = len(kinds)
+    # A new figure has one more place, for the legend.
+    places = count + 1 if ax is None else count
+    axes = style.make_axes(ax, places, min(_COLUMNS, places), style.WIDTH, 1.75)
+    for index, (place, kind) in enumerate(zip(axes[:count], kinds, strict=True)):
+        for number, (name, table) in enumerate(tables.items()):
+            report, part = reports[name], table[table["corruption"] == kind]
+            look, severities = style.series_look(number), [0, *part["severity"]]
+            low, high = report.accuracy_ci95
+            ends = [low, *part["accuracy_low"]], [high, *part["accuracy_high"]]
+            place.fill_between(severities, *ends, color=look["color"], alpha=0.2, linewidth=0)
+            line = {"markersize": 3.5, "label": name} | look
+            place.plot(severities, [report.accuracy, *part["accuracy"]], **line)
+        chance = reports[first].majority
+        place.axhline(chance, color="black", ls=":", lw=1, label="most frequent class")
+        levels, unit = part["level"].tolist(), part["unit"].iloc[0]
+        place.set_title(part["title"].iloc[0], fontsize=style.TEXT)
+        place.set_xlabel(f"{levels[0]:g} to {levels[-1]:g} {unit}", fontsize=style.SMALL)
+        place.set(xticks=severities, ylim=(0, 1), yticks=[0, 0.5, 1])
+        style.finish(place, percent="y", grid=True, small=True)
+        place.tick_params(labelleft=index % _COLUMNS == 0)
+        place.set_ylabel("accuracy" if index % _COLUMNS == 0 else "", fontsize=style.SMALL)
+    if places > count:
+        axes[-1].set_axis_off()
+    legend = {"loc": "center left", "labelspacing": 0.2, "borderpad": 0} | style.LEGEND
+    axes[-1].legend(*axes[0].get_legend_handles_labels(), **legend)
+    return axes[:count]

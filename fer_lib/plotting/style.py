@@ -28,15 +28,13 @@ LEGEND = {"frameon": False, "fontsize": SMALL, "title_fontsize": SMALL, "handlel
 SERIES_COLORS = ("#332288", "#882255", "#117733", "#999933", "#44AA99", "#AA4499")
 """For what is no emotion: training and validation, one model and another."""
 
-_MARKERS, _LINES = "os^DvP*X", ("-", "--", ":", "-.")
+_MARKERS = "os^DvP*X"
 
 
 def series_look(index: int) -> dict[str, str]:
-    """Returns color, marker and line style of a series, other ones for each of 24."""
-    rounds, color = divmod(index, len(SERIES_COLORS))
-    marker = _MARKERS[index % len(_MARKERS)]
-    line = _LINES[rounds % len(_LINES)]
-    return {"color": SERIES_COLORS[color], "marker": marker, "linestyle": line}
+    """Returns color and marker of a series, another pair for each of 24."""
+    color = SERIES_COLORS[index % len(SERIES_COLORS)]
+    return {"color": color, "marker": _MARKERS[index % len(_MARKERS)]}
 
 
 def class_colors(class_names: Sequence[str]) -> list[str]:
@@ -65,9 +63,6 @@ def make_axes(ax: Any, count: int, columns: int, width: float, row_height: float
         columns: How many stand side by side in a new figure.
         width: Of a new figure, in inches.
         row_height: Of each row of a new figure, in inches.
-
-    Raises:
-        ValueError: Fewer Axes are given than needed.
     """
     if ax is None:
         rows = -(-count // columns)
@@ -82,14 +77,7 @@ def make_axes(ax: Any, count: int, columns: int, width: float, row_height: float
 
 
 def finish(ax: Axes, *, percent: str = "", grid: bool = False, small: bool = False) -> None:
-    """Gives Axes the look that all plots have.
-
-    Args:
-        ax: The Axes.
-        percent: The axes, of `"xy"`, that show shares as percent.
-        grid: Whether there is a faint grid.
-        small: Whether the numbers at the ticks are small.
-    """
+    """Gives Axes the look that all plots have; `percent` names axes, of `"xy"`, of shares."""
     for name in percent:
         getattr(ax, f"{name}axis").set_major_formatter(PercentFormatter(1.0))
     if grid:

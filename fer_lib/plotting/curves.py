@@ -1,22 +1,68 @@
-"""The expressions of the faces of a video over time."""
+"""What changes over time: the scores of a training by epoch, the faces of a video by frame."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from fer_lib.plotting import style
 
-# Inches: of the legend and the axis below, and of each row.
+# Inches: of the legend and the axis below a timeline, and of each row.
 _AROUND, _ROW = 0.8, 1.2
 
 
+def plot_history(
+    history: Any,
+    metrics: Sequence[str] = ("loss", "accuracy"),
+    *,
+    ax: Axes | Sequence[Axes] | np.ndarray | None = None,
+) -> np.ndarray:
+    """Draws the learning curves of a training, one panel a metric.
+
+    Args:
+        history: What `model.fit` returns or its `history` dict, or a table with one row an epoch.
+            Columns are metrics, `val_` ones are of the validation set; `epoch`, where there is
+            one, is the horizontal axis.
+        metrics: Which to draw.
+        ax: One Axes a metric; a new figure if None.
+
+    Returns:
+        `(num_metrics,)` array of Axes.
+
+    Raises:
+        ValueError: No epoch, or a metric that the history does not hold.
+    """
+    table = pd.DataFrame(getattr(history, "history", history))
+    if table.empty:
+        raise ValueError("Expected a history of at least one epoch. Received: none")
+    missing = [name for name in metrics if not {name, f"val_{name}"} & {*table}]
+    if missing:
+        raise ValueError(f"Expected `metrics` among {list(table)}. Received: {missing[0]!r}")
+    epochs = table["epoch"] if "epoch" in table else np.arange(1, len(table) + 1)
+    axes = style.make_axes(ax, len(metrics), len(metrics), style.WIDTH, 3.0)
+    looks = (("", "training", "--"), ("val_", "validation", "-"))
+    # A line of a single epoch would not be seen.
+    marker = "o" if len(table) == 1 else None
+    for place, metric in zip(axes, metrics, strict=True):
+        for (prefix, label, line), color in zip(looks, style.SERIES_COLORS[:2], strict=True):
+            if prefix + metric in table:
+                look = {"color": color, "label": label, "marker": marker}
+                place.plot(epochs, table[prefix + metric], line, **look)
+        place.set_xlabel("epoch")
+        place.set_title(metric.replace("_", " "), fontsize=style.TEXT)
+        place.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        place.legend(frameon=False)
+        style.finish(place, grid=True)
+    return axes
+
+
 def plot_timeline(
-    table: pd.DataFrame | str | os.PathLike[str],
+    table: pd.DataFrame,
     *,
     max_faces: int = 6,
     ax: Axes | Sequence[Axes] | np.ndarray | None = None,
@@ -27,7 +73,7 @@ def plot_timeline(
     is a gap.
 
     Args:
-        table: What `analyze_video` returns, or the path of the CSV file that it wrote.
+        table: What `analyze_video` returns.
         max_faces: The faces that are seen in the most frames are drawn, no more than this.
         ax: One Axes a face; a new figure if None.
 
@@ -35,22 +81,17 @@ def plot_timeline(
         `(num_faces,)` array of Axes; one Axes that says so where the video shows no face.
 
     Raises:
-        ValueError: It is no such table, or `max_faces` is below 1.
-        FileNotFoundError: No such file.
+        ValueError: It is no such table.
 
     Example:
         >>> plot_timeline(analyze_video("clip.mp4"))  # doctest: +SKIP
     """
-    if isinstance(table, (str, os.PathLike)):
-        table = pd.read_csv(table)
     names = [name.removeprefix("raw_") for name in table if str(name).startswith("raw_")]
     if not names or {"frame", "time_s", "face_id", *names} - {*table}:
         raise ValueError(
             "Expected a table of analyze_video, with frame, time_s, face_id and probabilities. "
             f"Received the columns {list(table)}"
         )
-    if max_faces < 1:
-        raise ValueError(f"Expected `max_faces` of at least 1. Received: {max_faces}")
     # Among those that are seen equally long the first come first.
     frames_of = table["face_id"].dropna().astype(int).value_counts().sort_index()
     shown = sorted(frames_of.sort_values(ascending=False, kind="stable").index[:max_faces])
