@@ -56,8 +56,6 @@ def test_what_is_not_there_is_named(tmp_path, monkeypatch) -> None:
         results.load_audit("fer2014")
     with pytest.raises(FileNotFoundError, match="Expected the name of a model"):
         results.load_predictions("no_model")
-    with pytest.raises(ValueError, match="Expected `name` among recipe, transfer"):
-        results.load_experiments("distillation")
     (tmp_path / "card.json").write_text("{}", encoding="utf-8")
     with pytest.raises(FileNotFoundError, match=f"history.csv in {re.escape(str(tmp_path))}"):
         results.load_history(tmp_path)

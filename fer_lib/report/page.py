@@ -6,44 +6,26 @@ holds no image of a face.
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 
 import fer_lib
+from fer_lib import plotting
 from fer_lib.evaluation import Comparison, EvaluationReport, RobustnessReport, compare
 from fer_lib.evaluation.base import p_text, text_of
 from fer_lib.files import write_text
-from fer_lib.report import figures
 
-# Id -> title; the optional ones are left out where there is nothing to show.
-_SECTIONS = {
-    "scored": "What was scored",
-    "scores": "Scores",
-    "classes": "Class by class",
-    "confusions": "Confusions",
-    "calibration": "Calibration: does the confidence mean what it says?",
-    "abstaining": "Abstaining when unsure",
-    "sets": "Prediction sets: several classes instead of one",
-    "votes": "What people said",
-    "comparison": "Comparison",
-    "robustness": "Robustness to corrupted images",
-    "model": "The model",
-    "reading": "How to read this",
-    "limits": "Limits and responsible use",
-}
-# Part of the making of a model -> what it means that the scored images had it.
-_WARNINGS = {
-    "training": "The model was trained on these very images: the scores say how well it remembers, "
-    "not how well it generalizes.",
-    "validation": "The epoch and the temperature of the model were selected on these very images: "
-    "the scores are optimistically biased. Report the final score on images that had no part in "
-    "that.",
-}
+_PARTS = ("training", "validation")
 # What a score says, in the order of the report's table.
 _MEANINGS = (
     "share of the images that are classified correctly",
@@ -101,17 +83,17 @@ def write_report(
     )
     environment.filters |= {"percent": "{:.1%}".format, "cell": text_of}
     comparison = compare(report, *others) if others else None
-    optional = {"sets": report.conformal, "votes": report.agreement}
-    optional |= {"comparison": comparison, "robustness": robustness}
     values, card, confused = report.to_dict(), card or {}, report.most_confused(8)
+    # Which part of the making of the model had these very images.
+    hashes = {part: card.get("data", {}).get(part, {}).get("sha256") for part in _PARTS}
+    used = [part for part in _PARTS if hashes[part] and hashes[part] == values["data_hash"]]
     page = environment.get_template("template.html").render(
         version=fer_lib.__version__,
         model=report.model or "model",
         dataset=report.dataset or "data set without a name",
-        sections={k: title for k, title in _SECTIONS.items() if optional.get(k, True) is not None},
         report=report,
         values=values,
-        warnings=[*_warnings(card, report.predictions.data_hash), *report.notes],
+        used=used,
         scored=_facts(_scored(report, details or {})),
         scores=_scores(report),
         classes=report.tables()[1][1],
@@ -122,10 +104,31 @@ def write_report(
         differences=comparison and _differences(comparison),
         robustness=robustness,
         card=_facts(_card_rows(card)),
-        figures=figures.draw_all(report),
+        figures=_draw(report),
         data={"report": values, "comparison": comparison and comparison.to_dict()},
     )
     return write_text(path, page)
+
+
+def _draw(report: EvaluationReport) -> dict[str, str]:
+    """Returns the figures of a report, name to the address of an image that holds all of it."""
+    # The reader's own settings of matplotlib would change the page; elements get repeatable names.
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update({"svg.hashsalt": "fer_lib", "svg.fonttype": "path"})
+        matrix = plotting.plot_confusion_matrix(report.confusion_matrix, report.class_names)
+        return {
+            "confusion": _address(matrix),
+            "reliability": _address(plotting.plot_reliability(report)),
+            "risk_coverage": _address(plotting.plot_risk_coverage(report.risk_coverage)),
+        }
+
+
+def _address(ax: Axes) -> str:
+    buffer, nothing = io.BytesIO(), {"Date": None, "Creator": None}
+    ax.figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=nothing)
+    plt.close(ax.figure)
+    return f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def _facts(rows: Mapping[str, Any]) -> pd.DataFrame | None:
@@ -174,15 +177,6 @@ def _describe(data: Mapping[str, Any] | None) -> str | None:
     name = f"{data.get('name', 'data set')} {' and '.join(splits)}".strip()
     hashed = f", sha256 {data['sha256']}" if data.get("sha256") else ""
     return f"{count} images of {name}{hashed}"
-
-
-def _warnings(card: Mapping[str, Any], data_hash: str | None) -> list[str]:
-    """Says where the images that were scored have had a part in the making of the model."""
-    data = card.get("data", {})
-    used = [
-        part for part in _WARNINGS if data_hash and data.get(part, {}).get("sha256") == data_hash
-    ]
-    return [_WARNINGS[part] for part in used]
 
 
 def _scores(report: EvaluationReport) -> pd.DataFrame:
