@@ -83,8 +83,8 @@ clean:
 $(VENV)/.with-library: EXTRAS :=
 $(VENV)/.with-notebooks: EXTRAS := [notebooks]
 $(VENV)/.with-tests: EXTRAS := [test,serve]
-$(VENV)/.with-slow-tests: EXTRAS := [test,jax,browser,onnx,litert,ray,serve]
-$(VENV)/.with-everything: EXTRAS := [dev,jax,browser,onnx,litert,ray,serve]
+$(VENV)/.with-slow-tests: EXTRAS := [test,jax,browser,onnx,litert,ray,dask,serve]
+$(VENV)/.with-everything: EXTRAS := [dev,jax,browser,onnx,litert,ray,dask,serve]
 $(VENV)/.with-%: pyproject.toml constraints.txt $(VENV)/.made
 	@echo "Installing fer-lib$(EXTRAS) into $(VENV) (the first time this downloads TensorFlow: some minutes)"
 	@$(INSTALL) -e ".$(EXTRAS)"

@@ -8,19 +8,20 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from fer_lib.batch.face_table import FaceTable
+from fer_lib.batch.video_folder import VideoTables
 
 
 def make_batches(
-    images: Sequence[str], table: FaceTable, batch_size: int = 16
+    images: Sequence[str], table: FaceTable | VideoTables, batch_size: int = 16
 ) -> Iterator[pd.DataFrame]:
-    """Yields the rows of images in this process, a batch of images at a time."""
+    """Yields the rows of images, or of videos, in this process, a batch of them at a time."""
     for start in range(0, len(images), batch_size):
         yield table(pd.DataFrame({"path": images[start : start + batch_size]}))
 
 
 def make_batches_on_ray(
     images: Sequence[str],
-    table: FaceTable,
+    table: FaceTable | VideoTables,
     workers: int = 2,
     address: str | None = None,
     batch_size: int = 16,
@@ -34,7 +35,7 @@ def make_batches_on_ray(
         table: Makes the rows.
         workers: Processes, each with a model of its own.
         address: Of a running cluster; None starts one on this machine.
-        batch_size: Images in one batch.
+        batch_size: Images in one batch; 1 where they are videos.
 
     Raises:
         ImportError: Ray is not installed.

@@ -82,7 +82,7 @@ class FaceTable:
             rows[index] |= {"image_width": image.shape[1], "image_height": image.shape[0]}
             return enhance(image) if self.arguments[-1] else image
 
-        answers = predict_each(_load_recognizer(*self.arguments[:-1]), sources, read)
+        answers = predict_each(load_recognizer(*self.arguments[:-1]), sources, read)
         pairs = zip(rows, answers, strict=True)
         found = [row | values for row, answer in pairs for values in _values(answer)]
         return self.cast(pd.DataFrame(found, columns=list(self.columns)))
@@ -98,7 +98,8 @@ class FaceTable:
 
 
 @functools.lru_cache(maxsize=2)
-def _load_recognizer(model: str, detector: str, min_face_size: float | None) -> EmotionRecognizer:
+def load_recognizer(model: str, detector: str, min_face_size: float | None) -> EmotionRecognizer:
+    """Returns the recognizer of this process, loaded once."""
     return EmotionRecognizer(model, FaceDetector(detector, min_face_size=min_face_size))
 
 

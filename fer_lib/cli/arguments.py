@@ -47,6 +47,15 @@ def add_recognizer(parser: argparse.ArgumentParser, model: str = "cnn") -> None:
     parser.add_argument("--min-face-size", **size, help="longer side of the smallest face to find")
 
 
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Adds where many images or videos are worked on, and `--resume`."""
+    add = parser.add_argument
+    add("--resume", action="store_true", help="do only what is missing in the output")
+    add("--engine", choices=("local", "ray"), default="local", help="where it is made")
+    add("--workers", type=number(1, 10_000), default=2, metavar="N", help="processes of ray")
+    add("--address", help="of a running Ray cluster (default: one is started here)")
+
+
 def make_recognizer(arguments: argparse.Namespace) -> EmotionRecognizer:
     """Returns the recognizer that the arguments of `add_recognizer` ask for."""
     from fer_lib.detection import FaceDetector

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fer_lib.cli import streams
-from fer_lib.cli.arguments import add_recognizer, make_recognizer, number, save_figure
+from fer_lib.cli.arguments import add_engine, add_recognizer, make_recognizer, save_figure
 from fer_lib.errors import one_line
 
 _FEW = 5  # faces; where fewer are found in a large image, smaller ones may have been missed
@@ -26,10 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--save", type=Path, metavar="DIR", help="write annotated images there")
     text = "write a table with one row a face, in place of the answers on the screen"
     add("--output", type=Path, metavar="FILE.csv|.jsonl|.parquet", help=text)
-    add("--resume", action="store_true", help="go on with an interrupted --output")
-    add("--engine", choices=("local", "ray"), default="local", help="where --output is made")
-    add("--workers", type=number(1, 10_000), default=2, metavar="N", help="processes of ray")
-    add("--address", help="of a running Ray cluster (default: one is started here)")
+    add_engine(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

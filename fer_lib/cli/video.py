@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fer_lib.cli import streams
 from fer_lib.cli.arguments import (
+    add_engine,
     add_recognizer,
     check_outputs,
     make_recognizer,
@@ -20,9 +21,10 @@ from fer_lib.paths import DEFAULT_STREAM_MODEL
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    text = "a video file, a folder of frames, an address, or a camera's number"
+    text = "a video, a folder of videos or of frames, an address, or a camera's number"
     add("source", metavar="SOURCE", help=text)
-    add("--csv", type=Path, required=True, metavar="OUT", help="the table to write")
+    text = "the table to write; the folder of the tables where the source is a folder of videos"
+    add("--csv", type=Path, required=True, metavar="OUT", help=text)
     add("--annotate", type=Path, metavar="OUT.mp4", help="write the video with boxes and labels")
     add("--plot", type=Path, metavar="OUT.png", help="write the timeline")
     add_recognizer(parser, model=DEFAULT_STREAM_MODEL)
@@ -30,9 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--detect-every", type=number(1, 10**6), default=10, metavar="N", help=text)
     text = "frames per second of a folder (default: 30)"
     add("--fps", type=number(0.01, 1000, float), default=30.0, help=text)
+    add_engine(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from fer_lib.batch import find_videos
     from fer_lib.images import find_images
     from fer_lib.plotting import plot_timeline
     from fer_lib.video import analyze_video
@@ -40,6 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     source = Path(arguments.source)
     is_camera = arguments.source.isdecimal() and not source.exists()
     outputs = {name: getattr(arguments, name) for name in ("csv", "annotate", "plot")}
+    videos = find_videos(source) if source.is_dir() else []
+    if videos:
+        return _run_folder(arguments, source, videos)
+    if arguments.resume or arguments.engine != "local":
+        raise ValueError("Expected a folder of videos with --resume and --engine. Received: none")
     check_outputs(find_images(source) if source.is_dir() else [source], **outputs)
     with warnings.catch_warnings():
         # They are said in words of this subcommand's own below.
@@ -65,6 +74,36 @@ def run(arguments: argparse.Namespace) -> int:
         streams.report("video", "interrupted; what was read until then is kept")
         return 130
     return 0
+
+
+def _run_folder(arguments: argparse.Namespace, folder: Path, videos: list[Path]) -> int:
+    """Writes a table for each video of a folder, and a line for each as it is done."""
+    import pandas as pd
+
+    from fer_lib import batch
+
+    if arguments.annotate or arguments.plot:
+        raise ValueError("Expected a single video with --annotate and --plot. Received: a folder")
+    options = {"detect_every": arguments.detect_every}
+    of_recognizer = (arguments.model, arguments.detector, arguments.min_face_size)
+    tables = batch.VideoTables(folder, arguments.csv, of_recognizer, options)
+    if arguments.resume:
+        videos = [video for video in videos if not tables.target(video).exists()]
+    names, failures = list(map(str, videos)), 0
+    rows = batch.make_batches(names, tables, batch_size=1)
+    if arguments.engine == "ray":
+        where = arguments.workers, arguments.address
+        rows = batch.make_batches_on_ray(names, tables, *where, batch_size=1)
+    for done in rows:
+        for row in done.itertuples():
+            if pd.notna(row.frames):
+                print(f"{row.path}: {row.frames} frames, {row.faces} faces", flush=True)
+            else:
+                failures += 1
+            if pd.notna(row.error):
+                streams.report("video", f"{row.path}: {row.error}")
+    print(f"Written: {len(names) - failures} of {len(names)} tables, in {arguments.csv}")
+    return 1 if failures else 0
 
 
 def _print_summary(table, source: str) -> None:
