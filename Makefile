@@ -17,7 +17,9 @@ NBVAL := --nbval-lax --nbval-current-env --nbval-sanitize-with=notebooks/nbval_s
   --nbval-cell-timeout=180
 
 # Byte-compiling all of TensorFlow takes longer than unpacking it and most of it is never imported:
-# pip leaves that to the first import.
+# pip leaves that to the first import, which has to be allowed to write what it compiled. Without,
+# as in many containers, every import of TensorFlow takes twice as long.
+export PYTHONDONTWRITEBYTECODE :=
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
   -c constraints.txt
 

@@ -119,7 +119,6 @@ def _predict_file(recognizer, file: Path, target: Path | None, enhance: bool, er
     """Returns the entry of one image; whatever goes wrong with it is its `error`."""
     from fer_lib import enhancement
     from fer_lib.images import read_image
-    from fer_lib.plotting import plot_predictions
 
     faces = []
     try:
@@ -131,6 +130,8 @@ def _predict_file(recognizer, file: Path, target: Path | None, enhance: bool, er
         faces = recognizer.predict(image)
         _report_limit(recognizer, file, image, len(faces))
         if target is not None:
+            from fer_lib.plotting import plot_predictions
+
             save_figure(plot_predictions(image, faces).figure, target)
     except Exception as caught:  # a decoder may raise anything; one image never costs the others
         error = one_line(caught)
