@@ -42,8 +42,7 @@ class Camera:
         self.source = VideoSource(source)
         self._idle_s = idle_s
         self._asked_at = time.monotonic()
-        self._newest: VideoFrame | None = None
-        self._returned = -1
+        self._newest: VideoFrame | None = None  # until somebody takes it
         self._error: OSError | None = None
         self._ended = False
         self._stop = threading.Event()
@@ -61,7 +60,7 @@ class Camera:
     def ended(self) -> bool:
         """Whether no new frame will come: a video file is over, or the camera was closed."""
         with self._changed:
-            return self._ended and not self._has_new()
+            return self._ended and self._newest is None
 
     def read(self, timeout_s: float = 1.0) -> VideoFrame | None:
         """Returns the newest frame, once; `None` where no new one comes within `timeout_s`.
@@ -73,21 +72,16 @@ class Camera:
         """
         with self._changed:
             self._asked_at = time.monotonic()
-            self._changed.wait_for(lambda: self._has_new() or self._ended, timeout_s)
-            if self._has_new():
-                self._returned = self._newest.index
-                return self._newest
-            if self._error is not None:
+            self._changed.wait_for(lambda: self._newest is not None or self._ended, timeout_s)
+            frame, self._newest = self._newest, None
+            if frame is None and self._error is not None:
                 raise self._error
-            return None
+            return frame
 
     def close(self) -> None:
         """Stops the thread, which releases the camera; a second call does nothing."""
         self._stop.set()
         self._thread.join(_CLOSE_S)
-
-    def _has_new(self) -> bool:
-        return self._newest is not None and self._newest.index > self._returned
 
     def _run(self) -> None:
         error = None
@@ -95,7 +89,7 @@ class Camera:
             # Closed by the thread that reads: OpenCV's captures do not bear two threads.
             with self.source:
                 self._read_frames()
-        except Exception as raised:  # told to whoever reads, in `read`
+        except Exception as raised:  # raised again in `read`
             error = OSError(f"The camera {self.source.name!r} failed: {raised}")
             error.__cause__ = raised
         with self._changed:

@@ -11,9 +11,9 @@ when the answer to the last has come; so nothing can queue, however slow Python 
 | `photo` (`snapshot`) and JPEG | `result` |
 | `stop` | nothing |
 
-A `result` holds `width`, `height`, `time_s` and `faces`, and a `note` for the user where a snapshot
-was asked for. Other answers are `stopped` (the video is over, or another view took over) and
-`error`, both with a `message` for the user.
+A `result` holds `width`, `height`, `time_s` and `faces` (as `to_dict` gives them), and a `note` for
+the user where a snapshot was asked for. Other answers are `stopped` (the video is over, or another
+view took over) and `error`, both with a `message` for the user.
 """
 
 from __future__ import annotations
@@ -40,18 +40,6 @@ def describe_class(name: str, color: str) -> dict[str, str]:
     return {"name": name, "color": color, "text": text_color(color), "bright": bright}
 
 
-def describe_face(face: Any, number: int) -> dict[str, Any]:
-    """Returns what the browser draws of a face; those of a photo have no id but their number."""
-    return {
-        "face_id": int(getattr(face, "face_id", number)),
-        "box": [int(value) for value in face.box],
-        "emotion": face.emotion,
-        "emotion_index": int(np.argmax(face.probabilities)),
-        "confidence": round(float(face.confidence), 4),
-        "probabilities": [round(float(value), 4) for value in face.probabilities],
-    }
-
-
 def read_jpeg(buffers: list[Any]) -> np.ndarray:
     """Returns the image beside a message.
 
@@ -74,11 +62,9 @@ def read_jpeg(buffers: list[Any]) -> np.ndarray:
 
 
 def shrink(image: np.ndarray, max_width: int) -> tuple[np.ndarray, bytes]:
-    """Returns an image at most so wide, and the same as a JPEG."""
+    """Returns an image at most this wide, and the same as a JPEG."""
     canvas = Image.fromarray(image)
-    if canvas.width > max_width:
-        height = max(1, round(canvas.height * max_width / canvas.width))
-        canvas = canvas.resize((max_width, height), Image.Resampling.BOX)
+    canvas.thumbnail((max_width, canvas.height), Image.Resampling.BOX)
     file = io.BytesIO()
     canvas.save(file, "JPEG", quality=85)
     return np.asarray(canvas), file.getvalue()

@@ -380,7 +380,7 @@ class WebcamView {
     const [scaleX, scaleY] = [width / this.size[0], height / this.size[1]];
     context.font = `600 14px ${FONT}`;
     for (const face of this.faces) {
-      const { color, text } = this.classes[face.emotion_index];
+      const { color, text } = this.classes.find(({ name }) => name === face.emotion);
       const [w, h, y] = [face.box[2] * scaleX, face.box[3] * scaleY, face.box[1] * scaleY];
       const x = mirrored ? width - face.box[0] * scaleX - w : face.box[0] * scaleX;
       context.beginPath();
@@ -407,8 +407,8 @@ class WebcamView {
     const [context, width, height] = prepare(this.chart);
     if (!width) return;
     const values = this.charted?.probabilities;
-    const shares = this.classes.map(({ name }, k) => values && `${name} ${percent(values[k])}`);
-    const spoken = values ? shares.join(", ") : "no face";
+    const shares = Object.entries(values || {}).map(([name, share]) => `${name} ${percent(share)}`);
+    const spoken = shares.join(", ") || "no face";
     this.chart.setAttribute("aria-label", `Probabilities: ${spoken}`);
     const barsWidth = this.source ? Math.min(190, width * 0.42) : width - 16;
     this.drawBars(context, width - barsWidth - 8, barsWidth, height, values);
@@ -423,14 +423,14 @@ class WebcamView {
     const barWidth = left + width - start - 36;
     this.classes.forEach(({ name, bright }, k) => {
       const y = 6 + row * (k + 0.5);
-      const ink = values && values[k] === Math.max(...values) ? "white" : PALE;
+      const ink = this.charted?.emotion === name ? "white" : PALE;
       write(context, name, left, y, "left", ink);
       context.fillStyle = FAINT;
       context.fillRect(start, y - row * 0.28, barWidth, row * 0.56);
       if (!values) return;
       context.fillStyle = bright;
-      context.fillRect(start, y - row * 0.28, barWidth * values[k], row * 0.56);
-      write(context, percent(values[k]), left + width, y, "right", ink);
+      context.fillRect(start, y - row * 0.28, barWidth * values[name], row * 0.56);
+      write(context, percent(values[name]), left + width, y, "right", ink);
     });
   }
 
@@ -448,18 +448,18 @@ class WebcamView {
     context.rect(left, 0, width + 2, height);
     context.clip();
     context.lineJoin = "round";
-    this.classes.forEach(({ bright }, k) => {
+    for (const { name, bright } of this.classes) {
       context.strokeStyle = bright;
-      context.lineWidth = this.charted?.emotion_index === k ? 2.5 : 1.5;
+      context.lineWidth = this.charted?.emotion === name ? 2.5 : 1.5;
       context.beginPath();
       let last = null;
       for (const point of this.history) {
         const joined = last && last.face_id === point.face_id && point.time - last.time < 1;
-        context[joined ? "lineTo" : "moveTo"](toX(point.time), toY(point.probabilities[k]));
+        context[joined ? "lineTo" : "moveTo"](toX(point.time), toY(point.probabilities[name]));
         last = point;
       }
       context.stroke();
-    });
+    }
   }
 }
 

@@ -21,7 +21,7 @@ from fer_lib.plotting.style import class_colors
 from fer_lib.recognition import EmotionRecognizer
 from fer_lib.video import FaceRows
 from fer_lib.webcam.camera import Camera
-from fer_lib.webcam.messages import describe_class, describe_face, read_jpeg, shrink
+from fer_lib.webcam.messages import describe_class, read_jpeg, shrink
 
 _FOLDER = Path(__file__).parent
 # A browser that is closed tells nobody: the camera that Python reads then closes by itself.
@@ -194,7 +194,8 @@ class WebcamWidget(anywidget.AnyWidget):
             "width": image.shape[1],
             "height": image.shape[0],
             "time_s": time_s,
-            "faces": [describe_face(face, index + 1) for index, face in enumerate(faces)],
+            # The faces of a photo have no id: their number takes its place.
+            "faces": [{"face_id": n, **face.to_dict()} for n, face in enumerate(faces, start=1)],
         }
         if content.get("snapshot"):
             result["note"] = self._keep(Snapshot(image, faces, time_s))

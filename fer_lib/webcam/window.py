@@ -9,6 +9,7 @@ import sys
 import time
 from collections import deque
 from contextlib import ExitStack, closing, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +164,7 @@ class _Viewer:
             self._switch_detector()
 
     def _save(self) -> None:
-        name, number = f"webcam-{time.strftime('%Y%m%d-%H%M%S')}", 1
-        while (path := self._output / f"{name}-{number}.png").exists():
-            number += 1
+        path = self._output / f"webcam-{datetime.now():%Y%m%d-%H%M%S-%f}.png"
         try:
             write_image(path, self._shown)
         except OSError as error:  # a full disk is no reason to lose the session
