@@ -51,9 +51,6 @@ def make_app(recognizer: EmotionRecognizer) -> FastAPI:
 
     It keeps nothing of what it gets. Any server that speaks ASGI runs it, in one process: each
     process has a queue and networks of its own.
-
-    Args:
-        recognizer: Answers the images.
     """
     work = BatchQueue(recognizer)
 

@@ -18,9 +18,6 @@ MAX_AT_WORK = 64
 MAX_BATCH = 16
 """Images whose faces are predicted in one pass."""
 
-Answer = list[FaceEmotion] | Exception
-"""The faces of an image, the largest first, or why there are none: an `OSError` if unreadable."""
-
 
 class BusyError(Exception):
     """As many images are at work as may be; the request is to be sent again later."""
@@ -31,9 +28,6 @@ class BatchQueue:
 
     It belongs to one event loop; only the networks run in a thread. They use all cores for one
     batch, so that a second thread would be no faster.
-
-    Args:
-        recognizer: Finds the faces and predicts them.
     """
 
     def __init__(self, recognizer: EmotionRecognizer) -> None:
@@ -52,8 +46,8 @@ class BatchQueue:
         finally:
             self._free += count
 
-    async def predict(self, name: str, file: BinaryIO) -> Answer:
-        """Returns the answer to an image file, which stays open until then."""
+    async def predict(self, name: str, file: BinaryIO) -> list[FaceEmotion] | Exception:
+        """Returns the faces of a file, which stays open until then, or why there are none."""
         answer = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((name, file, answer))
         return await answer
