@@ -133,12 +133,11 @@ def _run_bootstrap(repository: str) -> list[str]:
     return called
 
 
-def test_bootstrap_does_nothing_elsewhere() -> None:
+def test_bootstrap_installs_in_colab_and_does_nothing_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert "google.colab" not in sys.modules
     assert _run_bootstrap(FORK) == []
-
-
-def test_bootstrap_installs_in_colab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.colab", object())
     assert _run_bootstrap(FORK) == [f"install --quiet git+{FORK}"]
     assert _run_bootstrap(FORK + "@autumn") == [f"install --quiet git+{FORK}@autumn"]

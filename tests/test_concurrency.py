@@ -1,4 +1,4 @@
-"""Recognizers in threads and processes, and a long video in little memory."""
+"""Recognizers in threads and processes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
-from clips import scene, write_clip
 
 from fer_lib.recognition import EmotionRecognizer
-
-FRAMES = 3000
-MEGABYTES = 40
 
 
 def recognize(_: int = 0) -> list[list[dict]]:
@@ -86,49 +81,3 @@ def test_a_fork_with_loaded_networks_is_an_error_and_no_hang():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.count("get_context('spawn')") == 4, result.stderr
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-
-import fer_lib.video.analysis as table
-from fer_lib.recognition import EmotionRecognizer
-
-sys.path.insert(0, sys.argv[3])
-from clips import ClipDetector
-
-sizes = []
-
-
-class Measured(ClipDetector):
-    def detect(self, image):
-        fields = Path("/proc/self/status").read_text().split()
-        sizes.append(int(fields[fields.index("VmRSS:") + 1]) / 1000)
-        return super().detect(image)
-
-
-recognizer = EmotionRecognizer("cnn", Measured())
-result = table.analyze_video(sys.argv[1], recognizer, csv_path=sys.argv[2], progress=False)
-assert result.attrs["frames"] == 3000 and result["face_id"].notna().all()
-early = max(sizes[: len(sizes) // 10])
-print(max(sizes) - early)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    not Path("/proc/self/status").exists(), reason="only Linux tells a process its own size"
-)
-def test_memory_stays_flat_over_3000_frames(tmp_path):
-    clip = write_clip(tmp_path / "long.mp4", (scene(20 + i % 60) for i in range(FRAMES)))
-    tools = Path(__file__).parent / "tools"
-    result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(clip), str(tmp_path / "rows.csv"), str(tools)],
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    assert len((tmp_path / "rows.csv").read_text().splitlines()) == FRAMES + 1
-    grown = float(result.stdout.split()[-1])
-    assert grown < MEGABYTES, f"{grown:.0f} MB"

@@ -27,7 +27,7 @@ def names() -> dict:
 
 
 def draw_boxes(generator: np.random.Generator, count: int) -> list[tuple[int, int, int, int]]:
-    """Boxes in the middle of `PICTURE`, so that many of them overlap."""
+    """Boxes in the middle of `IMAGE`, so that many of them overlap."""
     return [
         (*map(int, generator.integers(100, 260, 2)), *map(int, generator.integers(40, 130, 2)))
         for _ in range(count)
@@ -92,7 +92,7 @@ class Model:
 
 
 class Detector:
-    """Finds one face in the middle of `PICTURE`."""
+    """Finds one face in the middle of `IMAGE`."""
 
     def detect(self, image: np.ndarray) -> list[Face]:
         return [Face((250, 120, 120, 140))]
