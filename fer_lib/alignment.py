@@ -137,7 +137,7 @@ def _warp(image: ImageSource, matrix: np.ndarray, size: int, color: bool) -> np.
     matrix = matrix.copy()
     matrix[:, 2] += matrix[:, :2] @ (left, top)
     # Sampling a large face at 48x48 points would keep every 20th pixel and turn hair into noise.
-    # So it is warped into a multiple of the crop with about one sample a pixel, then averaged.
+    # So it is warped into a multiple of the crop with about one sample per pixel, then averaged.
     scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
     multiple = max(1, min(math.ceil(1 / scale), _MAX_WARP // size))
     matrix *= multiple

@@ -1,4 +1,4 @@
-"""A loaded network does not survive a fork: an error says so instead of waiting for ever."""
+"""A loaded network does not survive a fork: an error says so instead of waiting forever."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_not_forked() -> None:
     if _forked:
         raise RuntimeError(
             "Expected a process with networks of its own. This one was forked from a process that "
-            "had loaded some, where they wait for ever; use multiprocessing.get_context('spawn'), "
+            "had loaded some, where they wait forever; use multiprocessing.get_context('spawn'), "
             "or load them after the fork (gunicorn without --preload)."
         )
 

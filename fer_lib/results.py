@@ -55,7 +55,7 @@ def load_predictions(model: str | os.PathLike[str] = "cnn") -> StoredPredictions
 
 
 def load_history(model: str | os.PathLike[str] = "cnn") -> pd.DataFrame:
-    """Reads how the training of a model, found by name or folder, went: one row an epoch.
+    """Reads how the training of a model, found by name or folder, went: one row per epoch.
 
     Returns:
         `epoch, learning_rate, loss, accuracy, val_loss, val_accuracy` and the speed.
@@ -83,10 +83,10 @@ def load_audit(dataset: str = "fer2013") -> dict[str, Any]:
 
 
 def load_experiments(name: str = "recipe") -> dict[str, Any]:
-    """Reads the results of trainings on FER2013 that took longer than a lesson.
+    """Reads the results of training runs on FER2013 that took longer than a lesson.
 
     Args:
-        name: `"recipe"`, what each part of the recipe was worth in short, paired trainings, or
+        name: `"recipe"`, what each part of the recipe was worth in short, paired runs, or
             `"transfer"`, what pretraining was worth with few and many labeled images.
 
     Returns:

@@ -33,7 +33,7 @@ class Finding:
         examples: Images that show what is meant, where neither of these does.
         count: How many images, by default the indices or examples; or how many classes or splits.
         severity: One of `SEVERITIES`.
-        meaning: What it does to a training or to a score.
+        meaning: What it does to training or to a score.
         remedy: What to do about it.
     """
 

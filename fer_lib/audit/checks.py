@@ -71,7 +71,7 @@ def check_dataset(dataset: FaceDataset, model: Any = None) -> AuditReport:
         findings += found
     else:
         unchecked.append("the order of the labels (needs a model)")
-    # Votes and model may find the same; the first is the surest.
+    # Votes and model may find the same; the first is the most certain.
     unique: dict[str, Finding] = {}
     for finding in findings:
         unique.setdefault(finding.name, finding)

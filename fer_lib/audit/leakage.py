@@ -27,7 +27,7 @@ MIN_DEVIATION = 3.0
 """Images with less contrast (standard deviation in gray levels of 255) show nothing."""
 
 MIN_CORRELATION = 0.95
-"""Two images are near duplicates if their pixels correlate at least so much, and their parts."""
+"""Two images are near duplicates if their pixels correlate at least this much, and their parts."""
 
 # Faces at the same place of a small image can reach .97 by chance, but then some parts of them
 # differ. Of 778 pairs over .95 in FER2013, all of which look like duplicates, 98% pass this, too.

@@ -1,4 +1,4 @@
-"""Faces by the cascade of the `mtcnn` package: its weights and constants, its answers, compiled.
+"""Faces by the cascade of the `mtcnn` package: its weights, constants and results, compiled.
 
 The package runs its three networks layer by layer, reports every TensorFlow error as "no faces",
 rounds the landmarks and breaks with `min_face_size` above 24. Here each stage is one TensorFlow
@@ -16,7 +16,7 @@ from mtcnn.utils.tensorflow import load_weights
 from fer_lib import processes
 from fer_lib.detection.types import Detections
 
-# Networks as small as these gain little from a GPU, which a training may be using.
+# Networks as small as these gain little from a GPU, which a training run may be using.
 _DEVICE = "CPU:0"
 # The package's constants: the pyramid's first and next factors, the side of the first network's
 # window, and for each stage the lowest score and the largest overlap.

@@ -38,7 +38,7 @@ def reliability(
         num_bins: How many bins of equal width.
 
     Returns:
-        One row a bin that is not empty: `low, high, confidence, accuracy, count`.
+        One row per bin that is not empty: `low, high, confidence, accuracy, count`.
     """
     edges = np.linspace(0, 1, num_bins + 1)
     values = pd.DataFrame({"confidence": confidence, "accuracy": correct}, dtype=np.float64)

@@ -117,7 +117,7 @@ def compare(
         The comparison of every pair, in the order of the reports.
 
     Raises:
-        ValueError: Fewer than two reports, other samples, or not one different name a report.
+        ValueError: Fewer than two reports, other samples, or not one different name per report.
     """
     if len(reports) < 2:
         raise ValueError(f"Expected at least two reports to compare. Received: {len(reports)}")

@@ -41,7 +41,7 @@ class EvaluationReport(Report):
         loss: Mean cross-entropy in nats.
         brier: Mean squared distance of the probabilities from the truth, 0 to 2.
         intervals: The 95% interval of each of these, `(low, high)` or None.
-        per_class: One row a class: precision, recall, f1, support, predicted, and the ends of
+        per_class: One row per class: precision, recall, f1, support, predicted, and the ends of
             the intervals as `precision_low`, `precision_high` and so on; NaN where undefined.
         confusion_matrix: `int64 (num_classes, num_classes)`, true classes in rows.
         ece: Expected calibration error of the confidences, bins of equal width.

@@ -39,7 +39,7 @@ class RobustnessReport(Report):
         corrupted_accuracy_ci95: Its 95% interval.
         flip_consistency: Share of the clean faces that get the same class when mirrored.
         flip_consistency_ci95: Its 95% interval.
-        table: One row a corruption and severity: `corruption, title, unit, severity, level`;
+        table: One row per corruption and severity: `corruption, title, unit, severity, level`;
             `accuracy` and `drop`, what is lost of the clean accuracy, with the ends of their 95%
             intervals `accuracy_low`, `accuracy_high`, `drop_low`, `drop_high` (NaN where there is
             none, see `notes`).

@@ -1,7 +1,7 @@
 """Does a model serve everybody equally well? Scores by group, and whether gaps are real.
 
-The groups come from whoever describes the images: people, or the program that drew them. They are
-never predicted by a model: its errors would be blamed on the groups.
+The groups come from those who describe the images: people, or the program that drew them. They
+are never predicted by a model: its errors would be blamed on the groups.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class SliceReport(Report):
         n: Number of samples.
         accuracy: Share of all samples that are classified correctly.
         min_size: Samples below which nothing is claimed; values are NaN there.
-        groups: One row a group: `column, group, n, accuracy, accuracy_low, accuracy_high`.
-        recalls: One row a group and class: `column, group, class, n, recall, recall_low,
+        groups: One row per group: `column, group, n, accuracy, accuracy_low, accuracy_high`.
+        recalls: One row per group and class: `column, group, class, n, recall, recall_low,
             recall_high`.
-        gaps: One row a column and score (`accuracy`, `recall of happy`, ...) that two groups are
+        gaps: One row per column and score (`accuracy`, `recall of happy`, ...) that two groups are
             large enough for: `best` and `worst` group with `best_score` and `worst_score`, their
             `gap` with `gap_low` and `gap_high`, how much of it the mix of classes explains
             (`by_classes`), out of how many groups (`num_groups`), `p_value`, `p_adjusted`.

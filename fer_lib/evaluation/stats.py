@@ -2,7 +2,7 @@
 
 `scipy.stats.bootstrap` resamples one statistic; a report has forty, of the same resamples. Here a
 resample is a row of weights (how often each sample was drawn), so that all sums of all resamples
-are one matrix product a class.
+are one matrix product per class.
 """
 
 from __future__ import annotations

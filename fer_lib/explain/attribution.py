@@ -1,4 +1,4 @@
-"""Grad-CAM and occlusion: which parts of an image speak for a class.
+"""Grad-CAM and occlusion: which parts of an image support a class.
 
 Grad-CAM (Selvaraju et al., arXiv 1610.02391, section 3) weighs the channels of a feature map by the
 gradient of the class's logit, averaged over the map's positions. Occlusion (Zeiler and Fergus,
@@ -26,7 +26,7 @@ def grad_cam(
     classes: int | str | Sequence[int] | np.ndarray | None = None,
     layer: str = "last_map",
 ) -> np.ndarray:
-    """Finds where a network sees what speaks for a class; what speaks against it is left out.
+    """Finds where a network sees evidence for a class; evidence against it is left out.
 
     The maps are as coarse as the layer's (6x6 for the shipped network): they say "the mouth", not
     "the left corner of the mouth".
@@ -43,7 +43,7 @@ def grad_cam(
 
     Returns:
         `float32 (n, height, width)` in `[0, 1]`; the highest value of each map is 1. A map is 0
-        everywhere where nothing in the layer speaks for the class.
+        everywhere where nothing in the layer supports the class.
 
     Raises:
         TypeError: `model` is no Keras model that knows its input.

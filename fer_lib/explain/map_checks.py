@@ -110,7 +110,7 @@ def region_energy(maps: np.ndarray) -> pd.DataFrame:
         maps: `(n, size, size)` or `(size, size)`, finite maps of aligned faces.
 
     Returns:
-        One row a map with the shares of `face_regions`, which sum to 1; all 0 for a map that is
+        One row per map with the shares of `face_regions`, which sum to 1; all 0 for a map that is
         0 everywhere.
 
     Example:

@@ -66,7 +66,7 @@ def build_cnn(
         dtype="float32",
         name="standardize",
     )(pixels)
-    # Without batch normalization, means of feature maps differ too little from face to face: a
+    # Without batch normalization, means of feature maps differ too little from face to face:
     # training stands still for epochs. Their maxima do not have that weakness.
     pooling = layers.GlobalMaxPooling2D if variant == "lesson" else layers.GlobalAveragePooling2D
     outputs = add_head(features(x), num_classes, rate, pooling)

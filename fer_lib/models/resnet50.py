@@ -96,7 +96,7 @@ def _backbone(
         ) from error
     if weights is None:
         # Every block begins as the identity (Goyal et al., arXiv 1706.02677, section 5.1); with
-        # random weights in all 16 of them, the first steps of a training from scratch diverge.
+        # random weights in all 16 of them, the first steps of training from scratch diverge.
         for layer in backbone.layers:
             if layer.name.endswith("_3_bn"):
                 layer.gamma.assign(ops.zeros_like(layer.gamma))

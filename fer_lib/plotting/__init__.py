@@ -1,4 +1,4 @@
-"""One function a figure: each takes `ax=None`, returns the Axes it drew on, and computes nothing.
+"""One function per figure: each takes `ax=None`, returns the Axes it drew on, and computes nothing.
 
 Without `ax` a new pyplot figure of notebook width is made, which a notebook then shows;
 `ax.figure.savefig(...)` writes it and `matplotlib.pyplot.close(ax.figure)` frees it. An emotion has

@@ -22,14 +22,14 @@ def plot_history(
     *,
     ax: Axes | Sequence[Axes] | np.ndarray | None = None,
 ) -> np.ndarray:
-    """Draws the learning curves of a training, one panel a metric.
+    """Draws the learning curves of a training run, one panel per metric.
 
     Args:
-        history: What `model.fit` returns or its `history` dict, or a table with one row an epoch.
+        history: What `model.fit` returns or its `history` dict, or a table with one row per epoch.
             Columns are metrics, `val_` ones are of the validation set; `epoch`, where there is
             one, is the horizontal axis.
         metrics: Which to draw.
-        ax: One Axes a metric; a new figure if None.
+        ax: One Axes per metric; a new figure if None.
 
     Returns:
         `(num_metrics,)` array of Axes.
@@ -67,7 +67,7 @@ def plot_timeline(
     max_faces: int = 6,
     ax: Axes | Sequence[Axes] | np.ndarray | None = None,
 ) -> np.ndarray:
-    """Draws how the probabilities of each face change in a video, one row a face.
+    """Draws how the probabilities of each face change in a video, one row per face.
 
     The height of a color is the probability of its emotion; where a face is not to be seen there
     is a gap.
@@ -75,7 +75,7 @@ def plot_timeline(
     Args:
         table: What `analyze_video` returns.
         max_faces: The faces that are seen in the most frames are drawn, no more than this.
-        ax: One Axes a face; a new figure if None.
+        ax: One Axes per face; a new figure if None.
 
     Returns:
         `(num_faces,)` array of Axes; one Axes that says so where the video shows no face.

@@ -16,7 +16,7 @@ from PIL import Image
 from fer_lib.images import ImageSource, read_image
 from fer_lib.plotting import placement, style
 
-# Up to this many faces have one bar a class; more have one divided bar each.
+# Up to this many faces have one bar per class; more have one divided bar each.
 _MAX_DETAILED, _MAX_ROWS = 3, 30
 # Pixels: a figure of notebook width has 800 to 1,600, and matplotlib takes seconds for a photo's.
 _MAX_SIDE = 1600
@@ -34,7 +34,7 @@ def plot_predictions(
     """Draws an image with its faces' boxes, landmarks and expressions, and their probabilities.
 
     Without `ax` a new figure holds the image and, beside or below it, the bars: one a class for
-    up to three faces, one divided bar a face for more. Faces are numbered as they come.
+    up to three faces, one divided bar per face for more. Faces are numbered as they come.
 
     Args:
         image: Whatever `read_image` takes.
@@ -142,7 +142,7 @@ def _draw_labels(ax: Axes, faces: Sequence[Any], frame: placement.Rectangle, sca
 
 
 def _draw_bars(ax: Axes, faces: Sequence[Any]) -> None:
-    """Draws one bar a class, face below face."""
+    """Draws one bar per class, face below face."""
     names = list(faces[0].class_names)
     rows = np.arange(len(faces) * (len(names) + 1)).reshape(len(faces), -1)
     shares = np.concatenate([face.probabilities for face in faces])
@@ -158,7 +158,7 @@ def _draw_bars(ax: Axes, faces: Sequence[Any]) -> None:
 
 
 def _draw_divided_bars(ax: Axes, faces: Sequence[Any]) -> None:
-    """Draws one bar a face, divided as its probabilities are."""
+    """Draws one bar per face, divided as its probabilities are."""
     shown, names = faces[:_MAX_ROWS], faces[0].class_names
     shares = [face.probabilities for face in shown]
     table = pd.DataFrame(shares, _names(faces)[: len(shown)], names)

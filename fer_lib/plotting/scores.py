@@ -30,7 +30,7 @@ def plot_confusion_matrix(
         ax: Where to draw; a new figure if None.
 
     Raises:
-        ValueError: The matrix has not one row and one column a class.
+        ValueError: The matrix has not one row and one column per class.
     """
     table = pd.DataFrame(np.asarray(matrix), class_names, class_names)
     shares = table.div(table.sum(axis=1).clip(lower=1), axis=0)  # the diagonal is recall
@@ -105,14 +105,14 @@ def plot_risk_coverage(curve: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 def plot_robustness(
     reports: Mapping[str, Any], *, ax: Axes | Sequence[Axes] | np.ndarray | None = None
 ) -> np.ndarray:
-    """Draws accuracy against severity, one panel a corruption, with its 95% interval.
+    """Draws accuracy against severity, one panel per corruption, with its 95% interval.
 
     Each line starts at the accuracy on clean faces, severity 0. The dotted line is what always
-    predicting the most frequent class gives: there the model has nothing left to say.
+    predicting the most frequent class gives: there the model is no better than that.
 
     Args:
         reports: Name to report of `robustness_suite`, all on the same corruptions.
-        ax: At least one Axes a corruption; a new figure if None.
+        ax: At least one Axes per corruption; a new figure if None.
 
     Returns:
         `(num_corruptions,)` array of Axes.

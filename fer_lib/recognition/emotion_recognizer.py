@@ -28,7 +28,7 @@ class EmotionRecognizer:
     Args:
         model: The name or folder of a trained model (see `load_pretrained`), or a loaded one: any
             object with `class_names` and `predict(faces)`. `None` is `"cnn"`, for images and
-            streams alike; `"cnn_tiny"` answers a stream in a third of the time.
+            streams alike; `"cnn_tiny"` takes a third of the time.
         detector: `"mtcnn"`, `"yunet"`, `"fast"` (yunet where its weights are at hand, else
             mtcnn), or a `FaceDetector` with settings of your own.
 
@@ -125,7 +125,7 @@ class EmotionRecognizer:
         Args:
             frames: RGB `uint8 (height, width, 3)` frames of a video, a camera or any other source,
                 or pairs of a time in seconds and a frame. Taken as the results are asked for.
-            fps: Frames a second, where the frames come without a time.
+            fps: Frames per second, where the frames come without a time.
             **options: See `start_stream`.
         """
         if not 0 < fps < np.inf:

@@ -35,13 +35,13 @@ class EmotionStream:
     Args:
         model: Returns probabilities of faces, see `Classifier`.
         detector: Finds the faces.
-        detect_every: Faces are detected in every so many-th frame.
+        detect_every: Faces are detected in every n-th frame.
         smoothing_s: Time constant of the mean in seconds; 0 leaves the probabilities as they are.
         background: Detect in a thread beside the stream, on one frame at a time, and carry the
-            answer on to the frame that is the newest by then. No frame but the first waits
-            (unless the detector lags a second behind), but when the answer comes depends on the
-            machine. With False every frame that has its turn waits, and the same frames give the
-            same answers.
+            faces on to the frame that is the newest by then. No frame but the first waits (unless
+            the detector lags a second behind), but when the faces come depends on the machine.
+            With False every frame that has its turn waits, and the same frames give the same
+            results.
 
     Raises:
         ValueError: An argument is out of range.
@@ -80,7 +80,7 @@ class EmotionStream:
         # face_id -> when its expression was seen last, and the mean until then.
         self._means: dict[int, tuple[float, np.ndarray]] = {}
         self.detected = False
-        """Whether the last frame took in the answer of a detection."""
+        """Whether the last frame took in the faces of a detection."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ class EmotionStream:
         self.close()
 
     def _detect(self, frame: np.ndarray, due: bool, new_scene: bool) -> bool:
-        """Detects or asks for it where it is due; returns whether an answer was taken in."""
+        """Detects or asks for it where it is due; returns whether its faces were taken in."""
         if self._worker is None or new_scene:
             self._pending = None  # What the detector says of another scene is of no use any more.
             if due:

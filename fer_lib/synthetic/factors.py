@@ -87,7 +87,7 @@ _ALL = {
     **dict.fromkeys(ACTION_UNITS, Factor(0.0)),
 }
 
-_COLUMNS = 128  # random numbers a face; more than are used, so that new factors change no old ones
+_COLUMNS = 128  # random numbers per face; more than are used, so that new factors change none
 _STRAY_COLUMN = 96
 _COLUMN_OF = {name: column for column, name in enumerate(FACTORS)} | {"intensity": 64}
 _COLUMN_OF |= {name: column for column, name in enumerate(ACTION_UNITS, start=65)}

@@ -21,7 +21,7 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 
 class FaceGeometry:
-    """The measures of `n` faces, one attribute a measure, each `float32 (n, 1, 1)`.
+    """The measures of `n` faces, one attribute per measure, each `float32 (n, 1, 1)`.
 
     Args:
         factors: The columns of a table of factors, each `(n,)`.

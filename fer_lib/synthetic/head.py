@@ -126,7 +126,7 @@ def hair(canvas: Canvas, face: FaceGeometry, colors: Colors) -> None:
 
 
 def beard(canvas: Canvas, face: FaceGeometry, colors: Colors) -> None:
-    """Stubble, a moustache or a full beard; the lips are painted over it."""
+    """Stubble, a mustache or a full beard; the lips are painted over it."""
     if face.has("beard", "none").all():
         return
     s, v = canvas.s, canvas.v

@@ -14,7 +14,7 @@ from fer_lib.detection import Face
 from fer_lib.tracking import motion
 from fer_lib.tracking.motion import Place
 
-# A detection belongs to a known face when their boxes overlap at least so much (area in common
+# A detection belongs to a known face when their boxes overlap at least this much (area in common
 # over area of both).
 _MIN_OVERLAP = 0.2
 # A face may be out of sight for so many seconds and keep its number; in each, its box grows by this
@@ -130,7 +130,7 @@ class FaceTracker:
         return not all(track.visible for track in visible)
 
     def mark(self) -> None:
-        """Remembers the newest frame, for a detector that will answer some frames later."""
+        """Remembers the newest frame, for a detector that returns some frames later."""
         self._since_mark = [self._gray]
 
     def match(self, faces: Sequence[Face], time_s: float) -> None:

@@ -26,7 +26,7 @@ _BATCH = 256
 class SeedEpochs(keras.callbacks.Callback):
     """Makes an epoch's random numbers depend on the seed and the epoch alone.
 
-    Keras does not save its random state; with this a resumed training draws what it would have.
+    Keras does not save its random state; with this a resumed run draws what it would have.
 
     Args:
         seed: Any whole number.
@@ -146,7 +146,7 @@ class KeepBest(keras.callbacks.Callback):
         images: `(n, height, width, channels)` raw pixels.
         labels: `int (n,)`.
         file: Where `checkpoint.write` puts the best weights.
-        best: The accuracy to exceed, of a training that is resumed.
+        best: The accuracy to exceed, of a run that is resumed.
         always: Keep the last weights instead, whatever their accuracy.
     """
 
@@ -182,15 +182,15 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes all that a training changes after every epoch, to resume to the same weights.
+    """Writes all that training changes after every epoch, to resume to the same weights.
 
     A kill loses the epoch that it falls into. Resume by `saved = Checkpoint(file, resume=True)`,
     `saved.restore(model)`, `model.fit(..., initial_epoch=len(saved.history), callbacks=[saved])`.
 
     Args:
         file: The checkpoint, written whole or not at all.
-        facts: What the training is made of; another one is not resumed.
-        resume: Go on with the training that `file` holds.
+        facts: What the run is made of; another one is not resumed.
+        resume: Go on with the run that `file` holds.
         images: Images in an epoch, for the speed in the history.
 
     Attributes:
@@ -198,7 +198,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Raises:
         FileNotFoundError: There is nothing to resume.
-        ValueError: The checkpoint is damaged, or belongs to another training.
+        ValueError: The checkpoint is damaged, or belongs to another run.
     """
 
     def __init__(

@@ -39,7 +39,7 @@ def build_card(
         validation_set: What its epoch was selected on.
         history: One row of figures an epoch.
         best: `epoch` and `weights`, which of the weights were kept.
-        start: The model that the training began with.
+        start: The model that the run began with.
 
     Returns:
         JSON-ready facts, as `card.json` holds them, and the predictions on the validation set, see

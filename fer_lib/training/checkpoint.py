@@ -1,4 +1,4 @@
-"""Values of variables and facts about a training, as one file that is whole or not there."""
+"""Values of variables and facts about a training run, as one file that is whole or not there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ except ImportError:  # Windows; there the folder is not locked
 
 
 def run_variables(model: keras.Model) -> tuple[list[keras.Variable], list[keras.Variable]]:
-    """Returns all that a training changes: the weights, and the optimizer's state.
+    """Returns all that training changes: the weights, and the optimizer's state.
 
     Random states are left out: each epoch sets them, see `callbacks.SeedEpochs`.
     """
@@ -66,7 +66,7 @@ def read(file: str | os.PathLike[str]) -> tuple[list[np.ndarray], dict]:
 
 
 def check_same_run(stored: dict, current: dict, file: str | os.PathLike[str]) -> None:
-    """Refuses to go on with a training of another recipe, model or data set.
+    """Refuses to resume a run of another recipe, model or data set.
 
     Raises:
         ValueError: Something differs; the message names the first thing that does.
@@ -86,10 +86,10 @@ def check_same_run(stored: dict, current: dict, file: str | os.PathLike[str]) ->
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Makes a folder and keeps it to one training, until the block or the process ends.
+    """Makes a folder and keeps it to one run, until the block or the process ends.
 
     Raises:
-        OSError: The folder cannot be made, or another training uses it.
+        OSError: The folder cannot be made, or another run uses it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as stream:

@@ -1,4 +1,4 @@
-"""What a training is made of, as one value; recipe files hold those of the shipped models."""
+"""What a training run is made of, as one value; recipe files hold those of the shipped models."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _MINIMA = {
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything that decides the result of a training, but for the data.
+    """Everything that decides the result of a training run, but for the data.
 
     Attributes:
         variant: Which network: one of `models.build_cnn`, or `"resnet50"`.
         epochs: Passes over the training images, at least 1.
-        batch_size: Images a step, at least 1.
+        batch_size: Images per step, at least 1.
         learning_rate: Highest rate, above 0.
         optimizer: `"sgd"` with Nesterov momentum 0.9, or `"adam"`.
         warmup_epochs: The rate rises linearly for so many epochs, then falls along a cosine.
@@ -45,8 +45,8 @@ class TrainingConfig:
         average_decay: Decay, a step, of the exponential average of the weights that is
             evaluated and kept, `[0, 1)`.
         average_warmup: Bounds that decay by the steps taken, `min(decay, (1 + t) / (10 + t))`, and
-            scores the plain weights, too, of which the better are kept: for trainings of any
-            length. The recipes of the first shipped models do without.
+            scores the plain weights, too, of which the better are kept: for training runs of
+            any length. The recipes of the first shipped models do without.
         dropout_rate: Of the embedding; the variant's own where it is None.
         resolution: See `models.build_resnet50`; of no meaning to the others.
         weights: The same: where the backbone's weights come from.

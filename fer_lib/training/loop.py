@@ -1,7 +1,7 @@
 """One training from start to finish: `fit` with our callbacks, then the result as a model folder.
 
 All randomness is drawn from the seed, the epoch and the step, because Keras does not save its
-random state: a resumed training ends in the same weights as one that was never interrupted.
+random state: a resumed run ends in the same weights as one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def fit(
             other classes, no votes or no teacher for a recipe with them, or a checkpoint of another
             training.
         FileNotFoundError: Nothing to resume, or no teacher.
-        FileExistsError: `folder` holds a training and `resume` is false.
+        FileExistsError: `folder` holds a training run and `resume` is false.
         FloatingPointError: The loss became NaN or infinite; an earlier checkpoint is kept.
 
     Side effects:

@@ -173,7 +173,7 @@ def compile_trainer(
 class WarmAverages:
     """Bounds the decay of an optimizer's averages by its steps: `min(decay, (1 + t) / (10 + t))`.
 
-    Without that, the averages of a training of a few dozen steps are still the first weights.
+    Without that, the averages of a run of a few dozen steps are still the first weights.
     """
 
     def _update_model_variables_moving_average(self, trainable_variables):

@@ -57,7 +57,7 @@ def annotate_frame(image: np.ndarray, faces: Sequence[TrackedEmotion]) -> np.nda
 def _draw_bars(
     image: np.ndarray, face: TrackedEmotion, text: int, taken: list[placement.Rectangle]
 ) -> None:
-    """Draws one bar a class on a dark panel beside the box, where it covers no face."""
+    """Draws one bar per class on a dark panel beside the box, where it covers no face."""
     small = max(11, round(0.8 * text))
     row, gap = round(1.25 * small), round(0.4 * small)
     names = [_render(name, small, None) for name in face.class_names]
