@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -39,10 +38,10 @@ def save_model(folder: Path, classes: tuple[str, ...] = CLASSES, trained_on: Pat
 
 
 @pytest.fixture
-def run(capsys) -> Callable[..., tuple[int, str, str]]:
+def run(capsys):
     """A function that runs a command and returns the status, stdout and stderr."""
 
-    def run_one(*words: object) -> tuple[int, str, str]:
+    def run_one(*words):
         status = main([str(word) for word in words])
         captured = capsys.readouterr()
         return status, captured.out, captured.err
@@ -51,7 +50,20 @@ def run(capsys) -> Callable[..., tuple[int, str, str]]:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Path:
+def score(run):
+    """A function that runs `evaluate --json` on crops, and returns the scores and stderr."""
+
+    def score_one(model, data, *words):
+        words = ("--model", model, "--data", data, "--detector", "none", "--json", *words)
+        status, out, error = run("evaluate", *words)
+        assert status == 0, error
+        return json.loads(out), error
+
+    return score_one
+
+
+@pytest.fixture
+def own(tmp_path):
     """Own classes in `train` and `val`: 4 and 3 images each, 2 of `val` are copies from `train`."""
     for name in CLASSES:
         write_faces(tmp_path / "own" / "train" / name)
@@ -59,71 +71,59 @@ def own(tmp_path: Path) -> Path:
     return tmp_path / "own"
 
 
+def summary(scores):
+    return scores["split"], scores["n"], scores["num_duplicates"]
+
+
 def test_without_a_test_split_validation_is_scored_with_and_without_seen_images(
-    run, own, tmp_path
-) -> None:
+    run, score, own, tmp_path
+):
     model = save_model(tmp_path / "model", trained_on=own / "train")
-    words = ["evaluate", "--model", model, "--data", own, "--detector", "none"]
-    status, out, _ = run(*words)
+    status, out, _ = run("evaluate", "--model", model, "--data", own, "--detector", "none")
     assert status == 0
     assert out.startswith("model on own, val\n")
     assert "without them the accuracy is" in out
-    status, out, _ = run(*words, "--json")
-    scores = json.loads(out)
-    assert (scores["split"], scores["n"]) == ("val", 6)
-    assert (scores["num_duplicates"], scores["clean"]["n"]) == (4, 2)
+    scores, _ = score(model, own)
+    assert (*summary(scores), scores["clean"]["n"]) == ("val", 6, 4, 2)
     assert scores["class_names"] == list(CLASSES)
+    # The card knows what the model was trained on, where the data have no training split, too.
+    assert summary(score(model, own / "val")[0]) == ("all images", 6, 4)
+    scores, _ = score(model, own, "--split", "train")
+    assert (*summary(scores), scores["clean"]) == ("train", 8, 8, None)
 
 
-def test_images_that_the_model_was_trained_on_are_known_without_a_training_split(
-    run, own, tmp_path
-) -> None:
-    model = save_model(tmp_path / "model", trained_on=own / "train")
-    words = ["evaluate", "--model", model, "--detector", "none", "--json", "--data"]
-    _, out, _ = run(*words, own / "val")
-    scores = json.loads(out)
-    assert (scores["split"], scores["n"], scores["num_duplicates"]) == ("all images", 6, 4)
-    _, out, _ = run(*words, own, "--split", "train")
-    scores = json.loads(out)
-    assert (scores["n"], scores["num_duplicates"], scores["clean"]) == (8, 8, None)
-
-
-def test_a_test_split_comes_before_validation(run, own, tmp_path) -> None:
+def test_a_test_split_comes_before_validation(score, own, tmp_path):
     for name in CLASSES:
         write_faces(own / "Test" / name, 5, first=9)
-    model = save_model(tmp_path / "model")
-    _, out, _ = run("evaluate", "--model", model, "--data", own, "--detector", "none", "--json")
-    scores = json.loads(out)
-    assert (scores["split"], scores["n"], scores["num_duplicates"]) == ("Test", 10, 0)
+    scores, _ = score(save_model(tmp_path / "model"), own)
+    assert summary(scores) == ("Test", 10, 0)
 
 
-def test_classes_are_given_by_folder_to_evaluate_train_and_check(run, tmp_path) -> None:
+def test_classes_are_given_by_folder_to_evaluate_train_and_check(run, score, tmp_path):
+    data = tmp_path / "data"
     for name in ("0_langweilig", "engaged"):
-        write_faces(tmp_path / "data" / name, 10)
-    (tmp_path / "data" / "notes.docx").write_text("")
-    data = ["--classes", "bored=0_langweilig,engaged", "--detector", "none"]
-    status, _, error = run("evaluate", "--model", "cnn_tiny", "--data", tmp_path / "data")
+        write_faces(data / name, 10)
+    (data / "notes.docx").write_text("")
+    classes = ["--classes", "bored=0_langweilig,engaged"]
+    status, _, error = run("evaluate", "--model", "cnn_tiny", "--data", data)
     assert status == 1
     assert "langweilig" in error and "--classes" in error and "`" not in error
     model = save_model(tmp_path / "model")
-    status, out, _ = run("evaluate", "--model", model, "--data", tmp_path / "data", *data, "--json")
-    assert status == 0
-    support = {name: row["support"] for name, row in json.loads(out)["per_class"].items()}
+    scores, _ = score(model, data, *classes)
+    support = {name: row["support"] for name, row in scores["per_class"].items()}
     assert support == {"bored": 10, "engaged": 10}
+    classes += ["--detector", "none"]
     with pytest.warns(UserWarning, match="passed over by their suffix: .docx 1"):
-        status, out, _ = run("datasets", "check", tmp_path / "data", *data)
+        status, out, _ = run("datasets", "check", data, *classes)
     assert status == 0
     assert "20 images" in out
-    words = ["train", "--from", model, "--data", tmp_path / "data", "--epochs", 1]
-    status, _, error = run(*words, *data, "--output", tmp_path / "tuned")
+    words = ["--data", data, *classes, "--epochs", 1, "--output", tmp_path / "tuned"]
+    status, _, error = run("train", "--from", model, *words)
     assert status == 0, error
-    tuned = pretrained.load_pretrained(tmp_path / "tuned")
-    assert tuned.class_names == CLASSES
+    assert pretrained.load_pretrained(tmp_path / "tuned").class_names == CLASSES
 
 
-def test_training_tries_the_classes_of_the_model_and_names_those_without_images(
-    run, tmp_path
-) -> None:
+def test_training_tries_the_classes_of_the_model_and_names_those_without_images(run, tmp_path):
     for name in CLASSES:
         write_faces(tmp_path / "data" / "train" / name, 6)
         write_faces(tmp_path / "data" / "val" / name, 3, first=6)
@@ -138,45 +138,49 @@ def test_training_tries_the_classes_of_the_model_and_names_those_without_images(
 
 
 @pytest.mark.parametrize("shape", [(64, 64, 1), (48, 64, 1), (40, 40, 3)])
-def test_images_are_read_in_the_shape_of_the_model(run, own, tmp_path, shape) -> None:
+def test_images_are_read_in_the_shape_of_the_model(score, own, tmp_path, shape):
     network = models.build_cnn("lesson", 2, shape)
     card = {"class_names": CLASSES, "recipe": {"variant": "lesson"}}
     model = pretrained.save_pretrained(tmp_path / "model", network, card)
-    save_model(tmp_path / "other")
-    words = ["evaluate", "--model", model, "--compare", tmp_path / "other", "--data", own, "--json"]
-    status, out, _ = run(*words, "--detector", "none")
-    assert status == 0
-    assert (json.loads(out)["n"], json.loads(out)["num_duplicates"]) == (6, 4)
+    scores, _ = score(model, own, "--compare", save_model(tmp_path / "other"))
+    assert summary(scores) == ("val", 6, 4)
 
 
-def test_models_of_fewer_classes_are_scored_on_those_and_the_others_are_named(
-    run, tmp_path
-) -> None:
+def test_models_of_fewer_classes_are_scored_on_those_and_the_others_are_named(run, score, tmp_path):
+    data = tmp_path / "data"
     for name in ("happy", "sad", "angry"):
-        write_faces(tmp_path / "data" / name, 3)
-    words = ["evaluate", "--data", tmp_path / "data", "--detector", "none", "--json", "--model"]
+        write_faces(data / name, 3)
     two = save_model(tmp_path / "two", ("sad", "happy"))
-    status, out, error = run(*words, two)
-    scores = json.loads(out)
-    assert (status, scores["n"], scores["class_names"]) == (0, 6, ["sad", "happy"])
+    scores, error = score(two, data)
+    assert (scores["n"], scores["class_names"]) == (6, ["sad", "happy"])
     assert scores["left_out"] == {"angry": 3}
     assert "angry (3)" in error and error.count("\n") == 1
-    status, out, error = run(*words, "cnn_tiny", "--compare", two)
-    assert (status, json.loads(out)["n"]) == (0, 6)
+    scores, error = score("cnn_tiny", data, "--compare", two)
+    assert scores["n"] == 6
     assert "compared on the shared classes: happy, sad" in error
-    status, out, error = run(*words, save_model(tmp_path / "own"))
+    own = save_model(tmp_path / "own")
+    status, out, error = run("evaluate", "--model", own, "--data", data, "--detector", "none")
     assert (status, out) == (1, "")
     assert "bored, engaged" in error and error.count("\n") == 1
 
 
-def test_the_name_of_a_set_chooses_its_loader(run, tmp_path) -> None:
+def test_the_name_of_a_set_chooses_its_loader(run, tmp_path):
     write_faces(tmp_path / "data", 2)
     for number, name in enumerate(("KA.AN1.39.png", "KA.HA1.29.png")):
         (tmp_path / "data" / f"{number}.png").rename(tmp_path / "data" / name)
-    words = ["--set", "jaffe", "--detector", "none"]
-    status, out, _ = run("evaluate", "--data", tmp_path / "data", *words, "--model", "cnn_tiny")
+    words = [tmp_path / "data", "--set", "jaffe", "--detector", "none"]
+    status, out, _ = run("evaluate", "--model", "cnn_tiny", "--data", *words)
     assert status == 0
     assert out.startswith("cnn_tiny on jaffe, all images\n")
-    status, _, error = run("datasets", "check", tmp_path / "data", *words, "--classes", "a,b")
+    status, _, error = run("datasets", "check", *words, "--classes", "a,b")
     assert status == 1
     assert "--classes" in error and error.count("\n") == 1
+
+
+def test_a_serious_finding_and_a_missing_copy_are_exit_status_1(run, own):
+    status, out, error = run("datasets", "check", own, "--classes", ",".join(CLASSES))
+    assert (status, error) == (1, "")
+    assert "ERROR exact_leak" in out
+    status, out, error = run("datasets", "check", own / "nothing")
+    assert (status, out) == (1, "")
+    assert error.startswith("fer_lib datasets: Expected a data set") and error.count("\n") == 1

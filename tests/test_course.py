@@ -35,8 +35,7 @@ def fer2013(tmp_path):
 def test_synthetic_faces_are_balanced_in_both_splits_and_in_one_alone(choose, fer2013) -> None:
     choose("synthetic")
     dataset = load_course_dataset(num_per_class=8)
-    assert dataset.name == "synthetic"
-    assert dataset.images.shape == (70, 48, 48, 1)
+    assert (dataset.name, dataset.images.shape) == ("synthetic", (70, 48, 48, 1))
     assert (dataset.counts()["Training"] == 8).all()
     assert (dataset.counts()["PublicTest"] == 2).all()
     training, test = (dataset.subset(split).images for split in ("Training", "PublicTest"))
@@ -50,17 +49,11 @@ def test_synthetic_faces_are_balanced_in_both_splits_and_in_one_alone(choose, fe
 def test_fer2013_is_sampled_by_class(choose, fer2013, value: str) -> None:
     choose(value)
     dataset = load_course_dataset(num_per_class=4)
-    assert dataset.name == "fer2013"
-    assert dataset.class_names == EMOTIONS
+    assert (dataset.name, dataset.class_names) == ("fer2013", EMOTIONS)
     assert dataset.counts()["Training"].tolist() == [4, 1, 4, 4, 4, 4, 4]
     assert dataset.counts()["PublicTest"].tolist() == [1] * 7
     again, other = (load_course_dataset(4, seed=seed) for seed in (0, 1))
     assert dataset.content_hash == again.content_hash != other.content_hash
-
-
-def test_auto_draws_where_there_is_no_copy(choose) -> None:
-    choose("auto")
-    assert load_course_dataset(1).name == "synthetic"
 
 
 @pytest.mark.parametrize("content", [None, "archive.zip", "fer2013.csv", "training.npz"])
@@ -76,16 +69,12 @@ def test_auto_falls_back_where_the_copy_cannot_be_used(choose, fer2013, tmp_path
         assert load_course_dataset(1).name == "synthetic"
 
 
-@pytest.mark.parametrize(
-    ("value", "error", "message"),
-    [
-        ("fer2013", FileNotFoundError, "Put fer2013.csv there"),
-        ("fer-2013", ValueError, "Expected FER_LIB_DATASET among"),
-    ],
-)
-def test_a_wanted_copy_that_is_missing_and_another_value_are_errors(
-    choose, value, error, message
-) -> None:
-    choose(value)
-    with pytest.raises(error, match=message):
+def test_without_a_copy_auto_generates_and_a_wanted_one_or_another_value_are_errors(choose):
+    choose("auto")
+    assert load_course_dataset(1).name == "synthetic"
+    choose("fer2013")
+    with pytest.raises(FileNotFoundError, match="Put fer2013.csv there"):
+        load_course_dataset(1)
+    choose("fer-2013")
+    with pytest.raises(ValueError, match="Expected FER_LIB_DATASET among"):
         load_course_dataset(1)

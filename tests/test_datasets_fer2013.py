@@ -33,18 +33,17 @@ def _own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def faces():
-    generator = np.random.default_rng(7)
     count = len(SPLITS) * PER_SPLIT
-    pixels = generator.integers(0, 256, (count, 48, 48), dtype=np.uint8)
+    pixels = np.random.default_rng(7).integers(0, 256, (count, 48, 48), dtype=np.uint8)
     return pixels, np.arange(count) % 7, np.repeat(SPLITS, PER_SPLIT)
 
 
-def write_csv(path, faces, columns=("emotion", "pixels", "Usage"), header=None):
+def write_csv(path, faces, columns=("emotion", "pixels", "Usage"), header=True):
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels, labels, usage = faces
     texts = [" ".join(map(str, image.ravel())) for image in pixels]
     table = pd.DataFrame({"emotion": labels, "pixels": texts, "Usage": usage})
-    table.to_csv(path, columns=list(columns), header=header or True, index=False)
+    table.to_csv(path, columns=list(columns), header=header, index=False)
     return path
 
 
@@ -68,8 +67,14 @@ def assert_holds(dataset, faces):
     np.testing.assert_array_equal(dataset.images[..., 0], pixels)
     np.testing.assert_array_equal(dataset.labels, labels)
     np.testing.assert_array_equal(dataset.split, usage)
-    assert dataset.class_names == EMOTIONS
-    assert dataset.name == "fer2013"
+    assert (dataset.class_names, dataset.name) == (EMOTIONS, "fer2013")
+
+
+def assert_refused(path, message, load=load_quietly):
+    """Loading is one error of one line that names the file."""
+    with pytest.raises(ValueError, match=message) as error:
+        load(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
 # Layouts
@@ -116,11 +121,9 @@ def test_each_layout_gives_the_same_images(tmp_path, faces, layout):
     root.mkdir()
     LAYOUTS[layout](root, faces)
     before = sorted(root.rglob("*"))
-    for path in (root, str(root)):
-        dataset = load_quietly(path)
-        assert_holds(dataset, faces)
-        if layout != "saved":
-            assert dataset.metadata["row"].tolist() == list(range(60))
+    dataset = load_quietly(str(root))
+    assert_holds(dataset, faces)
+    assert layout == "saved" or dataset.metadata["row"].tolist() == list(range(60))
     assert sorted(root.rglob("*")) == before
 
 
@@ -129,6 +132,7 @@ def test_folders_with_rows_in_the_names_come_in_row_order(tmp_path, faces):
     rows = [starts[split] + i % PER_SPLIT for i, split in enumerate(faces[2])]
     for i, row in enumerate(rows):
         write_folders(tmp_path, [part[[i]] for part in faces], f"{{split}}_{row}.png")
+    (tmp_path / "train" / "surprise").rename(tmp_path / "train" / "Surprised")
     dataset = load_quietly(tmp_path)
     assert_holds(dataset, faces)
     assert dataset.metadata["row"].tolist() == rows
@@ -147,20 +151,15 @@ def test_folders_whose_names_tell_no_rows(tmp_path, faces, name, splits):
     assert set(dataset.split) == splits
 
 
-def test_only_train_folder_with_other_class_names(tmp_path, faces):
-    only = tuple(array[:PER_SPLIT] for array in faces)
-    write_folders(tmp_path, only)
-    (tmp_path / "train" / "surprise").rename(tmp_path / "train" / "Surprised")
-    assert_holds(load_quietly(tmp_path), only)
-
-
-def test_splits_are_chosen(tmp_path, faces):
+def test_splits_are_chosen_and_only_the_train_folder_is_enough(tmp_path, faces):
     path = write_csv(tmp_path / "fer2013.csv", faces)
     assert set(load_quietly(path, "PublicTest").split) == {"PublicTest"}
     assert len(load_quietly(path, ["PublicTest", "Training"])) == 2 * PER_SPLIT
-    only = write_csv(tmp_path / "some" / "fer2013.csv", [array[:PER_SPLIT] for array in faces])
+    only = [array[:PER_SPLIT] for array in faces]
+    folders = write_folders(tmp_path / "some", only)
+    assert_holds(load_quietly(folders), only)
     with pytest.raises(ValueError, match="Expected `split` to be one of.*'PublicTest'"):
-        load_quietly(only, "PublicTest")
+        load_quietly(folders, "PublicTest")
 
 
 def test_the_default_place(tmp_path, monkeypatch, faces):
@@ -171,16 +170,14 @@ def test_the_default_place(tmp_path, monkeypatch, faces):
     assert_holds(load_quietly(), faces)
 
 
-# Counts
-
-
-def test_counts_that_differ_are_a_warning_that_names_them(tmp_path, faces):
-    path = write_csv(tmp_path / "fer2013.csv", faces)
-    with pytest.warns(UserWarning, match=r"Training has 20 images, published are 28709 \(angry"):
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [(60, r"Training has 20 images, published are 28709 \(angry"), (1, "has 1 image, published")],
+)
+def test_counts_that_differ_are_a_warning_that_names_them(tmp_path, faces, count, message):
+    path = write_csv(tmp_path / "fer2013.csv", [part[:count] for part in faces])
+    with pytest.warns(UserWarning, match=message):
         load_fer2013(path)
-    one = write_csv(tmp_path / "one.csv", [part[:1] for part in faces])
-    with pytest.warns(UserWarning, match="has 1 image, published are"):
-        load_fer2013(one)
 
 
 def test_rows_are_the_published_ones_wherever_a_split_is_whole():
@@ -232,10 +229,7 @@ def test_a_faulty_csv_names_file_row_and_expectation(tmp_path, faces, fault):
     change, message = CSV_FAULTS[fault]
     path = write_csv(tmp_path / "fer2013.csv", faces)
     path.write_text("\n".join(change(path.read_text().splitlines())))
-    with pytest.raises(ValueError, match=message) as error:
-        load_quietly(path)
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
+    assert_refused(path, message)
     assert not (tmp_path / "home").exists()
 
 
@@ -243,15 +237,12 @@ def test_archives_that_are_cut_or_none_or_of_other_files(tmp_path, faces):
     write_tar(tmp_path, faces)
     path = tmp_path / "fer2013.tar.gz"
     whole = path.read_bytes()
-    cut = [whole[:length] for length in (len(whole) // 2, len(whole) - 6, 100)]
-    for content in (*cut, b"", b"no archive at all", gzip.compress(b"no tar", mtime=0)):
+    for content in (whole[:-6], b"", b"no archive at all", gzip.compress(b"no tar", mtime=0)):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=f"{path}: expected a whole .*archive.*download it"):
-            load_quietly(path)
+        assert_refused(path, f"{path}: expected a whole .*archive.*download it")
     with tarfile.open(path, "w:gz") as archive:
         archive.addfile(tarfile.TarInfo("other/notes.txt"), io.BytesIO())
-    with pytest.raises(ValueError, match=r"expected a file fer2013.csv.*Received: other/notes.txt"):
-        load_quietly(path)
+    assert_refused(path, r"expected a file fer2013.csv.*Received: other/notes.txt")
 
 
 @pytest.mark.parametrize(
@@ -270,44 +261,32 @@ def test_archives_that_are_cut_or_none_or_of_other_files(tmp_path, faces):
 def test_a_faulty_npz(tmp_path, faces, change, message):
     arrays = dict(zip(("pixels", "emotion", "usage"), faces, strict=True))
     change(arrays)
-    path = tmp_path / "fer2013.npz"
-    np.savez(path, **arrays)
-    with pytest.raises(ValueError, match=message) as error:
-        load_quietly(path)
-    assert str(path) in str(error.value)
+    np.savez(tmp_path / "fer2013.npz", **arrays)
+    assert_refused(tmp_path / "fer2013.npz", message)
 
 
-def test_an_npz_cut_off_or_of_another_set(tmp_path, faces):
+def test_an_npz_cut_off_or_of_another_set(tmp_path):
     path = tmp_path / "fer2013.npz"
     path.write_bytes(b"PK\x03\x04 and then nothing")
-    with pytest.raises(ValueError, match="Expected a copy of FER2013"):
-        load_quietly(path)
+    assert_refused(path, "Expected a copy of FER2013")
     FaceDataset(np.zeros((2, 64, 64), "uint8"), [0, 1], name="mine").save(path)
-    with pytest.raises(ValueError, match=r"expected FER2013.*'mine'.*FaceDataset.load reads"):
-        load_quietly(path)
-
-
-def test_a_broken_image_in_the_folders_is_left_out(tmp_path, faces):
-    root = write_folders(tmp_path / "set", faces)
-    (root / "train" / "happy" / "broken.png").write_text("no image")
-    with pytest.warns(UserWarning, match="1 of 61 files were left out"):
-        dataset = load_fer2013(root)
-    assert len(dataset) == 60
-    assert dataset.left_out["file"].tolist() == ["train/happy/broken.png"]
-    again = load_quietly(root)
-    assert again.left_out["file"].tolist() == ["train/happy/broken.png"]
+    assert_refused(path, r"expected FER2013.*'mine'.*FaceDataset.load reads")
 
 
 def test_faulty_folders(tmp_path, faces):
     root = write_folders(tmp_path / "set", faces)
-    Image.new("L", (48, 48)).save(root / "train" / "happy" / "PublicTest_7.png")
-    with pytest.raises(ValueError, match=r"expected an image of train. Received: one of Public"):
-        load_quietly(root)
-    (root / "train" / "happy").rename(root / "train" / "bored")
-    with pytest.raises(ValueError, match=r"expected folders named after angry.*Received: bored"):
-        load_quietly(root)
+    happy = root / "train" / "happy"
+    (happy / "broken.png").write_text("no image")
+    for dataset in (load_quietly(root), load_quietly(root)):  # the second is the cached copy
+        assert len(dataset) == 60
+        assert dataset.left_out["file"].tolist() == ["train/happy/broken.png"]
+    Image.new("L", (48, 48)).save(happy / "PublicTest_7.png")
+    assert_refused(root, r"expected an image of train. Received: one of Public")
+    happy.rename(root / "train" / "bored")
+    assert_refused(root, r"expected folders named after angry.*Received: bored")
 
 
+@pytest.mark.filterwarnings("ignore:.*passed over")
 def test_nothing_there(tmp_path):
     for path in (tmp_path / "no.csv", tmp_path):
         with pytest.raises(FileNotFoundError, match="Expected a copy of FER2013"):
@@ -322,44 +301,30 @@ def test_nothing_there(tmp_path):
 # Cache
 
 
-def cached_files(tmp_path):
-    return sorted((tmp_path / "home" / "parsed").glob("*"))
-
-
-def test_the_second_load_reads_the_copy(tmp_path, faces, monkeypatch):
+def test_a_copy_in_the_cache_is_read_while_it_is_whole(tmp_path, faces, monkeypatch):
     path = write_csv(tmp_path / "fer2013.csv", faces)
     first = load_quietly(path)
-    assert len(cached_files(tmp_path)) == 1
-    monkeypatch.setattr("fer_lib.datasets.fer2013.read_file", pytest.fail)
-    second = load_quietly(path)
+    with monkeypatch.context() as patch:
+        patch.setattr("fer_lib.datasets.fer2013.read_file", pytest.fail)
+        second = load_quietly(path)
     assert_holds(second, faces)
     pd.testing.assert_frame_equal(first.metadata, second.metadata)
-
-
-def test_a_stale_copy_is_never_trusted(tmp_path, faces):
-    changed = 255 - faces[0]
-    for write, path in ((write_csv, tmp_path / "fer2013.csv"), (write_folders, tmp_path / "set")):
-        write(path, faces)
-        load_quietly(path)
-        write(path, (changed, *faces[1:]))
-        images = load_quietly(path).images[..., 0]
-        assert {image.tobytes() for image in images} == {image.tobytes() for image in changed}
-
-
-def test_a_damaged_copy_is_read_again_and_none_can_be_written_is_no_error(
-    tmp_path, faces, monkeypatch
-):
-    path = write_csv(tmp_path / "fer2013.csv", faces)
-    load_quietly(path)
-    (copy,) = cached_files(tmp_path)
+    [copy] = (tmp_path / "home" / "parsed").glob("*")
     whole = copy.read_bytes()
     for content in (b"", b"rubbish", whole[: len(whole) // 2]):
         copy.write_bytes(content)
         assert_holds(load_quietly(path), faces)
         assert copy.read_bytes() == whole
-    (tmp_path / "file").write_text("a file where the folder should be")
-    monkeypatch.setenv("FER_LIB_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("FER_LIB_HOME", str(path))  # a file, where no copy can be written
     assert_holds(load_quietly(path), faces)
+
+
+@pytest.mark.parametrize(("write", "name"), [(write_csv, "fer2013.csv"), (write_folders, "set")])
+def test_a_stale_copy_is_never_trusted(tmp_path, faces, write, name):
+    changed = 255 - faces[0]
+    load_quietly(write(tmp_path / name, faces))
+    images = load_quietly(write(tmp_path / name, (changed, *faces[1:]))).images[..., 0]
+    assert {image.tobytes() for image in images} == {image.tobytes() for image in changed}
 
 
 # FER+
@@ -385,34 +350,36 @@ def fer2013(tmp_path, faces):
     return load_quietly(write_csv(tmp_path / "fer2013.csv", faces))
 
 
-def test_votes_are_joined_row_by_row(tmp_path, faces, fer2013):
-    joined = load_ferplus(write_votes(tmp_path / "fer2013new.csv", faces), fer2013)
+@pytest.fixture
+def votes(tmp_path, faces):
+    return write_votes(tmp_path / "fer2013new.csv", faces)
+
+
+def test_votes_are_joined_row_by_row(fer2013, votes):
+    joined = load_ferplus(votes, fer2013)
     assert joined.content_hash == fer2013.content_hash
     assert joined.class_names == EMOTIONS
-    assert set(VOTE_COLUMNS) <= set(joined.metadata)
     for row in (0, 13, 58):
-        assert joined.metadata[f"votes_{EMOTIONS[joined.labels[row]]}"][row] == 7
-        assert joined.metadata["votes_contempt"][row] == 2
-        assert joined.metadata["votes_unknown"][row] == 1
+        of_label = f"votes_{EMOTIONS[joined.labels[row]]}"
+        columns = [of_label, "votes_contempt", "votes_unknown", "votes_not_face"]
+        assert joined.metadata.loc[row, columns].tolist() == [7, 2, 1, 0]
     assert joined.metadata["votes_not_face"][19] == 10
-    again = load_ferplus(tmp_path / "fer2013new.csv", joined)
+    again = load_ferplus(votes, joined)
     pd.testing.assert_frame_equal(again.metadata, joined.metadata)
+    part = load_ferplus(votes, fer2013.subset("PublicTest"))  # is joined by its rows
+    pd.testing.assert_frame_equal(part.metadata, joined.subset("PublicTest").metadata)
 
 
-def test_votes_become_shares_and_labels_in_eight_classes(tmp_path, faces, fer2013):
-    path = write_votes(tmp_path / "fer2013new.csv", faces)
-    joined = load_ferplus(path, fer2013)
+def test_votes_become_shares_and_labels_in_eight_classes(fer2013, votes):
+    joined = load_ferplus(votes, fer2013)
     shares = vote_distribution(joined)
-    assert shares.shape == (60, 8)
-    assert shares.dtype == np.float32
+    assert (shares.shape, shares.dtype) == ((60, 8), np.float32)
     np.testing.assert_allclose(shares[0], np.eye(8)[0] * 7 / 9 + np.eye(8)[7] * 2 / 9)
     assert (shares[9] == 0).all()
-    seen = load_ferplus(path, fer2013, labels="votes")
-    assert seen.class_names == fer2013.class_names and len(seen) == 54
-    eight = load_ferplus(path, fer2013, labels="majority")
-    assert eight.class_names == EMOTIONS_8
-    assert len(eight) == 54
-    np.testing.assert_array_equal(eight.labels, joined.labels[np.arange(60) % 10 != 9])
+    for labels, class_names in (("votes", EMOTIONS), ("majority", EMOTIONS_8)):
+        seen = load_ferplus(votes, fer2013, labels=labels)
+        assert seen.class_names == class_names
+        np.testing.assert_array_equal(seen.labels, joined.labels[np.arange(60) % 10 != 9])
 
 
 def test_majority_follows_the_paper():
@@ -423,8 +390,7 @@ def test_majority_follows_the_paper():
         "unknown": [1, 1, 1, 2, 4, 7],
     }
     table = pd.DataFrame(0, index=range(6), columns=list(VOTE_COLUMNS))
-    for name, numbers in votes.items():
-        table[f"votes_{name}"] = numbers
+    table = table.assign(**{f"votes_{name}": numbers for name, numbers in votes.items()})
     dataset = FaceDataset(np.zeros((6, 48, 48), "uint8"), [2] * 6, metadata=table)
     found = majority_labels(dataset)
     # Row 1 is a tie, row 2 only single votes, row 5 unknown.
@@ -436,13 +402,6 @@ def test_majority_follows_the_paper():
         vote_labels(dataclasses.replace(dataset, class_names=tuple("abcdefg")))
 
 
-def test_a_part_of_fer2013_is_joined_by_its_rows(tmp_path, faces, fer2013):
-    path = write_votes(tmp_path / "fer2013new.csv", faces)
-    whole = load_ferplus(path, fer2013)
-    part = load_ferplus(path, fer2013.subset(split="PublicTest"))
-    pd.testing.assert_frame_equal(part.metadata, whole.subset(split="PublicTest").metadata)
-
-
 VOTE_FAULTS = {
     "a row less": (lambda lines: [*lines[:8], *lines[9:]], "many Training rows.* 20.*: 19 rows"),
     "a row more": (lambda lines: [*lines, lines[-1]], "PrivateTest rows as images.*21 rows"),
@@ -452,34 +411,25 @@ VOTE_FAULTS = {
     ),
     "unknown usage": (changed(2, 0, "Test"), "row 2: expected `usage` among"),
     "no number": (changed(2, 3, "x"), "row 2: expected numbers of votes"),
-    "short row": (
-        lambda lines: [*lines[:3], "Training,a,1", *lines[4:]],
-        "row 2: expected numbers",
-    ),
+    "short row": (lambda lines: [*lines[:3], "Training,a,1", *lines[4:]], "row 2: expected num"),
     "missing column": (lambda lines: [lines[0].replace("contempt", "x"), *lines[1:]], "no contem"),
     "empty": (lambda lines: [], "an empty file"),
-    "header only": (lambda lines: lines[:1], "expected rows below the header"),
 }
 
 
 @pytest.mark.parametrize("fault", VOTE_FAULTS)
-def test_a_join_that_does_not_line_up_is_refused(tmp_path, faces, fer2013, fault):
+def test_a_join_that_does_not_line_up_is_refused(fer2013, votes, fault):
     change, message = VOTE_FAULTS[fault]
-    path = write_votes(tmp_path / "fer2013new.csv", faces)
-    path.write_text("\n".join(change(path.read_text().splitlines())))
-    with pytest.raises(ValueError, match=message) as error:
-        load_ferplus(path, fer2013)
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
+    votes.write_text("\n".join(change(votes.read_text().splitlines())))
+    assert_refused(votes, message, lambda path: load_ferplus(path, fer2013))
 
 
-def test_other_refusals(tmp_path, faces, fer2013):
-    path = write_votes(tmp_path / "fer2013new.csv", faces)
+def test_other_refusals(tmp_path, fer2013, votes):
     bare = dataclasses.replace(fer2013, metadata=None)
     with pytest.raises(ValueError, match="with its row numbers"):
-        load_ferplus(path, bare)
+        load_ferplus(votes, bare)
     with pytest.raises(ValueError, match="Expected `labels` to be one of .*'soft'"):
-        load_ferplus(path, fer2013, labels="soft")
+        load_ferplus(votes, fer2013, labels="soft")
     with pytest.raises(ValueError, match="Expected the vote columns that load_ferplus adds"):
         vote_distribution(fer2013)
     with pytest.raises(FileNotFoundError):
@@ -492,9 +442,8 @@ def test_votes_in_another_order_are_noticed(tmp_path):
     images = np.zeros((1000, 48, 48), np.uint8)
     metadata = pd.DataFrame({"row": np.arange(1000)})
     dataset = FaceDataset(images, labels, split=usage, metadata=metadata)
-    arrays = (images, labels, usage)
-    load_ferplus(write_votes(tmp_path / "votes.csv", arrays), dataset)
-    shifted = write_votes(tmp_path / "shifted.csv", arrays, shift=1)
+    load_ferplus(write_votes(tmp_path / "votes.csv", (images, labels, usage)), dataset)
+    shifted = write_votes(tmp_path / "shifted.csv", (images, labels, usage), shift=1)
     with pytest.raises(ValueError, match=r"votes that agree.*in the 500 rows from row 0 on"):
         load_ferplus(shifted, dataset)
 
@@ -508,7 +457,6 @@ def test_all_layouts_of_the_real_set_give_the_same_images(fer2013_npz, fer2013_c
         warnings.simplefilter("error")
         dataset = load_fer2013(fer2013_csv)
     assert dataset.content_hash == npz.content_hash
-    assert len(dataset.subset(split="Training")) == 28709
     assert dataset.counts().loc["disgust"].tolist() == [436, 56, 492]
     assert dataset.metadata["row"].iloc[-1] == 32297
     start = time.process_time()
@@ -535,11 +483,9 @@ def test_the_real_votes_line_up(fer2013_npz, ferplus_csv, tmp_path):
     dataset = load_fer2013(fer2013_npz)
     joined = load_ferplus(ferplus_csv, dataset)
     votes = joined.metadata[list(VOTE_COLUMNS)].to_numpy()
-    favorite = votes[:, :8].argmax(axis=1)
-    assert 0.6 < (favorite == joined.labels).mean() < 0.68
+    assert 0.6 < (votes[:, :8].argmax(axis=1) == joined.labels).mean() < 0.68
     not_face = joined.metadata["votes_not_face"] > 5
     assert not_face[joined.split == "Training"].sum() == 150
-    load_ferplus(ferplus_csv, dataset.subset(split="PublicTest"))
     load_ferplus(ferplus_csv, dataset[dataset.labels == 2])
     moved = dataclasses.replace(dataset[1:], metadata=dataset.metadata[:-1])
     with pytest.raises(ValueError, match="line up|another order|not reach"):

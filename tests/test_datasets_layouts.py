@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
-from PIL import Image
+from image_files import load, rows_of, write
 
 from fer_lib import datasets
 from fer_lib.datasets import load_path
 from fer_lib.labels import EMOTIONS, EMOTIONS_8
 
 
-def write(root, tree):
-    """Writes files: an image of one gray level for a number, an array, or text."""
-    for name, content in tree.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, str):
-            path.write_text(content, encoding="utf-8")
-        elif path.suffix == ".npy":
-            np.save(path, content)
-        else:
-            pixels = content if isinstance(content, np.ndarray) else np.full((50, 50), content)
-            Image.fromarray(pixels.astype(np.uint8)).save(path, quality=100)
-    return root
-
-
-def rows_of(dataset):
-    """Class, split, subject and gray level of each image; `write` gives each its own level."""
-    subjects = [None] * len(dataset) if dataset.subjects is None else dataset.subjects.tolist()
-    names = [dataset.class_names[label] for label in dataset.labels]
-    levels = dataset.images.mean(axis=(1, 2, 3)).round().astype(int).tolist()
-    return list(zip(names, dataset.split.tolist(), subjects, levels, strict=True))
-
-
 def expected(copy):
     """The rows of one of the `COPIES`."""
     rows = [row.split() for row in COPIES[copy][2].split(", ")]
     return [(c, s.strip("-"), None if who == "-" else who, int(level)) for c, s, who, level in rows]
-
-
-def load(function, *args, **options):
-    """Loads where nothing may be left out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return function(*args, **options)
 
 
 CKPLUS = {
@@ -207,24 +175,22 @@ def test_a_copy_is_recognized_and_read(tmp_path, name):
         assert dataset.class_names == (EMOTIONS_8 if has_contempt else EMOTIONS)
 
 
-def test_metadata_of_each_set(tmp_path):
-    def metadata(name, columns, function, **options):
-        copy = write(tmp_path / name, COPIES[name][1])
-        return load(function, copy, **options).metadata[columns].to_numpy().tolist()
+METADATA = [
+    ("CK+ in sequences", {"sequence": ["001"] * 4 + ["002"] * 4, "frame": [1, 3, 4, 5] * 2}),
+    ("JAFFE", {"take": ["1", "2", "1", "3"]}),
+    ("KDEF", {"session": ["A", "A", "B"], "sex": ["F", "F", "M"]}),
+    ("AffectNet", {"valence": [-0.25] * 3, "arousal": [0.5] * 3}),
+    ("ExpW", {"face_id": ["0", "1"], "confidence": [90.5, 60.1]}),
+    ("FER+ in folders", {"votes_happy": [8, 0], "votes_neutral": [1, 0]}),
+]
 
-    frames = metadata("CK+ in sequences", ["sequence", "frame"], datasets.load_ckplus)
-    assert frames[:4] == [["001", 1], ["001", 3], ["001", 4], ["001", 5]]
-    assert metadata("JAFFE", ["take"], datasets.load_jaffe) == [["1"], ["2"], ["1"], ["3"]]
-    views = metadata("KDEF", ["session", "sex"], datasets.load_kdef)
-    assert views == [["A", "F"], ["A", "F"], ["B", "M"]]
-    emotions = metadata("AffectNet", ["valence", "arousal"], datasets.load_affectnet)
-    assert emotions == [[-0.25, 0.5]] * 3
-    assert metadata("ExpW", ["face_id", "confidence"], datasets.load_expw) == [
-        ["0", 90.5],
-        ["1", 60.1],
-    ]
-    votes = metadata("FER+ in folders", ["votes_happy", "votes_neutral"], load_path)
-    assert votes == [[8, 1], [0, 0]]
+
+@pytest.mark.parametrize(("name", "columns"), METADATA)
+def test_metadata_of_each_set(tmp_path, name, columns):
+    key, tree, _ = COPIES[name]
+    function = getattr(datasets, f"load_{key}") if key != "ferplus" else load_path
+    metadata = load(function, write(tmp_path, tree)).metadata
+    assert metadata[[*columns]].to_dict("list") == columns
 
 
 EMOTION_FILE = "Emotion/S005/001/S005_001_x_emotion.txt"
@@ -232,45 +198,37 @@ LABELS = "basic/EmoLabel/list_patition_label.txt"
 ROW = "689/a.jpg,10,20,30,30,1;2;3,{},-0.1,0.5"
 
 
-@pytest.mark.parametrize(
-    ("name", "file", "contents", "message"),
-    [
-        (
-            "CK+ in sequences",
-            EMOTION_FILE,
-            ["9"],
-            "emotion.txt: expected one number from 0 to 7.* 9'",
-        ),
-        (
-            "RAF-DB as published",
-            LABELS,
-            [
-                f"train_00001.jpg 1\n{n}"
-                for n in ("train_00009.jpg 8", "train_09.jpg", "o.jpg 3", "x")
-            ],
-            "line 2: expected an im",
-        ),
-        (
-            "AffectNet",
-            "val_set/annotations/5_exp.npy",
-            [np.array("angry"), np.array(11)],
-            "5_exp.npy: expected a n",
-        ),
-        (
-            "AffectNet in lists",
-            "Manually_Annotated_file_lists/training.csv",
-            [ROW.format("x"), ROW.format(11), ROW.format(1).replace("20", "x")],
-            "line 1: exp",
-        ),
-        (
-            "ExpW",
-            "label/label.lst",
-            [EXPW + f"a.jpg 0 {n}" for n in ("1 2 3", "1 5 25 30 90.5 7", "a 5 25 30 9 1")],
-            "label.lst, line 3: expected name, face, top",
-        ),
-        ("AffectNet in YOLO's folders", "YOLO_format/data.yaml", ["nc: 3"], "emotion in data.yaml"),
-    ],
-)
+BROKEN = [
+    ("CK+ in sequences", EMOTION_FILE, ["9"], "emotion.txt: expected one number from 0 to 7.* 9'"),
+    (
+        "RAF-DB as published",
+        LABELS,
+        [f"train_00001.jpg 1\n{n}" for n in ("train_00009.jpg 8", "train_09.jpg", "o.jpg 3", "x")],
+        "line 2: expected an im",
+    ),
+    (
+        "AffectNet",
+        "val_set/annotations/5_exp.npy",
+        [np.array("angry"), np.array(11)],
+        "5_exp.npy: expected a n",
+    ),
+    (
+        "AffectNet in lists",
+        "Manually_Annotated_file_lists/training.csv",
+        [ROW.format("x"), ROW.format(11), ROW.format(1).replace("20", "x")],
+        "line 1: exp",
+    ),
+    (
+        "ExpW",
+        "label/label.lst",
+        [EXPW + f"a.jpg 0 {n}" for n in ("1 2 3", "1 5 25 30 90.5 7", "a 5 25 30 9 1")],
+        "label.lst, line 3: expected name, face, top",
+    ),
+    ("AffectNet in YOLO's folders", "YOLO_format/data.yaml", ["nc: 3"], "emotion in data.yaml"),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "contents", "message"), BROKEN)
 def test_a_label_that_breaks_the_format_names_its_place(tmp_path, name, file, contents, message):
     key, tree, _ = COPIES[name]
     for content in contents:
@@ -280,28 +238,21 @@ def test_a_label_that_breaks_the_format_names_its_place(tmp_path, name, file, co
         assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "changes", "left_out"),
-    [
-        (
-            "CK+ in sequences",
-            {"Emotion/S005/009/S005_009_emotion.txt": "1"},
-            "cohn-kanade-images/S005/009/S005_009_0",
-        ),
-        ("JAFFE", {"KA.XX1.39.tiff": 1}, "KA.XX1.39.tiff"),
-        ("KDEF", {"KDEF/AF31/AF31V.JPG": 1}, "KDEF/AF31/AF31V.JPG"),
-        (
-            "RAF-DB as published",
-            {LABELS: "train_00001.jpg 1\ntest_0001.jpg 6\ntrain_00002.jpg 2"},
-            "Image/aligned/train_00002_aligned.jpg",
-        ),
-        (
-            "ExpW",
-            {"label/label.lst": EXPW + "two.jpg 2 80 60 90 99 60.1 6"},
-            "image/origin/two.jpg",
-        ),
-    ],
-)
+FRAME = "cohn-kanade-images/S005/009/S005_009_0"
+UNUSABLE = [
+    ("CK+ in sequences", {"Emotion/S005/009/S005_009_emotion.txt": "1"}, FRAME),
+    ("JAFFE", {"KA.XX1.39.tiff": 1}, "KA.XX1.39.tiff"),
+    ("KDEF", {"KDEF/AF31/AF31V.JPG": 1}, "KDEF/AF31/AF31V.JPG"),
+    (
+        "RAF-DB as published",
+        {LABELS: "train_00001.jpg 1\ntest_0001.jpg 6\ntrain_00002.jpg 2"},
+        "Image/aligned/train_00002_aligned.jpg",
+    ),
+    ("ExpW", {"label/label.lst": EXPW + "two.jpg 2 80 60 90 99 60.1 6"}, "image/origin/two.jpg"),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "left_out"), UNUSABLE)
 def test_one_image_that_cannot_be_used_does_not_stop_the_rest(tmp_path, name, changes, left_out):
     key, tree, _ = COPIES[name]
     rows = expected(name)
@@ -324,35 +275,30 @@ def test_missing_and_empty_folders(tmp_path, key):
 def test_yolo_without_names_of_classes(tmp_path):
     write(tmp_path, yolo("{split}/{kind}"))
     (tmp_path / "YOLO_format" / "data.yaml").unlink()
-    with pytest.raises(
-        FileNotFoundError, match="YOLO.*expected the names of its classes in .*yaml"
-    ):
+    with pytest.raises(FileNotFoundError, match="YOLO.*expected the names of its classes .*yaml"):
         load_path(tmp_path)
 
 
 # Relatives of FER2013, and paths of any kind
 
-HEAD, P = "emotion,pixels,Usage\n", " ".join(["7"] * 2304)
+P = " ".join(["7"] * 2304)
+TABLE = f"emotion,pixels,Usage\n0,{P},Training\n3,{P},PublicTest\n"
 TABLES = {
-    "contempt": ("ckextended.csv", f"{HEAD}0,{P},Training\n7,{P},PublicTest\n", EMOTIONS_8),
-    "semicolons": ("f.csv", f"emotion;pixels;Usage\n0;{P};Training\n3;{P};PublicTest\n", EMOTIONS),
-    "float labels": ("f.csv", f"{HEAD}0.0,{P},Training\n3.0,{P},PublicTest\n", EMOTIONS),
-    "an index": ("f.csv", f",{HEAD}0,0,{P},Training\n1,3,{P},PublicTest\n", EMOTIONS),
-    "odd spaces": (
-        "f.csv",
-        f"{HEAD}0,{P},Training\n3,{P},PublicTest\n".replace(" ", "\xa0", 1),
-        EMOTIONS,
-    ),
-    "no file ending": ("fer2013", f"{HEAD}0,{P},Training\n3,{P},PublicTest\n", EMOTIONS),
+    "semicolons": ("f.csv", TABLE.replace(",", ";")),
+    "float labels": ("f.csv", TABLE.replace("\n0,", "\n0.0,").replace("\n3,", "\n3.0,")),
+    "an index": ("f.csv", "," + TABLE.replace("\n0,", "\n0,0,").replace("\n3,", "\n1,3,")),
+    "odd spaces": ("f.csv", TABLE.replace(" ", "\xa0", 1)),
+    "no file ending": ("fer2013", TABLE),
+    "contempt": ("ckextended.csv", TABLE.replace("\n3,", "\n7,")),
 }
 
 
 @pytest.mark.filterwarnings("ignore:.*published are")
 @pytest.mark.parametrize("kind", TABLES)
 def test_tables_like_fer2013(tmp_path, kind):
-    file, text, class_names = TABLES[kind]
+    file, text = TABLES[kind]
     dataset = load_path(write(tmp_path, {file: text}) / file)
-    last = "contempt" if kind == "contempt" else "happy"
+    last, class_names = ("contempt", EMOTIONS_8) if kind == "contempt" else ("happy", EMOTIONS)
     assert rows_of(dataset) == [("angry", "Training", None, 7), (last, "PublicTest", None, 7)]
     assert (dataset.name, dataset.class_names) == (file.removesuffix(".csv"), class_names)
 
@@ -367,6 +313,31 @@ def test_train_and_test_tables_in_one_folder(tmp_path):
         dataset = load_path(tmp_path)
     assert rows_of(dataset) == [("happy", "Training", None, 7)]
     assert dataset.left_out["file"].tolist() == ["test.csv"]
+
+
+@pytest.mark.filterwarnings("ignore:.*published are")
+@pytest.mark.parametrize(
+    ("splits", "file", "name"),
+    [
+        (["train/"], "Training_7.png", "fer2013"),
+        (["train/", "test/"], "face.png", "mine"),
+        (["train/", "validation/"], "face.png", "mine"),
+        ([""], "face.png", "mine"),
+    ],
+)
+def test_folders_of_fer2013_are_told_from_your_own(tmp_path, splits, file, name):
+    tree = {f"{split}{emotion}/{file}": 7 for split in splits for emotion in EMOTIONS}
+    dataset = load_path(write(tmp_path / "mine", tree))
+    assert (dataset.name, len(dataset)) == (name, len(tree))
+
+
+@pytest.mark.filterwarnings("ignore:.*published are")
+def test_saved_and_plain_npz_files(tmp_path):
+    arrays = {"pixels": np.zeros((7, 48, 48), np.uint8), "emotion": np.arange(7)}
+    np.savez(tmp_path / "plain.npz", **arrays, usage=np.full(7, "Training"))
+    assert load_path(tmp_path / "plain.npz").name == "fer2013"
+    datasets.FaceDataset(*arrays.values(), name="mine").save(tmp_path / "saved.npz")
+    assert load_path(tmp_path / "saved.npz").name == "mine"
 
 
 FOLDERS = {
@@ -410,11 +381,8 @@ def test_own_classes_of_a_path(tmp_path):
     with pytest.warns(UserWarning, match="1 of 4 files were left out.*other/1.png"):
         dataset = load_path(tmp_path, classes={"happy": "smile|Grin", "neutral": "none"})
     assert dataset.class_names == ("happy", "neutral")
-    assert rows_of(dataset) == [
-        ("happy", "", None, 2),
-        ("neutral", "", None, 3),
-        ("happy", "", None, 1),
-    ]
+    rows = [("happy", 2), ("neutral", 3), ("happy", 1)]
+    assert [(emotion, level) for emotion, _, _, level in rows_of(dataset)] == rows
     with pytest.raises(ValueError, match="expected the folders of sad.*Received: grin, none"):
         load_path(tmp_path, classes={"happy": "smile", "sad": "tears"})
     with pytest.raises(ValueError, match="Expected `classes` of class-named folders.*jaffe"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,7 @@ from PIL import Image
 from fer_lib.images import decoding, find_images, is_image, read_image, to_gray, write_image
 from fer_lib.paths import cache_dir
 
-rgb_images = hnp.arrays(
-    np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.sampled_from([3]))
-)
+rgb_images = hnp.arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.just(3)))
 
 
 def encode(image: Image.Image | np.ndarray, kind: str = "PNG", **options) -> bytes:
@@ -37,10 +37,12 @@ def noise() -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (30, 40, 3), dtype=np.uint8)
 
 
-def one_line(error: pytest.ExceptionInfo) -> str:
-    message = str(error.value)
-    assert message and "\n" not in message
-    return message
+@contextlib.contextmanager
+def refused(error: type[Exception], match: str) -> Iterator[None]:
+    """Expects an error whose message is one short line."""
+    with pytest.raises(error, match=match) as caught:
+        yield
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
 
 
 @settings(max_examples=50, deadline=None)
@@ -69,11 +71,8 @@ def test_every_form_of_an_image_reads_the_same(tmp_path_factory, pixels):
         np.testing.assert_array_equal(image, pixels)
 
 
-def test_an_rgb_array_is_not_copied(noise):
+def test_an_rgb_array_is_not_copied_and_a_jpeg_reads_as_pillow_decodes_it(noise):
     assert np.shares_memory(read_image(noise), noise)
-
-
-def test_a_jpeg_reads_as_pillow_decodes_it(noise):
     data = encode(noise, "JPEG", quality=90)
     np.testing.assert_array_equal(read_image(data), np.asarray(Image.open(io.BytesIO(data))))
 
@@ -103,10 +102,9 @@ def test_palettes_are_looked_up():
     indexed = Image.new("P", (4, 2))
     indexed.putpalette([10, 20, 30, 200, 100, 50])
     indexed.putpixel((1, 0), 1)
-    image = read_image(encode(indexed, "GIF"))
-    assert image[0, 1].tolist() == [200, 100, 50] and image[0, 0].tolist() == [10, 20, 30]
-    see_through = read_image(encode(indexed, "PNG", transparency=1))
-    assert see_through[0, 1].tolist() == [255] * 3 and see_through[0, 0].tolist() == [10, 20, 30]
+    see_through = encode(indexed, "PNG", transparency=1)
+    for data, second in ((encode(indexed, "GIF"), [200, 100, 50]), (see_through, [255] * 3)):
+        assert read_image(data)[0, :2].tolist() == [[10, 20, 30], second]
 
 
 @pytest.mark.parametrize("size", [(30, 40), (1, 1), (10, 10), (1, 500)])
@@ -135,9 +133,8 @@ def test_an_animation_gives_its_first_frame():
 def test_file_without_permission(tmp_path, noise):
     path = write_image(tmp_path / "secret.png", noise)
     path.chmod(stat.S_IWUSR)
-    with pytest.raises(PermissionError, match="No permission") as error:
+    with refused(PermissionError, "No permission"):
         read_image(path)
-    one_line(error)
 
 
 @pytest.mark.parametrize(
@@ -157,34 +154,14 @@ def test_files_that_are_no_images_other_formats_and_cut_off(tmp_path, noise, con
     path = tmp_path / "image.jpg"
     path.write_bytes(content)
     for form in (content, path):
-        with pytest.raises(OSError, match=word) as error:
+        with refused(OSError, word):
             read_image(form)
-        one_line(error)
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-@settings(max_examples=150, deadline=None)
-@given(
-    kind=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]),
-    damage=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=9),
-)
-def test_damaged_files_are_read_or_refused(kind, damage):
-    data = bytearray(encode(np.random.default_rng(1).integers(0, 256, (9, 8, 3), "uint8"), kind))
-    for position, value in damage:
-        data[position % len(data)] = value
-    try:
-        image = read_image(bytes(data))
-    except (OSError, ValueError) as error:
-        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
-    else:
-        assert image.dtype == np.uint8 and image.ndim == 3
 
 
 def test_images_beyond_the_budget_are_refused_before_they_are_decoded(monkeypatch, noise, recwarn):
     blank = encode(Image.new("1", (16000, 15000)))  # 240 megapixels in 30 kB
-    with pytest.raises(OSError, match="decompression bomb") as error:
+    with refused(OSError, "decompression bomb"):
         read_image(blank)
-    one_line(error)
     monkeypatch.setenv("FER_LIB_MAX_PIXELS", "1199")
     for form in (encode(noise), Image.fromarray(noise)):
         with pytest.raises(OSError, match="FER_LIB_MAX_PIXELS=1199"):
@@ -194,20 +171,17 @@ def test_images_beyond_the_budget_are_refused_before_they_are_decoded(monkeypatc
     assert not recwarn.list
 
 
-def test_what_pillow_takes_for_a_bomb_is_read_within_the_budget(monkeypatch, noise):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    assert read_image(encode(noise)).shape == noise.shape
-    assert Image.MAX_IMAGE_PIXELS == 10
-
-
-def test_a_large_jpeg_is_read_at_half_its_size(monkeypatch, noise):
-    monkeypatch.setattr(decoding, "_MAX_FULL_PIXELS", 1199)
-    assert read_image(encode(noise, "JPEG")).shape == (15, 20, 3)
-
-
 @pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
-def test_formats_of_photographs_are_read(noise, kind):
-    assert read_image(encode(noise, kind)).shape == noise.shape
+def test_formats_of_photographs_are_read_within_our_own_limits(monkeypatch, noise, kind):
+    data = encode(noise, kind)
+    assert read_image(data).shape == noise.shape
+    if kind != "TIFF":  # of which Pillow decodes what it takes for a bomb only up to its own limit
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+        assert read_image(data).shape == noise.shape
+        assert Image.MAX_IMAGE_PIXELS == 10
+    monkeypatch.setattr(decoding, "_MAX_FULL_PIXELS", 1199)
+    half = (15, 20, 3) if kind in ("JPEG", "MPO") else noise.shape
+    assert read_image(data).shape == half
 
 
 def insert_chunk(png: bytes, kind: bytes, data: bytes) -> bytes:
@@ -215,20 +189,25 @@ def insert_chunk(png: bytes, kind: bytes, data: bytes) -> bytes:
     return png[:33] + chunk + png[33:]  # behind IHDR
 
 
-@pytest.mark.parametrize(
-    ("kind", "data"),
-    [
-        (b"eXIf", b"\x00\x08\x00\x02nonsense"),
-        (b"iCCP", b"name\0\0no zlib"),
-        (b"zTXt", b"Comment\0\0" + zlib.compress(b" " * 3_000_000)),
-        (b"iTXt", b"Comment\0\1\0\0\0" + zlib.compress(b" " * 3_000_000)),
-        (b"tEXt", b"no separator" * 9),
-        (b"pHYs", b"\1"),
-        (b"gAMA", b""),
-    ],
-)
-def test_metadata_of_a_png_never_costs_the_pixels(noise, kind, data):
-    np.testing.assert_array_equal(read_image(insert_chunk(encode(noise), kind, data)), noise)
+PNG_CHUNKS = [
+    (b"eXIf", b"\x00\x08\x00\x02nonsense"),
+    (b"iCCP", b"name\0\0no zlib"),
+    (b"zTXt", b"Comment\0\0" + zlib.compress(b" " * 3_000_000)),
+    (b"iTXt", b"Comment\0\1\0\0\0" + zlib.compress(b" " * 3_000_000)),
+    (b"tEXt", b"no separator" * 9),
+    (b"pHYs", b"\1"),
+    (b"gAMA", b""),
+]
+JPEG_SEGMENTS = [b"\xe2MPF\0II*\0\xff\xff", b"\xedPhotoshop 3.0\x008BIM\xff", b"\xe1Exif\0\0"]
+
+
+def test_damaged_metadata_never_costs_the_pixels(noise):
+    png, jpeg = encode(noise), encode(noise, "JPEG")
+    for kind, data in PNG_CHUNKS:
+        np.testing.assert_array_equal(read_image(insert_chunk(png, kind, data)), noise)
+    for segment in JPEG_SEGMENTS:
+        marker = b"\xff" + segment[:1] + struct.pack(">H", len(segment) + 1) + segment[1:]
+        np.testing.assert_array_equal(read_image(jpeg[:2] + marker + jpeg[2:]), read_image(jpeg))
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM"])
@@ -237,13 +216,6 @@ def test_damaged_exif_never_costs_the_pixels(noise, exif, kind):
     options = {"lossless": True} if kind == "WEBP" else {}
     clean = read_image(encode(noise, kind, **options))
     np.testing.assert_array_equal(read_image(encode(noise, kind, exif=exif, **options)), clean)
-
-
-def test_damaged_segments_of_a_jpeg_never_cost_the_pixels(noise):
-    data = encode(noise, "JPEG")
-    for segment in (b"\xe2MPF\0II*\0\xff\xff", b"\xedPhotoshop 3.0\x008BIM\xff", b"\xe1Exif\0\0"):
-        marker = b"\xff" + segment[:1] + struct.pack(">H", len(segment) + 1) + segment[1:]
-        np.testing.assert_array_equal(read_image(data[:2] + marker + data[2:]), read_image(data))
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
@@ -297,9 +269,8 @@ def test_open_files_and_uploads_are_one_image(tmp_path, noise):
     ],
 )
 def test_what_is_no_image_is_named_in_a_short_line(source, error, word):
-    with pytest.raises(error, match=word) as caught:
+    with refused(error, word):
         read_image(source)
-    assert len(one_line(caught)) < 300
 
 
 def test_names_with_a_tilde_are_files_and_no_home_is_no_crash(tmp_path, noise, monkeypatch):
@@ -329,7 +300,7 @@ def test_names_with_a_tilde_are_files_and_no_home_is_no_crash(tmp_path, noise, m
         (np.where(np.eye(4) > 0, np.nan, 0.5), "NaN"),
         (np.full((4, 4), np.inf), "infinity"),
         (np.full((4, 4, 3), 255.0), "astype"),
-        (np.full((4, 4, 3), -0.5), "Expected floats"),
+        (np.full((4, 4, 3), -0.5), "floats"),
         (np.full((4, 4, 3), 256), "integers"),
         (np.full((4, 4, 3), -1), "integers"),
         (np.full((4, 4, 3), "x"), "dtype"),
@@ -338,9 +309,8 @@ def test_names_with_a_tilde_are_files_and_no_home_is_no_crash(tmp_path, noise, m
     ],
 )
 def test_wrong_arrays(array, expected):
-    with pytest.raises(ValueError, match=expected) as error:
+    with refused(ValueError, f"Expected.*{expected}"):
         read_image(array)
-    assert "Expected" in one_line(error)
 
 
 def test_is_image_tells_one_from_several(noise):
@@ -399,6 +369,5 @@ def test_write_image_writes_whole_files_or_says_what_is_wrong(tmp_path, noise):
     with pytest.raises(ValueError, match=r"faces\.png"):
         write_image(tmp_path / "image.xyz", noise)
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError, match="choose another place") as error:
+    with refused(OSError, "choose another place"):
         write_image(tmp_path / "file" / "image.png", noise)
-    one_line(error)

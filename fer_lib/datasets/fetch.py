@@ -125,26 +125,24 @@ def _obtain(info: DatasetInfo, place: Path, source: Source, work: Path) -> Path:
     if info.download is not None:
         page = info.download.url or info.terms.page
         remedy = f"Download {info.download.file} by hand from {page} and put it into {place}."
-    if source is None and info.download.kaggle:
-        try:
-            import kagglehub
-        except ImportError:
-            raise ImportError(
-                f"Fetching {info.title} needs kagglehub: pip install kagglehub. Or: {remedy}"
-            ) from None
-        try:
-            return Path(kagglehub.dataset_download(info.download.kaggle, path=info.download.file))
-        except Exception as error:  # its errors have no class in common
-            message = f"Cannot fetch {info.title} from Kaggle ({_reason(error)}). {remedy}"
-            raise OSError(message) from error
+    is_on_kaggle = source is None and bool(info.download.kaggle)
     address = str(info.download.url if source is None else source)
-    if address.startswith(("http://", "https://")):
-        name = address.split("?")[0].rpartition("/")[2] or "download"
-        pooch.get_logger().setLevel("WARNING")
-        try:
+    what = f"{info.title} from Kaggle" if is_on_kaggle else address
+    try:
+        if is_on_kaggle:
+            import kagglehub
+
+            return Path(kagglehub.dataset_download(info.download.kaggle, path=info.download.file))
+        if address.startswith(("http://", "https://")):
+            name = address.split("?")[0].rpartition("/")[2] or "download"
+            pooch.get_logger().setLevel("WARNING")
             return Path(pooch.retrieve(address, None, name, work, progressbar=True))
-        except OSError as error:  # the errors of requests are among them
-            raise OSError(f"Cannot fetch {address} ({_reason(error)}). {remedy}") from error
+    except ImportError:
+        raise ImportError(
+            f"Fetching {info.title} needs kagglehub: pip install kagglehub. Or: {remedy}"
+        ) from None
+    except Exception as error:  # kagglehub's errors have no class in common
+        raise OSError(f"Cannot fetch {what} ({_reason(error)}). {remedy}") from error
     file = expand_user(address)
     if not file.is_file():
         hint = f"a folder, which {info.layout.loader} reads" if file.is_dir() else "not found"
