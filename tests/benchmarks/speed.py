@@ -1,6 +1,6 @@
 """How fast the library is on this machine, beside the plain way to do the same, in one run.
 
-    python tests/benchmarks/speed.py [--model cnn] [--repeats 30]
+    python tests/benchmarks/speed.py [--model cnn] [--repeats 30] [--peers]
 
 Small networks are timed beside one of the shape of mini-XCEPTION, training steps beside the
 machine's rate in a matrix product, streams with each detector that this machine can run.
@@ -9,15 +9,20 @@ machine's rate in a matrix product, streams with each detector that this machine
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
 import pandas as pd
+import peers
 import skimage.data
 from keras import layers
 
@@ -42,12 +47,13 @@ _MATRIX_SIDE = 2048
 _OPERATIONS_PER_MULTIPLY_ADD = 6
 
 
-def run_benchmark(model: str = "cnn", repeats: int = 30) -> pd.DataFrame:
+def run_benchmark(model: str = "cnn", repeats: int = 30, with_peers: bool = False) -> pd.DataFrame:
     """Returns one row a measurement: `what`, `median_ms`, `p95_ms` and `per_second`.
 
     Args:
         model: A shipped model's name, or a model folder.
         repeats: Timed calls of each kind; slow kinds get a third of them.
+        with_peers: Also time the package fer, which is installed from the registry for it.
     """
     pretrained = load_pretrained(model)
     faces = np.random.default_rng(0).integers(0, 256, (_BATCH, *pretrained.image_shape), np.uint8)
@@ -69,6 +75,8 @@ def run_benchmark(model: str = "cnn", repeats: int = 30) -> pd.DataFrame:
         plain, photograph = mtcnn.MTCNN(), one_face_photograph()
         package = lambda: plain.detect_faces(photograph)  # noqa: E731
         rows.append(measure("640x480 image, the package mtcnn alone", package, slow))
+    if with_peers:
+        rows.append(measure_fer(repeats))
     for name, detector in make_detectors().items():
         rows += measure_image(f"640x480 image, {name}", pretrained, detector, slow)
     rows += measure_streams(repeats) + measure_networks(repeats)
@@ -85,6 +93,15 @@ def make_detectors() -> dict[str, FaceDetector]:
     names = ["mtcnn"] if keras.backend.backend() == "tensorflow" else []
     names += ["yunet"] if has_weights() else []
     return {name: FaceDetector(name) for name in names}
+
+
+def measure_fer(repeats: int) -> dict:
+    """Returns the row of the package fer with its defaults, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "photograph.png"))
+        cv2.imwrite(path, one_face_photograph()[..., ::-1])
+        answers = peers.run_fer(peers.install_fer(Path(folder, "fer")), [path] * repeats)
+    return row("640x480 image, the package fer: everything but reading", [ms for _, ms in answers])
 
 
 def measure_image(
@@ -341,8 +358,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="cnn", help="a shipped model's name, or a model folder")
     parser.add_argument("--repeats", type=int, default=30, help="timed calls of each kind")
+    parser.add_argument("--peers", action="store_true", help="also time the package fer")
     options = parser.parse_args()
-    print(run_benchmark(options.model, options.repeats).to_string(index=False))
+    table = run_benchmark(options.model, options.repeats, options.peers)
+    print(table.to_string(index=False))
+    machine = platform.processor() or platform.machine()
+    print(f"{os.cpu_count()} cores of {machine}, Keras {keras.__version__}")
 
 
 if __name__ == "__main__":
