@@ -29,15 +29,24 @@ FRAME = memoryview(encode(GRAY))  # as Jupyter delivers it
 
 
 @pytest.fixture
-def widget():
-    widget = WebcamWidget(ScriptedRecognizer())
-    yield widget
-    widget.close()
+def start():
+    """A function that makes a widget and returns the browser of its started view."""
+    browsers = []
+
+    def start(recognizer=None, **options):
+        browser = Browser(WebcamWidget(recognizer or ScriptedRecognizer(), **options))
+        browsers.append(browser)
+        browser.send("start")
+        return browser
+
+    yield start
+    for browser in browsers:
+        browser.widget.close()
 
 
-def test_frames_are_answered_one_by_one(widget):
-    browser = Browser(widget)
-    assert browser.send("start") == {"type": "started", "session": "a"}
+def test_frames_are_answered_one_by_one(start):
+    browser = start()
+    assert browser.answers[-1][0] == {"type": "started", "session": "a"}
     answer = browser.send("frame", FRAME, time_s=0.5)
     [face] = answer.pop("faces")
     assert answer == {
@@ -46,26 +55,19 @@ def test_frames_are_answered_one_by_one(widget):
     assert face["box"] == [10, 20, 40, 50]
     assert (face["face_id"], face["emotion"]) == (1, "happy")
     assert face["confidence"] == pytest.approx(0.76, abs=1e-4) == face["probabilities"]["happy"]
-
-
-def test_settings_and_answers_are_json():
-    widget = WebcamWidget(ScriptedRecognizer())
-    settings = json.loads(json.dumps(widget._settings))
+    settings = json.loads(json.dumps(browser.widget._settings))
     assert [entry["name"] for entry in settings["classes"]] == list(EMOTIONS)
     for entry in settings["classes"]:
         assert re.fullmatch("#[0-9A-F]{6}", entry["color"]) and entry["text"] in ("black", "white")
         assert re.fullmatch("#[0-9A-Fa-f]{6}", entry["bright"])
     assert (settings["frame_width"], settings["kernel_camera"]) == (640, False)
-    browser = Browser(widget)
-    browser.send("start")
     answer = browser.send("frame", FRAME, time_s=1, snapshot=True)
     assert json.loads(json.dumps(answer)) == answer
-    widget.close()
 
 
-def test_snapshots_are_kept_where_asked_and_nothing_else(widget):
-    browser = Browser(widget)
-    browser.send("start")
+def test_snapshots_are_kept_where_asked_and_nothing_else(start):
+    browser = start()
+    widget = browser.widget
     assert "note" not in browser.send("frame", FRAME, time_s=0.0)
     answer = browser.send("frame", FRAME, time_s=0.1, snapshot=True)
     assert "widget.snapshots[0]" in answer["note"]
@@ -78,8 +80,9 @@ def test_snapshots_are_kept_where_asked_and_nothing_else(widget):
     assert len(widget.to_frame()) == 0
 
 
-def test_a_photo_needs_no_start_and_snapshots_have_a_limit(widget, monkeypatch):
+def test_a_photo_needs_no_start_and_snapshots_have_a_limit(monkeypatch):
     monkeypatch.setattr(widget_module, "MAX_SNAPSHOTS", 2)
+    widget = WebcamWidget(ScriptedRecognizer())
     browser = Browser(widget)
     answers = [browser.send("photo", FRAME, snapshot=True) for _ in range(4)]
     assert [face["face_id"] for face in answers[3]["faces"]] == [1]
@@ -88,15 +91,12 @@ def test_a_photo_needs_no_start_and_snapshots_have_a_limit(widget, monkeypatch):
     assert len(widget.to_frame()) == 0, "the record is of the live image"
 
 
-def test_the_record_has_a_row_for_each_face_and_for_each_frame_without_one():
+def test_the_record_has_a_row_for_each_face_and_for_each_frame_without_one(start):
     faces = iter([[scripted_face(1), scripted_face(2, "sad", left=90)], [], [scripted_face(2)]])
-    widget = WebcamWidget(ScriptedRecognizer(lambda frame, time_s: next(faces)))
-    browser = Browser(widget)
-    browser.send("start")
+    browser = start(ScriptedRecognizer(lambda frame, time_s: next(faces)))
     for time_s in (0.0, 0.1, 0.2):
         browser.send("frame", FRAME, time_s=time_s)
-    table = widget.to_frame()[["frame", "time_s", "face_id", "x", "emotion", "happy"]]
-    widget.close()
+    table = browser.widget.to_frame()[["frame", "time_s", "face_id", "x", "emotion", "happy"]]
     assert table.astype(object).where(table.notna(), None).to_numpy().tolist() == [
         [0, 0.0, 1, 10, "happy", 0.76],
         [0, 0.0, 2, 90, "sad", 0.04],
@@ -126,51 +126,45 @@ def test_the_record_has_a_row_for_each_face_and_for_each_frame_without_one():
         (None, [], "Expected a message"),
     ],
 )
-def test_a_bad_message_gets_an_answer_and_stops_nothing(widget, message, buffers, text):
-    browser = Browser(widget)
-    browser.send("start")
+def test_a_bad_message_gets_an_answer_and_stops_nothing(start, message, buffers, text):
+    browser = start()
     if isinstance(message, dict):
         message = {"session": "a", **message}
     answer = browser.send_raw(message, buffers)
     assert answer["type"] == "error" and re.search(text, answer["message"])
     assert "\n" not in answer["message"] and len(answer["message"]) < 300
     assert answer["session"] == (message["session"] if isinstance(message, dict) else None)
-    assert str(widget.error) in answer["message"]
+    assert str(browser.widget.error) in answer["message"]
     assert browser.send("frame", FRAME, time_s=0)["type"] == "result", "it goes on"
 
 
 @pytest.mark.parametrize(("limit", "value"), [("BYTES", len(FRAME) - 1), ("PIXELS", 160 * 120 - 1)])
-def test_frames_and_photos_have_a_limit(widget, monkeypatch, limit, value):
-    browser = Browser(widget)
-    browser.send("start")
+def test_frames_and_photos_have_a_limit(start, monkeypatch, limit, value):
+    browser = start()
     monkeypatch.setattr(messages, f"MAX_JPEG_{limit}", value)
     for kind in ("frame", "photo"):
         answer = browser.send(kind, FRAME, time_s=0, snapshot=True)
         assert answer["type"] == "error" and str(value) in answer["message"]
-    assert widget.snapshots == []
+    assert browser.widget.snapshots == []
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), KeyboardInterrupt()])
-def test_an_error_of_the_recognizer_and_an_interrupted_kernel_are_answered(error):
+def test_an_error_of_the_recognizer_and_an_interrupted_kernel_are_answered(start, error):
     def fail(frame, time_s):
         raise error
 
-    widget = WebcamWidget(ScriptedRecognizer(fail))
-    browser = Browser(widget)
-    browser.send("start")
+    browser = start(ScriptedRecognizer(fail))
     is_bad_frame = isinstance(error, Exception)
     with contextlib.nullcontext() if is_bad_frame else pytest.raises(KeyboardInterrupt):
         browser.send("frame", FRAME, time_s=0)
-    widget.close()
     message = "by zero" if is_bad_frame else "KeyboardInterrupt"
     assert browser.answers[-1][0] == {"type": "error", "session": "a", "message": message}
-    assert widget.error is error
+    assert browser.widget.error is error
 
 
-def test_a_second_view_takes_over_and_the_first_is_told(widget):
-    first = Browser(widget, "a")
-    first.send("start")
-    second = Browser(widget, "b")
+def test_a_second_view_takes_over_and_the_first_is_told(start):
+    first = start()
+    second = Browser(first.widget, "b")
     second.send("start")
     first.answers = second.answers  # the widget sends to both
     assert first.send("frame", FRAME, time_s=0)["type"] == "stopped"
@@ -178,10 +172,10 @@ def test_a_second_view_takes_over_and_the_first_is_told(widget):
     assert second.send("frame", FRAME, time_s=0)["type"] == "result"
 
 
-def test_the_table_may_be_asked_for_while_frames_come(widget):
+def test_the_table_may_be_asked_for_while_frames_come(start):
     # Jupyter delivers messages in a thread of their own, beside the cells.
-    browser = Browser(widget)
-    browser.send("start")
+    browser = start()
+    widget = browser.widget
 
     def send_all():
         for index in range(300):
@@ -195,56 +189,40 @@ def test_the_table_may_be_asked_for_while_frames_come(widget):
     assert len(widget.to_frame()) == 300
 
 
-def test_stop_closes_the_stream():
+def test_stop_closes_the_stream(start):
     recognizer = ScriptedRecognizer()
-    widget = WebcamWidget(recognizer, smoothing_s=0.5)
-    browser = Browser(widget)
-    browser.send("start")
+    browser = start(recognizer)
     assert recognizer.streams[-1].is_open
-    assert recognizer.streams[-1].smoothing_s == 0.5
     assert browser.send("stop") is None
     assert not any(stream.is_open for stream in recognizer.streams)
-    widget.close()
 
 
-def test_wrong_settings_are_told_in_the_cell():
-    with pytest.raises(TypeError, match="no_such_option"):
-        WebcamWidget(ScriptedRecognizer(), no_such_option=1)
-
-
-def test_python_reads_a_camera_itself(camera_video, monkeypatch):
+def test_python_reads_a_camera_itself(start, camera_video, monkeypatch):
     monkeypatch.setattr(widget_module, "_FRAME_WIDTH", 80)
-    widget = WebcamWidget(ScriptedRecognizer(), camera=camera_video)
-    browser = Browser(widget)
-    assert widget._settings["kernel_camera"] is True
-    browser.send("start")
+    browser = start(camera=camera_video)
+    assert browser.widget._settings["kernel_camera"] is True
     answer = browser.send("next")
     [encoded] = browser.answers[-1][1]
     assert Image.open(io.BytesIO(encoded)).size == (answer["width"], answer["height"]) == (80, 60)
     while answer["type"] == "result":
         answer = browser.send("next")
     assert answer == {"type": "stopped", "session": "a", "message": "The video has ended."}
-    widget.close()
-    assert widget.to_frame()["time_s"].is_monotonic_increasing
+    assert browser.widget.to_frame()["time_s"].is_monotonic_increasing
 
 
-def test_a_browser_that_went_away_does_not_keep_the_camera(camera_video, monkeypatch):
+def test_a_browser_that_went_away_does_not_keep_the_camera(start, camera_video, monkeypatch):
     monkeypatch.setattr(widget_module, "_IDLE_S", 0.1)
-    widget = WebcamWidget(ScriptedRecognizer(), camera=camera_video)
-    Browser(widget).send("start")
+    start(camera=camera_video)
     deadline = time.monotonic() + 5
     while any(thread.name == "fer_lib camera" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    widget.close()
 
 
-def test_no_camera_is_one_line_with_a_remedy():
-    widget = WebcamWidget(ScriptedRecognizer(), camera=97)
-    answer = Browser(widget).send("start")
+def test_no_camera_is_one_line_with_a_remedy(start):
+    answer = start(camera=97).answers[-1][0]
     assert answer["type"] == "error"
     assert re.search("No camera answers at 97.* name another one", answer["message"])
-    widget.close()
 
 
 def start_fifty_times(video):

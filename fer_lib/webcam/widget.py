@@ -61,7 +61,6 @@ class WebcamWidget(anywidget.AnyWidget):
         camera: The number of a camera of the computer that runs Python, or a video file that
             stands in for one, see `Camera`. `None`: the browser's camera, which VS Code does not
             lend to notebooks.
-        **stream_options: Settings of `EmotionStream`: `detect_every`, `smoothing_s`.
 
     Attributes:
         snapshots: The images that were kept, oldest first; each has `image`, `faces` and `time_s`.
@@ -83,7 +82,6 @@ class WebcamWidget(anywidget.AnyWidget):
         recognizer: EmotionRecognizer | None = None,
         *,
         camera: int | str | os.PathLike[str] | None = None,
-        **stream_options: Any,
     ) -> None:
         # Jupyter may deliver messages in another thread than the one that runs the cells, so that
         # the image goes on while a cell works; a lock keeps the two apart.
@@ -91,9 +89,7 @@ class WebcamWidget(anywidget.AnyWidget):
         self._stream = self._camera = self._name = None  # what runs, and for which view
         if recognizer is None:
             recognizer = EmotionRecognizer(DEFAULT_STREAM_MODEL)
-        recognizer.start_stream(**stream_options).close()  # wrong options are told here
         self._recognizer, self._source = recognizer, camera
-        self._stream_options = stream_options
         self.error: BaseException | None = None
         self.snapshots: list[Snapshot] = []
         self.clear()
@@ -158,7 +154,7 @@ class WebcamWidget(anywidget.AnyWidget):
                 self._release()
                 if self._source is not None:
                     self._camera = Camera(self._source, idle_s=_IDLE_S)
-                self._stream = self._recognizer.start_stream(**self._stream_options)
+                self._stream = self._recognizer.start_stream()
                 self._name = session
                 return {"type": "started"}, []
             case {"type": "stop"}:

@@ -11,7 +11,6 @@ from collections import deque
 from contextlib import ExitStack, closing, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -39,7 +38,6 @@ def run_webcam(
     recognizer: EmotionRecognizer | None = None,
     *,
     output: str | os.PathLike[str] = "outputs",
-    **stream_options: Any,
 ) -> pd.DataFrame:
     """Shows a webcam in a window, with the faces' expressions, until `q` is pressed.
 
@@ -52,7 +50,6 @@ def run_webcam(
         camera: A camera, the address of a live stream or a video file, see `VideoSource`.
         recognizer: `None`: `EmotionRecognizer(paths.DEFAULT_STREAM_MODEL)`.
         output: The folder for saved images; made when the first is saved.
-        **stream_options: Settings of `EmotionStream`: `detect_every`, `smoothing_s`.
 
     Returns:
         What was found, one row per face and frame, with the columns of `analyze_video`.
@@ -68,7 +65,7 @@ def run_webcam(
         source = stack.enter_context(Camera(camera))
         if recognizer is None:
             recognizer = EmotionRecognizer(DEFAULT_STREAM_MODEL)
-        viewer = _Viewer(recognizer, Path(output), stream_options)
+        viewer = _Viewer(recognizer, Path(output))
         stack.enter_context(closing(viewer))
         while not (viewer.quit or source.ended):
             frame = source.read(_WAIT_S)
@@ -111,7 +108,7 @@ def check_display() -> None:
 
 
 class _Viewer:
-    def __init__(self, recognizer: Any, output: Path, stream_options: dict[str, Any]) -> None:
+    def __init__(self, recognizer: EmotionRecognizer, output: Path) -> None:
         try:
             cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
         except cv2.error as error:
@@ -122,10 +119,10 @@ class _Viewer:
         self.rows = FaceRows(recognizer.class_names)
         self.paused = self.quit = False
         self._frames = 0
-        self._output, self._stream_options = output, stream_options
+        self._output = output
         self._detector = getattr(recognizer.detector, "backend", "own detector")
         self._recognizers = {self._detector: recognizer}
-        self._stream = recognizer.start_stream(**stream_options)
+        self._stream = recognizer.start_stream()
         self._shown: np.ndarray | None = None
         self._times: deque[float] = deque(maxlen=30)
         self._notice, self._notice_until = "", 0.0
@@ -184,7 +181,7 @@ class _Viewer:
             self._tell(f"no {name}: {error}")
             return
         self._stream.close()
-        self._stream = self._recognizers[name].start_stream(**self._stream_options)
+        self._stream = self._recognizers[name].start_stream()
         self._detector = name
         self._tell(f"detector: {name}")
 

@@ -36,8 +36,8 @@ class ScriptedRecognizer:
         self.update = update
         self.streams: list[ScriptedStream] = []
 
-    def start_stream(self, *, smoothing_s: float = 0.25, detect_every: int = 10):
-        stream = ScriptedStream(self.update, smoothing_s, self.detector)
+    def start_stream(self):
+        stream = ScriptedStream(self.update, self.detector)
         self.streams.append(stream)
         return stream
 
@@ -50,9 +50,8 @@ class ScriptedRecognizer:
 class ScriptedStream:
     """Stands in for `EmotionStream`."""
 
-    def __init__(self, update: Callable, smoothing_s: float, detector: object) -> None:
+    def __init__(self, update: Callable, detector: object) -> None:
         self.update = update
-        self.smoothing_s = smoothing_s
         self.detector = detector
         self.is_open = True
 
