@@ -53,10 +53,10 @@ def _figures_closed() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def camera_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video of one second that stands in for a camera: 15 frames, each brighter than the last."""
-    import camera_clip
+    import clips
 
     frames = [np.full((120, 160, 3), 10 * index, np.uint8) for index in range(15)]
-    return camera_clip.write_mp4(tmp_path_factory.mktemp("video") / "clip.mp4", frames)
+    return clips.write_clip(tmp_path_factory.mktemp("video") / "clip.mp4", frames, rate=15)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import camera_clip
+import clips
 import jupyter_browser
 import nbformat
 import numpy as np
@@ -76,7 +77,8 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write_video(path: Path, image: np.ndarray, seconds: int = 3) -> Path:
     """Writes a video of a photograph that browsers play, 15 frames a second."""
-    return camera_clip.write_mp4(path, camera_clip.moving_photograph(image, count=15 * seconds))
+    frames = camera_clip.moving_photograph(image, count=15 * seconds)
+    return clips.write_clip(path, frames, rate=15)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 import camera_clip
+import clips
 import jupyter_browser
 import numpy as np
 import pytest
@@ -292,7 +293,7 @@ def test_the_page_in_a_browser(address, astronaut, tmp_path, width, scheme):
     Image.fromarray(astronaut).save(tmp_path / "photo.jpg")
     (tmp_path / "text.png").write_text("no image")
     frames = camera_clip.moving_photograph(astronaut)
-    camera_clip.write_mp4(tmp_path / "face.mp4", frames)
+    clips.write_clip(tmp_path / "face.mp4", frames, rate=15)
     camera = camera_clip.write_camera_clip(tmp_path / "clip.y4m", frames)
     folder = Path(os.environ.get("FER_LIB_TEST_SCREENSHOTS") or tmp_path)
     options = {"camera": camera, "width": width, "color_scheme": scheme}

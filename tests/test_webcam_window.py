@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import camera_clip
+import clips
 import cv2
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("no_camera_left")
 def long_video(tmp_path_factory):
     """A video file of ten seconds, for loops that a key ends."""
     frames = [np.full((120, 160, 3), index, np.uint8) for index in range(150)]
-    return camera_clip.write_mp4(tmp_path_factory.mktemp("video") / "long.mp4", frames)
+    return clips.write_clip(tmp_path_factory.mktemp("video") / "long.mp4", frames, rate=15)
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ def test_opencv_without_windows_is_told(camera_video, open_window, monkeypatch):
 
 def test_the_subcommand_shows_a_video_with_real_networks(capfd, open_window, tmp_path):
     frames = camera_clip.moving_photograph(skimage.data.astronaut(), count=15)
-    clip = camera_clip.write_mp4(tmp_path / "face.mp4", frames, rate=5)
+    clip = clips.write_clip(tmp_path / "face.mp4", frames, rate=5)
     fake = open_window()
     status, out, err = run(capfd, "--camera", clip)
     assert (status, err) == (0, "")

@@ -1,4 +1,4 @@
-"""Short videos that stand in for a camera: uncompressed for Chromium's, H.264 for all others."""
+"""What stands in for a camera: a swaying photograph, and a clip for Chromium's own fake camera."""
 
 from __future__ import annotations
 
@@ -24,19 +24,6 @@ def write_camera_clip(path: Path, frames: Iterable[np.ndarray], rate: int = 15) 
     return path
 
 
-def write_mp4(path: Path, frames: Iterable[np.ndarray], rate: int = 15) -> Path:
-    """Writes frames, `uint8 (height, width, 3)` with even sides, as a video that browsers play."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=rate)
-        stream.pix_fmt = "yuv420p"
-        for index, image in enumerate(frames):
-            if index == 0:
-                stream.height, stream.width = image.shape[:2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
-    return path
-
-
 def moving_photograph(
     image: np.ndarray, count: int = 45, size: tuple[int, int] = (640, 480)
 ) -> list[np.ndarray]:
@@ -58,12 +45,3 @@ def moving_photograph(
         left, top = np.rint(room * [0.5 + 0.4 * np.sin(angle), 0.5 - 0.5 * np.cos(angle)])
         frames.append(np.asarray(large.crop((left, top, left + width, top + height))))
     return frames
-
-
-def video_frames(path: Path, size: tuple[int, int] = (640, 360)) -> list[np.ndarray]:
-    """Returns the frames of a short video, resized."""
-    with av.open(str(path)) as container:
-        return [
-            frame.reformat(*size, format="rgb24").to_ndarray()
-            for frame in container.decode(video=0)
-        ]

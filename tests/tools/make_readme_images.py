@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import camera_clip
+import clips
 import jupyter_browser
 import matplotlib
 import matplotlib.cbook
@@ -63,7 +64,7 @@ def make_frame() -> Image.Image:
 def make_timeline() -> Image.Image:
     """Returns the timeline of a video of both photographs, which come and go."""
     with tempfile.TemporaryDirectory() as folder:
-        video = camera_clip.write_mp4(Path(folder, "video.mp4"), _make_video(), RATE)
+        video = clips.write_clip(Path(folder, "video.mp4"), _make_video(), rate=RATE)
         table = analyze_video(video, progress=False)
     axes = plot_timeline(table)
     file = io.BytesIO()
