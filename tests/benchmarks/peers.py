@@ -25,13 +25,14 @@ import pandas as pd
 
 from fer_lib.labels import EMOTIONS
 
-# What it needs besides what the library has; `pkg_resources` left setuptools in version 81.
-_REQUIREMENTS = ("fer==25.10.3", "setuptools<81")
+# What it needs besides what the library has: `pkg_resources`, which left setuptools in version 81, and
+# the Haar cascades, which left OpenCV in version 5.
+_REQUIREMENTS = ("fer==25.10.3", "setuptools<81", "opencv-contrib-python<5")
 # Runs inside the scratch environment: paths of images in, `[emotion or null, milliseconds]` out.
 _WORKER = """
 import json, sys, time
 import cv2
-from fer import FER
+from fer.fer import FER
 whole_image, paths = json.loads(sys.stdin.read())
 detector = FER(offsets=(0, 0)) if whole_image else FER()
 for path in paths[:1] + paths:
