@@ -146,6 +146,9 @@ def test_constraints_hold_a_tested_version_of_each_dependency() -> None:
     for extra in ("notebooks", "test", "dev", "jax"):
         lines += project["optional-dependencies"][extra]
     tested = _file_requirements("constraints.txt")
+    for name, pinned in tested.items():
+        assert pinned.url is None, name
+        assert len(pinned.specifier) == 1, name
     for name, requirement in _requirements(lines).items():
         if name == "fer-lib":  # an extra that names other extras
             continue
@@ -153,27 +156,6 @@ def test_constraints_hold_a_tested_version_of_each_dependency() -> None:
         [pin] = tested[name].specifier
         assert pin.operator == "=="
         assert requirement.specifier.contains(pin.version), f"{tested[name]} is below {requirement}"
-
-
-def test_constraints_are_plain_versions() -> None:
-    for name, requirement in _file_requirements("constraints.txt").items():
-        assert requirement.url is None, name
-        assert len(requirement.specifier) == 1, name
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_third_party_imports_are_declared(path: Path) -> None:
-    project = _project()
-    declared = set(_requirements(project["dependencies"]))
-    for lines in project["optional-dependencies"].values():
-        declared |= set(_requirements(lines))
-    for name in sorted({name.split(".")[0] for name in _imports(path)}):
-        if name == "fer_lib" or name in sys.stdlib_module_names:
-            continue
-        distribution = canonicalize_name(DISTRIBUTION_OF.get(name, name))
-        assert distribution in declared, (
-            f"{name} is imported, but no dependency of fer-lib brings it"
-        )
 
 
 def _imports(path: Path) -> set[str]:
@@ -189,16 +171,29 @@ def _imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_imports_go_down(path: Path) -> None:
-    room = path.relative_to(ROOT / "fer_lib").with_suffix("").parts[0]
-    if room == "__init__":
-        return
-    assert room in LEVEL_OF, f"{room} is a new room: give it a place in ROOMS"
-    for name in _imports(path):
-        parts = name.split(".")
-        if parts[0] == "fer_lib" and len(parts) > 1 and parts[1] in LEVEL_OF:
-            assert LEVEL_OF[parts[1]] <= LEVEL_OF[room], f"{room} imports from {parts[1]}, above it"
+def test_third_party_imports_are_declared() -> None:
+    project = _project()
+    declared = set(_requirements(project["dependencies"]))
+    for lines in project["optional-dependencies"].values():
+        declared |= set(_requirements(lines))
+    names = {name.split(".")[0] for path in MODULES for name in _imports(path)}
+    brought = {"fer_lib", *sys.stdlib_module_names}
+    for name in names - brought:
+        distribution = canonicalize_name(DISTRIBUTION_OF.get(name, name))
+        assert distribution in declared, f"{name}: no dependency of fer-lib brings it"
+
+
+def test_imports_go_down() -> None:
+    for path in MODULES:
+        room = path.relative_to(ROOT / "fer_lib").with_suffix("").parts[0]
+        if room == "__init__":
+            continue
+        assert room in LEVEL_OF, f"{room} is a new room: give it a place in ROOMS"
+        for name in _imports(path):
+            [package, *inner] = name.split(".")
+            if package == "fer_lib" and inner and inner[0] in LEVEL_OF:
+                is_below = LEVEL_OF[inner[0]] <= LEVEL_OF[room]
+                assert is_below, f"{path.name} in {room} imports from {inner[0]}, above it"
 
 
 def _python(code: str) -> str:
