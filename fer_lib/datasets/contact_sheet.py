@@ -33,16 +33,11 @@ def to_html(dataset: FaceDataset) -> str:
         for column, index in enumerate(np.sort(chosen)):
             image = Image.fromarray(np.squeeze(dataset.images[index])).convert("RGB")
             strip[:, column] = image.resize((_CELL, _CELL))
-        shown.append(f'<img alt="{name}" src="{data_uri(strip.reshape(_CELL, -1, 3))}">')
+        # JPEG, and gray where there is no color, so that a notebook with a few of them stays small.
+        mode, file = "L" if (strip == strip[..., :1]).all() else "RGB", io.BytesIO()
+        Image.fromarray(strip.reshape(_CELL, -1, 3)).convert(mode).save(file, "JPEG", quality=80)
+        data = base64.b64encode(file.getvalue()).decode()
+        shown.append(f'<img alt="{name}" src="data:image/jpeg;base64,{data}">')
     with pd.option_context("display.max_colwidth", None):  # pandas would cut the images
         page = table.assign(**{"": shown}).to_html(escape=False, border=0)
     return f"<p>{html.escape(repr(dataset))}</p>{page}"
-
-
-def data_uri(image: np.ndarray) -> str:
-    """Returns an image, `uint8 (height, width, 3)`, as the address of an HTML image."""
-    # JPEG, and gray where there is no color, so that a notebook with a few sheets stays small.
-    mode = "L" if (image == image[..., :1]).all() else "RGB"
-    file = io.BytesIO()
-    Image.fromarray(image).convert(mode).save(file, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
