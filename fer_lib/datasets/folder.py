@@ -123,8 +123,9 @@ def list_folder(
         depth += 1
     has_people = not has(class_of, depth) and has(class_of, depth + 1)
     depth += has_people
-    _check_names(root, names(depth), known, class_of, is_open)
-    emotion = levels[depth].map(class_of, na_action="ignore").dropna()
+    class_of_folder = {name: class_of(name) for name in names(depth)}
+    _check_names(root, class_of_folder, known, is_open)
+    emotion = levels[depth].map(class_of_folder).dropna()
     stray |= dict.fromkeys(pd.Index(index).difference(emotion.index), "in no class folder")
     subject = levels.loc[emotion.index, depth - 1 if has_people else depth + 1]
     listing = pd.DataFrame({"emotion": emotion, "split": split[emotion.index]})
@@ -158,15 +159,11 @@ def _report_skipped(root: Path, skipped: list[Path]) -> dict[str, str]:
 
 
 def _check_names(
-    root: Path,
-    found: list[str],
-    known: tuple[str, ...],
-    class_of: Callable[[str], str | None],
-    is_open: bool,
+    root: Path, found: dict[str, str | None], known: tuple[str, ...], is_open: bool
 ) -> None:
     """Refuses folders that are no class, or classes whose folder is missing."""
-    missing = [] if is_open else sorted({*known} - {*map(class_of, found)})
-    unknown = [name for name in found if is_open and class_of(name) is None]
+    missing = [] if is_open else sorted({*known} - {*found.values()})
+    unknown = [name for name, emotion in found.items() if is_open and emotion is None]
     if missing and found:
         raise ValueError(
             f"{root}: expected the folders of {', '.join(missing)}, as `class_names` says. "
