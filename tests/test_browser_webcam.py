@@ -343,7 +343,7 @@ def test_without_permission_a_message_and_files_instead(server, tmp_path, astron
         wait_for_message(page, "The video has ended", timeout_s=120)
 
         files.set_input_files(tmp_path / "text.png")
-        wait_for_message(page, "text.png is no image")
+        wait_for_message(page, "text.png is not an image")
 
 
 def test_python_reads_a_camera_itself_in_notebook_7(server, clip, tmp_path, astronaut, screenshots):

@@ -147,7 +147,7 @@ def broken(tmp_path, kind):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("text", "no video, or its index is cut off"),
+        ("text", "not a video, or its index is cut off"),
         ("empty", "empty \\(0 bytes\\)"),
         ("no index", "index is cut off"),
         ("no frame", "no frame that can be decoded"),

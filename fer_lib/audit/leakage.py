@@ -67,7 +67,7 @@ def check_duplicates(dataset: FaceDataset) -> tuple[list[Finding], dict[str, Any
 def _unexpected(dataset: FaceDataset, duplicates: Duplicates) -> np.ndarray:
     """Tells for each near pair whether it is one that should not be, given who is on the images.
 
-    A person in one pose twice, such as two frames of one sequence, is no duplicate as long as both
+    A person in one pose twice, such as two frames of a sequence, is not a duplicate while both
     are in one split. Two people are one image only where it is more alike than people ever are.
     """
     if dataset.subjects is None:

@@ -130,7 +130,7 @@ class FaceDetector:
         # Both backends count from the center of the first pixel, measured on images in two sizes.
         corners = (found.corners.reshape(-1, 2, 2) - border + 0.5) * factor - 0.5
         landmarks = (found.landmarks - border + 0.5) * factor - 0.5
-        # A network overflows on an odd image now and then: what is not finite is no face.
+        # A network overflows on an odd image now and then: what is not finite is not a face.
         finite = np.isfinite(corners).all(axis=(1, 2)) & np.isfinite(landmarks).all(axis=(1, 2))
         corners, scores, landmarks = corners[finite], found.scores[finite], landmarks[finite]
         inside = np.clip(corners, 0, size)

@@ -116,7 +116,7 @@ def check_predictions(y_true: Any, y_prob: Any) -> tuple[np.ndarray, np.ndarray]
 
     Raises:
         ValueError: No sample, other shapes, NaN, values outside `[0, 1]`, a row that does not sum
-            to 1, or a label that is no class.
+            to 1, or a label that is not a class.
     """
     y_prob = np.asarray(y_prob)
     if y_prob.ndim != 2 or y_prob.shape[1] < 2 or y_prob.dtype.kind != "f" or not len(y_prob):

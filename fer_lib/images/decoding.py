@@ -61,7 +61,7 @@ def decode(source: bytes | Image.Image, name: str) -> np.ndarray:
         name: What to call it in messages.
 
     Raises:
-        OSError: It is no image, cut off, or larger than `max_pixels`.
+        OSError: It is not an image, cut off, or larger than `max_pixels`.
     """
     if isinstance(source, bytes) and not source:
         raise OSError(f"Expected an image. {name} is empty (0 bytes).")

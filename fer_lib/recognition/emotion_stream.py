@@ -96,7 +96,7 @@ class EmotionStream:
                 back, time stands still until it has caught up.
 
         Raises:
-            ValueError: The frame is no image, or the time is not finite.
+            ValueError: The frame is not an image, or the time is not finite.
             RuntimeError: The stream is closed.
         """
         if self._tracker is None:

@@ -97,7 +97,7 @@ def open_container(name: str) -> av.container.InputContainer:
             hint = f"gave no answer in {TIMEOUT_S:g} s; is the stream running?"
             raise TimeoutError(f"Expected a video. {name!r} {hint}") from error
         reason = str(getattr(error, "strerror", None) or error) or type(error).__name__
-        hint = "It is no video, or its index is cut off"
+        hint = "It is not a video, or its index is cut off"
         hint = "Cannot open the stream; is it running?" if remote else hint
         raise OSError(f"Expected a video. Received: {name!r}. {hint} ({reason}).") from error
 

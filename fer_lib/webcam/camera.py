@@ -29,7 +29,7 @@ class Camera:
         source: The `VideoSource` that is read.
 
     Raises:
-        OSError: No such camera, an address that does not answer, or a file that is no video.
+        OSError: No such camera, an address that does not answer, or a file that is not a video.
 
     Example:
         >>> with Camera(0) as camera:  # doctest: +SKIP

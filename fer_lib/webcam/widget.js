@@ -156,7 +156,7 @@ class WebcamView {
     const bitmap = await createImageBitmap(file).catch(() => null);
     if (token !== this.token) return;
     if (!bitmap) {
-      this.say(`${file.name} is no image that this browser can open. Choose a JPEG or PNG.`, true);
+      this.say(`${file.name} is not an image that this browser can open. Choose a JPEG or PNG.`, true);
       return;
     }
     this.session = Math.random().toString(36);

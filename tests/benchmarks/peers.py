@@ -25,8 +25,8 @@ import pandas as pd
 
 from fer_lib.labels import EMOTIONS
 
-# What it needs besides what the library has: `pkg_resources`, which left setuptools in version 81, and
-# the Haar cascades, which left OpenCV in version 5.
+# What it needs besides what the library has: `pkg_resources`, which left setuptools in version 81,
+# and the Haar cascades, which left OpenCV in version 5.
 _REQUIREMENTS = ("fer==25.10.3", "setuptools<81", "opencv-contrib-python<5")
 # Runs inside the scratch environment: paths of images in, `[emotion or null, milliseconds]` out.
 _WORKER = """
