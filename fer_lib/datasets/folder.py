@@ -161,15 +161,9 @@ def _report_skipped(root: Path, skipped: list[Path]) -> dict[str, str]:
 def _check_names(
     root: Path, found: dict[str, str | None], known: tuple[str, ...], is_open: bool
 ) -> None:
-<<<<<<< Updated upstream
-    """Refuses folders that are no class, or classes whose folder is missing."""
+    """Refuses folders that are not a class, or classes whose folder is missing."""
     missing = [] if is_open else sorted({*known} - {*found.values()})
     unknown = [name for name, emotion in found.items() if is_open and emotion is None]
-=======
-    """Refuses folders that are not a class, or classes whose folder is missing."""
-    missing = [] if is_open else sorted({*known} - {*map(class_of, found)})
-    unknown = [name for name in found if is_open and class_of(name) is None]
->>>>>>> Stashed changes
     if missing and found:
         raise ValueError(
             f"{root}: expected the folders of {', '.join(missing)}, as `class_names` says. "
