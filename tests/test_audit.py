@@ -80,11 +80,12 @@ def test_nothing_is_found_in_many_synthetic_faces(options):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_planted_leak_is_exactly_what_is_found(faces, change):
+def test_a_planted_copy_is_exactly_what_is_found(faces, change):
+    kind = "exact" if change == "the same" else "near"
     source = int(np.flatnonzero(faces.split == "Training")[9])
     leaky = add(faces, source, CHANGES[change], split="PublicTest")
     report = check_dataset(leaky)
-    assert names(report) == ["exact_leak" if change == "the same" else "near_leak"]
+    assert names(report) == [f"{kind}_leak"]
     finding = report.findings[0]
     assert (finding.severity, finding.count) == ("error", 1)
     assert finding.indices.tolist() == [len(faces)]
@@ -93,17 +94,13 @@ def test_a_planted_leak_is_exactly_what_is_found(faces, change):
         assert leaky.without(what).content_hash == faces.content_hash
     assert finding.title.startswith("1 PublicTest image is")
     assert finding.title.endswith("an image of Training")
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_copy_in_the_same_split_of_another_person(faces, change):
-    kind = "exact" if change == "the same" else "near"
-    somebody = np.array(["somebody else"])
-    report = check_dataset(add(faces, 3, CHANGES[change], subjects=somebody))
+    # Of another person in the same split, with the same label and another one.
+    other = {"subjects": np.array(["somebody else"])}
+    report = check_dataset(add(faces, 3, CHANGES[change], **other))
     assert names(report) == [f"{kind}_duplicates"]
     assert report.findings[0].indices.tolist() == [len(faces)]
-    labels = (faces.labels[[3]] + 1) % 7
-    report = check_dataset(add(faces, 3, CHANGES[change], labels=labels, subjects=somebody))
+    other["labels"] = (faces.labels[[3]] + 1) % 7
+    report = check_dataset(add(faces, 3, CHANGES[change], **other))
     assert names(report) == [f"{kind}_conflict"]
     assert report.findings[0].indices.tolist() == [3, len(faces)]
 
@@ -215,14 +212,11 @@ def test_a_model_finds_permuted_labels(faces):
         assert pair in report.findings[0].title
 
 
-def test_a_confident_model_doubts_a_wrong_label(faces):
+def test_a_confident_model_doubts_a_wrong_label_and_one_of_other_classes_is_refused(faces):
     labels = np.where(np.arange(len(faces)) == 3, (faces.labels + 1) % 7, faces.labels)
     wrong = dataclasses.replace(faces, labels=labels)
     doubtful = check_dataset(wrong, Oracle(faces, sure=0.999))["doubtful_labels"]
     assert doubtful.examples.tolist() == [3] and len(doubtful.indices) == 0
-
-
-def test_a_model_of_other_classes_and_an_empty_set_are_refused(faces):
     with pytest.raises(ValueError, match="Expected a model of the data set's classes"):
         check_dataset(dataclasses.replace(faces, class_names=tuple("abcdefg")), Oracle(faces))
     with pytest.raises(ValueError, match="at least one image"):

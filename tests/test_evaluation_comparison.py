@@ -27,16 +27,6 @@ def reports(*shares: tuple[float, int]):
     ]
 
 
-def test_mcnemar_is_the_exact_binomial_test():
-    first, second = draw_correct(0.8, 0), draw_correct(0.6, 1)
-    (pair,) = compare(*reports((0.8, 0), (0.6, 1))).differences
-    b, c = int((first & ~second).sum()), int((~first & second).sum())
-    assert (pair.only_first, pair.only_second) == (b, c)
-    # By hand: twice the smaller tail of fair coin tosses.
-    by_hand = min(1.0, 2 * stats.binom.cdf(min(b, c), b + c, 0.5))
-    assert pair.p_value == pair.p_adjusted == pytest.approx(by_hand)
-
-
 def test_paired_intervals_equal_scipys():
     pair = compare(*reports((0.8, 2), (0.6, 3)), num_resamples=5000).differences[0]
     ahead = draw_correct(0.8, 2).astype(float) - draw_correct(0.6, 3)
@@ -94,12 +84,6 @@ def test_one_sample_gives_no_interval():
     values = json.loads(same.to_json())["differences"][0]
     assert values["loss_ci95"] == [0.0, 0.0] and values["p_value"] == values["n"] == 1
     assert "correct on the same of 1 sample: there is no difference" in same.title()
-
-
-def test_chance_is_called_real_in_one_case_of_twenty_at_most():
-    pairs = [((0.7, 2 * seed), (0.7, 2 * seed + 1)) for seed in range(100)]
-    found = [compare(*reports(*pair), num_resamples=20).differences[0].real for pair in pairs]
-    assert sum(found) <= 10
 
 
 def test_models_bring_their_names():

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import special
 
 from fer_lib import evaluation
-from fer_lib.datasets import FaceDataset, load_fer2013
+from fer_lib.datasets import FaceDataset
 from fer_lib.evaluation import evaluate
-from fer_lib.evaluation.agreement import VERDICTS, agree_with_votes
+from fer_lib.evaluation.calibration import VERDICTS, agree_with_votes
 from fer_lib.evaluation.selective import area_under_risk_coverage, measure_conformal
 
 
@@ -42,20 +40,6 @@ def test_risk_coverage_of_a_hand_made_case():
     assert evaluation.at_coverage(curve, 0.8) == pytest.approx((0.6, 0.8, 0.25))
     assert evaluation.at_coverage(curve, 0.3) == pytest.approx((0.8, 0.6, 1 / 3))
     assert area_under_risk_coverage(curve) == pytest.approx(0.4 / 3 + 0.2 / 4 + 0.2 * 2 / 5)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 60), st.integers(0, 1000), st.floats(0.01, 1))
-def test_thresholds_do_what_they_say(count, seed, wanted):
-    probabilities, labels = draw(count, 3, seed)
-    curve = evaluation.risk_coverage(labels, probabilities)
-    point = evaluation.at_coverage(curve, wanted)
-    given = probabilities.max(axis=1) >= point.threshold
-    wrong = probabilities.argmax(axis=1) != labels
-    assert given.mean() == pytest.approx(point.coverage) and point.coverage >= wanted - 1e-9
-    assert wrong[given].mean() == pytest.approx(point.error)
-    assert curve["coverage"].iloc[-1] == 1.0
-    assert curve["risk"].iloc[-1] == pytest.approx(wrong.mean())
 
 
 @pytest.mark.parametrize("coverage", [0.0, 80])
@@ -125,13 +109,6 @@ def test_the_clean_part_leaves_duplicates_out():
     assert none.clean.n == 10 and none.num_duplicates == 0
     with pytest.raises(ValueError, match="`y_true` with images"):
         evaluate(test.labels, probabilities, ["a", "b"], training_images=test)
-
-
-def test_duplicates_of_fer2013(make_fer2013):
-    """280 of the 3,589 PublicTest images are also in Training."""
-    dataset = load_fer2013(make_fer2013("npz"))
-    test, train = dataset.subset(split="PublicTest"), dataset.subset(split="Training")
-    assert evaluation.find_duplicates(test, train).sum() == 280
 
 
 # Five samples; classes 0, 0, 1, 1, 2 are predicted.

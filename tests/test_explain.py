@@ -9,8 +9,8 @@ from fer_lib import explain
 from fer_lib.explain.map_checks import face_regions
 from fer_lib.labels import EMOTIONS
 from fer_lib.models import build_cnn
-from fer_lib.pretrained import Pretrained
-from fer_lib.synthetic import draw_faces, make_faces
+from fer_lib.pretrained import Pretrained, load_pretrained
+from fer_lib.synthetic import make_faces
 
 MOUTH = face_regions(48)["mouth"]
 UNIFORM = explain.region_energy(np.ones((48, 48))).iloc[0]
@@ -29,38 +29,6 @@ def sees_only_the_mouth():
     model = keras.Model(pixels, layers.Softmax()(x))
     model.get_layer("logits").set_weights([np.array([[-40.0, 40.0]]), np.array([2.0, -2.0])])
     return model
-
-
-CAUSES = {"plain": {}, "glasses": {"glasses": True}, "open mouth": {"AU26": 1.0}}
-
-
-def small_network():
-    pixels = keras.Input((48, 48, 1))
-    x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False)(pixels)
-    for filters in (16, 32):
-        x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-        x = layers.MaxPooling2D()(x)
-    x = layers.Conv2D(32, 3, padding="same", activation="relu", name="last_map")(x)
-    x = layers.Dense(3, name="logits")(layers.GlobalMaxPooling2D()(x))
-    return keras.Model(pixels, layers.Softmax()(x))
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """A network that tells faces by one cause alone, and faces that show each: name to images."""
-    still = dict.fromkeys(("yaw", "pitch", "roll", "shift_x", "shift_y"), 0.0)
-    plain = {**still, "scale": 1.0, "beard": "none", "glasses": False, "skin_tone": [2, 3, 4, 5, 6]}
-    table = make_faces({"neutral": 60}, seed=1, factors=plain).metadata
-    shown = {cause: draw_faces(table.assign(**factors)) for cause, factors in CAUSES.items()}
-    images, labels = np.concatenate(list(shown.values())), np.repeat(range(3), len(table))
-    keras.utils.set_random_seed(0)
-    network = small_network()
-    network.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
-    network.fit(images, labels, batch_size=16, epochs=8, verbose=0)
-    model = Pretrained(network, tuple(CAUSES))
-    right = model.predict(images).argmax(axis=1) == labels
-    assert right.mean() > 0.95, "the network has not learned the causes"
-    return model, {cause: faces[:20] for cause, faces in shown.items()}
 
 
 @pytest.fixture(scope="module")
@@ -125,32 +93,15 @@ def test_the_map_points_at_the_mouth_where_the_model_sees_nothing_else(method, f
     assert (energy[["brows", "eyes"]] < 0.01).all(axis=None)
 
 
-@pytest.mark.parametrize("method", [explain.grad_cam, explain.occlusion_map])
-def test_a_trained_network_looks_at_what_it_was_trained_to_tell(method, trained):
-    model, shown = trained
-    shares = {}
-    for cause in ("glasses", "open mouth"):
-        energy = explain.region_energy(method(model, shown[cause], cause))
-        assert (energy.sum(axis=1) > 0).mean() > 0.5
-        shares[cause] = energy[energy.sum(axis=1) > 0].mean() / UNIFORM
-    for cause, part, other in (("glasses", "eyes", "mouth"), ("open mouth", "mouth", "eyes")):
-        assert shares[cause][part] > 1.5
-        assert shares[cause][part] > 2 * shares[cause][other]
-
-
-def test_random_weights_destroy_the_map_and_an_edge_detector_is_found_out(trained):
-    model, shown = trained
-
-    def edges(model, images):
+def test_an_edge_detector_is_found_out_and_a_map_without_contrast_is_related_to_nothing(faces):
+    def edges(_, images):
         return np.hypot(*np.gradient(images[..., 0].astype(float), axis=(1, 2)))
 
-    for method in (explain.grad_cam, explain.occlusion_map):
-        relation = explain.sanity_check(model, shown["glasses"], method=method)
-        assert relation.shape == (20,)
-        assert np.abs(relation.mean()) < 0.35
-    np.testing.assert_allclose(explain.sanity_check(model, shown["glasses"], method=edges), 1)
-    flat = explain.sanity_check(model, shown["plain"], method=lambda _, x: np.ones((len(x), 4, 4)))
-    assert flat.tolist() == [0] * 20  # the same everywhere is related to nothing
+    for method, relation in ((edges, 1), (lambda _, images: np.ones((len(images), 4, 4)), 0)):
+        found = explain.sanity_check(build_cnn("lesson"), faces.images, method=method)
+        np.testing.assert_allclose(found, np.full(7, relation))
+    of_cam = explain.sanity_check(load_pretrained("cnn"), faces)
+    assert of_cam.shape == (7,) and np.abs(of_cam.mean()) < 0.4
 
 
 @pytest.mark.backends

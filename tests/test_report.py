@@ -206,7 +206,7 @@ def test_what_is_not_there_is_not_shown_and_said_where_it_matters(tmp_path):
 
 @pytest.mark.parametrize(("part", "words"), [("training", "trained"), ("validation", "selected")])
 def test_images_that_made_the_model_are_named_as_such(part, words, reports, undrawn, tmp_path):
-    card = {"data": {part: {"sha256": reports[0].predictions.data_hash}}}
+    card = {"data": {part: {"sha256": reports[0].data_hash}}}
     warning = f"{words} on these very images"
     assert warning in render(tmp_path, reports[0], card=card)
     assert warning not in render(tmp_path, reports[0], card=CARD)

@@ -73,15 +73,6 @@ def test_the_mix_of_classes_is_not_taken_for_a_gap():
     assert "40.0 of them come from the mix" in " ".join(found.sentences())
 
 
-def test_chance_is_called_real_in_one_case_of_twenty_at_most():
-    called = 0
-    for seed in range(40):
-        report, groups = draw(200, seed, skill=(0.7, 0.7))
-        found = slice_report(report, {"group": groups})
-        called += widest(found)["p_adjusted"] < 0.05
-    assert called <= 5
-
-
 def test_sentences_say_whether_chance_explains_a_gap():
     report, groups = draw()
     first, second = slice_report(report, {"glasses": groups}).sentences()

@@ -116,13 +116,8 @@ class AuditReport(Report):
         }
 
     def title(self) -> str:
-        height, width, channels = self.dataset.images.shape[1:]
-        names, sizes = np.unique(self.dataset.split, return_counts=True)
-        splits = [f", {name} {n:,}" for name, n in zip(names, sizes, strict=True) if name]
-        images = f"{plural(len(self.dataset), 'image')} {width}x{height}x{channels}"
         found = ", ".join(finding.name for finding in self.findings)
-        found = f"Found: {found}." if found else "Nothing found."
-        return f"{self.dataset.name}: {images}{''.join(splits)}. {found}"
+        return f"{self.dataset!r}. {f'Found: {found}' if found else 'Nothing found'}."
 
     def sentences(self) -> list[str]:
         texts = [

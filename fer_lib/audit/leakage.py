@@ -148,9 +148,8 @@ class Duplicates:
 
     Attributes:
         exact: `int64 (n,)`, equal for images with the same pixels, counted up from 0.
-        near: `int64 (pairs, 2)`, pairs of images that are nearly the same; only the first of
-            several exact duplicates is in them.
-        correlations: `float32 (pairs,)`, of these pairs.
+        near: `int64 (pairs, 2)`, pairs of images that are nearly the same, with `correlations`
+            `float32 (pairs,)`; only the first of several exact duplicates is in them.
     """
 
     exact: np.ndarray

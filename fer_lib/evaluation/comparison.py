@@ -23,8 +23,7 @@ class Difference:
     """The first model against the second; differences are the first's value less the second's.
 
     Attributes:
-        first: Name of one model.
-        second: Name of the other.
+        first: Name of one model; `second` of the other.
         n: Number of samples.
         only_first: Samples that only the first classifies correctly.
         only_second: Samples that only the second classifies correctly.
@@ -99,7 +98,6 @@ def compare(
     *reports: EvaluationReport,
     names: Sequence[str] | None = None,
     num_resamples: int = 2000,
-    seed: int = 0,
 ) -> Comparison:
     """Compares models pair by pair on the samples that all of them were scored on.
 
@@ -111,10 +109,6 @@ def compare(
         *reports: Two or more reports of `evaluate` on the same data set, in the same order.
         names: What to call the models; by default their own names.
         num_resamples: Bootstrap resamples.
-        seed: Of the bootstrap.
-
-    Returns:
-        The comparison of every pair, in the order of the reports.
 
     Raises:
         ValueError: Fewer than two reports, other samples, or not one different name per report.
@@ -133,7 +127,7 @@ def compare(
     for one, other in itertools.combinations(range(len(reports)), 2):
         first, second = str(names[one]), str(names[other])
         _check_same_samples(first, reports[one], second, reports[other])
-        values = _differ(reports[one], reports[other], num_resamples, seed)
+        values = _differ(reports[one], reports[other], num_resamples)
         pairs.append({"first": first, "second": second, **values})
     adjusted = stats.holm([pair["p_value"] for pair in pairs]).tolist()
     pairs = zip(pairs, adjusted, strict=True)
@@ -141,11 +135,11 @@ def compare(
 
 
 def _differ(
-    first: EvaluationReport, second: EvaluationReport, num_resamples: int, seed: int
+    first: EvaluationReport, second: EvaluationReport, num_resamples: int
 ) -> dict[str, Any]:
     """Returns the fields of a `Difference`, but the names."""
-    labels, support = first.predictions.labels, first.confusion_matrix.sum(axis=1)
-    probabilities = [report.predictions.probabilities for report in (first, second)]
+    labels, support = first.labels, first.confusion_matrix.sum(axis=1)
+    probabilities = [report.probabilities for report in (first, second)]
     correct = [each.argmax(axis=1) == labels for each in probabilities]
     ahead = correct[0].astype(np.float64) - correct[1]
     losses = np.subtract(*(log_losses(labels, each) for each in probabilities))
@@ -155,7 +149,7 @@ def _differ(
         "balanced_accuracy": ahead / support[labels] / (support > 0).sum(),
         "loss": losses / len(labels),
     }
-    drawn = stats.resample_sums(np.column_stack([*parts.values()]), labels, num_resamples, seed)
+    drawn = stats.resample_sums(np.column_stack([*parts.values()]), labels, num_resamples)
     values: dict[str, Any] = {"n": len(labels)}
     for (name, part), replicates in zip(parts.items(), drawn.T, strict=True):
         # Models that differ on no sample have an interval of no width. Where they do, resamples
@@ -176,8 +170,8 @@ def _check_same_samples(
             f"Expected reports on the same classes, {one.class_names} of {name}; evaluate both on "
             f"the classes that they share. Received: {other.class_names} of {other_name}"
         )
-    a, b = one.predictions, other.predictions
-    if not np.array_equal(a.labels, b.labels) or len({a.data_hash, b.data_hash} - {None}) > 1:
+    hashes = {one.data_hash, other.data_hash} - {None}
+    if not np.array_equal(one.labels, other.labels) or len(hashes) > 1:
         raise ValueError(
             "Expected reports on the same samples in the same order. "
             f"Received: {name} on {one.n:,} samples and {other_name} on {other.n:,}"

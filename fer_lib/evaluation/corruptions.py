@@ -21,24 +21,16 @@ _SIDE = 48
 _LEFT_EYE, _RIGHT_EYE, _NOSE, _MOUTH_LEFT, _MOUTH_RIGHT = FACE_TEMPLATE.tolist()
 _DARK, _LIGHT = 20.0, 200.0  # gray levels of glasses and masks
 
-# Gray levels `float32 (n, side, side, channels)`, the level, a seeded generator.
+# Takes gray levels 0 to 255, `float32 (n, side, side, channels)`, the level, a seeded generator.
 Function = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 
 class Corruption(NamedTuple):
-    """One way to corrupt images of faces.
-
-    Attributes:
-        title: What it is called in tables and figures.
-        unit: What a level means.
-        levels: The level of each severity, from 1 to 5.
-        function: Takes `float32 (n, side, side, channels)` gray levels 0 to 255, a level and a
-            random generator; returns the corrupted ones, clipped and rounded by the caller.
-    """
+    """One way to corrupt images of faces; the caller of `function` clips and rounds."""
 
     title: str
     unit: str
-    levels: tuple[float, ...]
+    levels: tuple[float, ...]  # of the severities 1 to 5, in these units
     function: Function
 
 

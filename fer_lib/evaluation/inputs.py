@@ -16,34 +16,24 @@ from fer_lib.labels import EMOTIONS, EMOTIONS_8
 _SUM_TOLERANCE = 1e-2
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Predictions:
-    """Probabilities of a model beside the true labels.
+    """Probabilities of a model beside the true labels, and what is known of both.
 
     Attributes:
         probabilities: `(n, num_classes)`, float32 or float64, rows sum to 1.
         labels: `int64 (n,)`, indices into `class_names`.
-        class_names: Names of the classes.
-        images: The images, or None where only labels were given.
-        dataset: Name of the data set, or an empty string.
-        data_hash: Hash of the data set's images and labels, or None.
-        model: Name of the model, or an empty string.
+        data_hash: Hash of the data set's images and labels.
         votes: `(n, num_classes)` people's votes for the classes, where the data set has them.
     """
 
     probabilities: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
-    images: np.ndarray | None = None
-    dataset: str = ""
-    data_hash: str | None = None
-    model: str = ""
-    votes: np.ndarray | None = None
-
-    def select(self, keep: np.ndarray) -> Predictions:
-        """Returns the samples of a mask."""
-        parts = {k: getattr(self, k) for k in ("probabilities", "labels", "images", "votes")}
-        return dataclasses.replace(self, **{k: v[keep] for k, v in parts.items() if v is not None})
+    dataset: str
+    data_hash: str | None
+    model: str
+    votes: np.ndarray | None
 
 
 def predict(
@@ -52,11 +42,7 @@ def predict(
     class_names: Sequence[str] | None = None,
     model_name: str | None = None,
 ) -> Predictions:
-    """Brings a model or its probabilities together with the true labels, as `evaluate` takes them.
-
-    Raises:
-        ValueError: The two do not fit together; the message says how they should.
-    """
+    """Brings true labels together with a model or its probabilities, as `evaluate` takes them."""
     images, labels = getattr(y_true, "images", None), getattr(y_true, "labels", y_true)
     probabilities = _run(y_prob, images) if hasattr(y_prob, "predict") else y_prob
     _, probabilities = check_predictions(None, probabilities)
@@ -88,7 +74,6 @@ def predict(
         probabilities=probabilities,
         labels=labels,
         class_names=of_dataset,
-        images=images,
         dataset=getattr(y_true, "name", ""),
         data_hash=getattr(y_true, "content_hash", None),
         model=str(getattr(y_prob, "name", "") if model_name is None else model_name),
@@ -112,11 +97,8 @@ def _run(model: Any, images: np.ndarray | None) -> Any:
 def check_predictions(y_true: Any, y_prob: Any) -> tuple[np.ndarray, np.ndarray]:
     """Returns labels `int64 (n,)` and float probabilities `(n, num_classes)` that belong together.
 
-    Where `y_true` is None, only the probabilities are checked.
-
-    Raises:
-        ValueError: No sample, other shapes, NaN, values outside `[0, 1]`, a row that does not sum
-            to 1, or a label that is not a class.
+    Where `y_true` is None, only the probabilities are checked. What cannot be scored (no sample,
+    NaN, a row that does not sum to 1, a label that is not a class) is a `ValueError`.
     """
     y_prob = np.asarray(y_prob)
     if y_prob.ndim != 2 or y_prob.shape[1] < 2 or y_prob.dtype.kind != "f" or not len(y_prob):
@@ -136,18 +118,14 @@ def check_predictions(y_true: Any, y_prob: Any) -> tuple[np.ndarray, np.ndarray]
             f"logits lacks its softmax. Received: {y_prob[row]} in row {row}, and "
             f"{int((~good).sum()) - 1} more such rows"
         )
-    labels = np.zeros(len(y_prob), int) if y_true is None else np.asarray(y_true)
-    if labels.shape != (len(y_prob),) or labels.dtype.kind not in "iu":
+    num, num_classes = y_prob.shape
+    labels = np.zeros(num, int) if y_true is None else np.asarray(y_true)
+    fits = labels.shape == (num,) and labels.dtype.kind in "iu"
+    if not fits or labels.min() < 0 or labels.max() >= num_classes:
+        values = f", {labels.min()} to {labels.max()}" if fits else ""
         raise ValueError(
-            f"Expected integer labels of shape ({len(y_prob)},), one a row of the probabilities. "
-            f"Received: {labels.dtype} {labels.shape}"
-        )
-    num_classes = y_prob.shape[1]
-    wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
-    if len(wrong):
-        raise ValueError(
-            f"Expected labels from 0 to {num_classes - 1}, for {num_classes} classes. "
-            f"Received: {labels[wrong[0]]} at index {wrong[0]} and {len(wrong) - 1} more such"
+            f"Expected integer labels from 0 to {num_classes - 1} of shape ({num},), one a row of "
+            f"the probabilities. Received: {labels.dtype} {labels.shape}{values}"
         )
     return labels.astype(np.int64), y_prob
 
@@ -160,13 +138,11 @@ def find_duplicates(images: Any, others: Any) -> np.ndarray:
 
     Args:
         images: `(n, height, width, channels)`, or a `FaceDataset`.
-        others: Images of the same size and type, such as those that a model was trained on.
+        others: Such as those that a model was trained on; of another size or type they are a
+            `ValueError`, since none could ever be identical.
 
     Returns:
         `bool (n,)`, True where an image has a duplicate.
-
-    Raises:
-        ValueError: The images differ in size or type, so none could ever be identical.
 
     Example:
         >>> faces = np.arange(3 * 4).reshape(3, 2, 2)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib.evaluation.agreement import VoteAgreement
 from fer_lib.evaluation.base import Report, interval_texts, plain, text_of
+from fer_lib.evaluation.calibration import VoteAgreement
 from fer_lib.evaluation.inputs import Predictions
 from fer_lib.evaluation.selective import ConformalResult, area_under_risk_coverage, at_coverage
 
@@ -28,11 +28,12 @@ PER_CLASS = ("precision", "recall", "f1")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class EvaluationReport(Report):
+class EvaluationReport(Predictions, Report):
     """How well a model does on a data set. `evaluate` makes it; printing it shows tables.
 
+    It begins with what everything is computed from, `probabilities` and `labels`.
+
     Attributes:
-        predictions: The probabilities and labels that everything here is computed from.
         accuracy: Share of samples that are classified correctly.
         balanced_accuracy: Mean recall of the classes that are present.
         macro_f1: Mean F1 of the classes that are present.
@@ -57,7 +58,6 @@ class EvaluationReport(Report):
         num_duplicates: Number of samples that `clean` leaves out.
     """
 
-    predictions: Predictions
     accuracy: float
     balanced_accuracy: float
     macro_f1: float
@@ -80,25 +80,11 @@ class EvaluationReport(Report):
 
     @property
     def n(self) -> int:
-        """Number of samples."""
-        return len(self.predictions.labels)
-
-    @property
-    def model(self) -> str:
-        return self.predictions.model
-
-    @property
-    def dataset(self) -> str:
-        return self.predictions.dataset
+        return len(self.labels)
 
     @property
     def accuracy_ci95(self) -> tuple[float, float]:
         return self.intervals["accuracy"]
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the confusion matrix."""
-        return self.predictions.class_names
 
     def most_confused(self, how_many: int = 5) -> pd.DataFrame:
         """Returns the most frequent confusions: `true, predicted, count, share` of the class."""
@@ -117,8 +103,8 @@ class EvaluationReport(Report):
         return pd.DataFrame(rows, pd.Index(SCORES, name="score"), ["value", "low", "high"], float)
 
     def to_dict(self) -> dict[str, Any]:
-        values: dict[str, Any] = {name: getattr(self, name) for name in ("n", "model", "dataset")}
-        values |= {"data_hash": self.predictions.data_hash, "class_names": self.class_names}
+        names = ("n", "model", "dataset", "data_hash", "class_names")
+        values: dict[str, Any] = {name: getattr(self, name) for name in names}
         for name in SCORES:
             values |= {name: getattr(self, name), f"{name}_ci95": self.intervals[name]}
         values |= {

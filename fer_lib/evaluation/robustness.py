@@ -148,7 +148,7 @@ def robustness_suite(
         )
     names = list(corruptions or CORRUPTIONS)
     clean = inputs.predict(dataset, model)
-    images, labels, total = clean.images, clean.labels, len(clean.labels)
+    images, labels, total = dataset.images, clean.labels, len(clean.labels)
 
     def predict(changed: np.ndarray) -> np.ndarray:
         faces = dataclasses.replace(dataset, images=changed)

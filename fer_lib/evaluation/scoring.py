@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.evaluation import calibration, inputs, selective, stats
-from fer_lib.evaluation.agreement import agree_with_votes
 from fer_lib.evaluation.base import plain
 from fer_lib.evaluation.report import PER_CLASS, EvaluationReport
 
@@ -61,10 +60,12 @@ def evaluate(
     report = _score(predictions, num_resamples, seed)
     if training_images is None:
         return report
-    if predictions.images is None:
+    if not hasattr(y_true, "images"):
         raise ValueError("Expected `y_true` with images to find duplicates. Received: labels only")
-    found = inputs.find_duplicates(predictions.images, training_images)
-    clean = None if found.all() else _score(predictions.select(~found), num_resamples, seed)
+    found, clean = inputs.find_duplicates(y_true, training_images), None
+    if not found.all():
+        options = {"model_name": report.model, "num_resamples": num_resamples, "seed": seed}
+        clean = evaluate(y_true[~found], report.probabilities[~found], **options)
     return dataclasses.replace(report, clean=clean, num_duplicates=int(found.sum()))
 
 
@@ -95,7 +96,7 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
     bins = calibration.reliability(y_pred == y_true, confidence)
     votes = predictions.votes
     return EvaluationReport(
-        predictions=predictions,
+        **vars(predictions),
         **plain(scores),
         intervals=intervals,
         per_class=_score_classes(counts, drawn_counts, names),
@@ -105,7 +106,7 @@ def _score(predictions: inputs.Predictions, num_resamples: int, seed: int) -> Ev
         reliability=bins,
         risk_coverage=selective.risk_coverage(y_true, y_prob),
         conformal=selective.measure_conformal(y_true, y_prob, seed=seed) if total > 1 else None,
-        agreement=agree_with_votes(votes, y_prob, y_true) if np.any(votes) else None,
+        agreement=calibration.agree_with_votes(votes, y_prob, y_true) if np.any(votes) else None,
         notes=_note(counts, scores, intervals, names),
     )
 

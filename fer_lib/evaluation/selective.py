@@ -21,12 +21,9 @@ from fer_lib.evaluation.stats import wilson
 
 
 class OperatingPoint(NamedTuple):
-    """What happens if only predictions of at least this confidence are given.
+    """What happens if only predictions of at least the confidence `threshold` are given.
 
-    Attributes:
-        threshold: The lowest confidence of a prediction that is given.
-        coverage: Share of the samples that get one.
-        error: Share of these predictions that are wrong.
+    `coverage` is the share of the samples that get one, `error` the share of these that are wrong.
     """
 
     threshold: float
@@ -37,13 +34,9 @@ class OperatingPoint(NamedTuple):
 def risk_coverage(y_true: np.ndarray, y_prob: np.ndarray) -> pd.DataFrame:
     """Computes the error among the most confident predictions, for every number of them.
 
-    Args:
-        y_true: `int (n,)` true classes.
-        y_prob: `(n, num_classes)`, rows sum to 1.
-
-    Returns:
-        `threshold, coverage, risk`, one row for each confidence that occurs, the highest first:
-        predictions of equal confidence are given together or not at all.
+    Takes true classes `int (n,)` and probabilities `(n, num_classes)`. Returns `threshold,
+    coverage, risk`, one row for each confidence that occurs, the highest first: predictions of
+    equal confidence are given together or not at all.
     """
     labels, probabilities = check_predictions(y_true, y_prob)
     confidence = probabilities.max(axis=1).astype(np.float64)
@@ -63,12 +56,7 @@ def area_under_risk_coverage(curve: pd.DataFrame) -> float:
 def at_coverage(curve: pd.DataFrame, coverage: float = 0.8) -> OperatingPoint:
     """Finds the highest threshold at which at least this share of the samples is covered.
 
-    Args:
-        curve: What `risk_coverage` returns.
-        coverage: Wanted share, in `(0, 1]`.
-
-    Raises:
-        ValueError: `coverage` is outside `(0, 1]`.
+    `curve` is what `risk_coverage` returns; a `coverage` outside `(0, 1]` is a `ValueError`.
     """
     if not 0 < coverage <= 1:
         raise ValueError(f"Expected `coverage` in (0, 1]. Received: {coverage}")
@@ -82,8 +70,7 @@ class ConformalResult(Report):
 
     Attributes:
         wanted: The promised share of sets that hold the true class.
-        measured: The share that did.
-        measured_ci95: Its 95% interval (Wilson).
+        measured: The share that did, with its 95% interval (Wilson) `measured_ci95`.
         mean_size: Mean number of classes in a set.
         single: Share of sets with exactly one class.
         threshold: The lowest probability of a class in the set.

@@ -18,6 +18,7 @@ from fer_lib.evaluation.base import Report, p_text
 from fer_lib.evaluation.report import EvaluationReport
 
 _LEVEL = 0.05
+_NUM_PERMUTATIONS = 9999
 # More groups than this are no longer read, and each has few samples.
 _MAX_GROUPS = 20
 _GAP_COLUMNS = ["column", "score", "best", "best_score", "worst", "worst_score", "gap", "gap_low"]
@@ -29,10 +30,7 @@ class SliceReport(Report):
     """How a model does in each group. `slice_report` makes it; printing it shows sentences.
 
     Attributes:
-        model: Name of the model.
-        dataset: Name of the data set.
-        n: Number of samples.
-        accuracy: Share of all samples that are classified correctly.
+        model, dataset, n, accuracy: Those of the whole report.
         min_size: Samples below which nothing is claimed; values are NaN there.
         groups: One row per group: `column, group, n, accuracy, accuracy_low, accuracy_high`.
         recalls: One row per group and class: `column, group, class, n, recall, recall_low,
@@ -86,9 +84,7 @@ def _describe(gap: Mapping[str, Any]) -> str:
     return f"{text}: chance {verdict} explain it."
 
 
-def slice_report(
-    report: EvaluationReport, metadata: Any, *, min_size: int = 30, seed: int = 0
-) -> SliceReport:
+def slice_report(report: EvaluationReport, metadata: Any, *, min_size: int = 30) -> SliceReport:
     """Scores the groups of one or several columns, and tests whether they differ.
 
     Nothing is claimed of a group with fewer than `min_size` samples, nor of a class of which it has
@@ -109,7 +105,6 @@ def slice_report(
             column has no value are left out of it. `pd.qcut(metadata["age"], 3)` makes groups of
             numbers; `metadata["age"].astype(str) + " " + metadata["light"]` joins two columns.
         min_size: Samples below which nothing is claimed, at least 1.
-        seed: Of the permutations.
 
     Raises:
         ValueError: Another number of rows, no column, or one of many different values.
@@ -123,9 +118,9 @@ def slice_report(
         >>> slice_report(report, {"glasses": glasses}).groups["accuracy"].tolist()
         [1.0, 0.5]
     """
-    generator = np.random.default_rng(seed)
-    labels, names = report.predictions.labels, report.class_names
-    correct = report.predictions.probabilities.argmax(axis=1) == labels
+    generator = np.random.default_rng(0)
+    labels, names = report.labels, report.class_names
+    correct = report.probabilities.argmax(axis=1) == labels
     groups, recalls, gaps, notes = [], [], [], []
     for column, found in _group_samples(metadata, report.n).items():
         values = np.asarray(found.categories, object)
@@ -144,7 +139,7 @@ def slice_report(
         for score, part in scores.items():
             large = sizes[:, part].sum(axis=1) >= min_size
             if large.sum() >= 2:
-                gap = stats.measure_gap(sizes[large, part], right[large, part], generator)
+                gap = _measure_gap(sizes[large, part], right[large, part], generator)
                 gap["best"], gap["worst"] = (values[large][gap[end]] for end in ("best", "worst"))
                 gaps.append({"column": column, "score": score, **gap})
         if not known.all():
@@ -190,8 +185,49 @@ def _group_samples(metadata: Any, num_samples: int) -> dict[str, pd.Categorical]
     return groups
 
 
+def _measure_gap(
+    sizes: np.ndarray, right: np.ndarray, generator: np.random.Generator
+) -> dict[str, float]:
+    """Measures the gap in accuracy between the best and the worst of the groups, and tests it.
+
+    `sizes` and `right`, `int (num_groups, num_classes)`, are samples and correct ones. Returns a
+    row of `SliceReport.gaps` with groups as indices.
+
+    The test asks by permutation within classes whether groups differ beyond their mix of classes.
+    Permuting the groups of a class' samples deals its correct ones out among the groups: their
+    numbers are then multivariate hypergeometric, so they are drawn directly, a class at a time.
+    The p-value is the share of permutations, the observed one among them, with a gap as wide.
+    """
+    hits, total = right.sum(axis=1), sizes.sum(axis=1)
+    # How many of each group are correct if a class is as easy in every group.
+    expected = (sizes * right.sum(axis=0) / np.maximum(sizes.sum(axis=0), 1)).sum(axis=1)
+    drawn = sum(
+        generator.multivariate_hypergeometric(of_class, correct.sum(), _NUM_PERMUTATIONS)
+        for of_class, correct in zip(sizes.T, right.T, strict=True)
+    )  # (num_permutations, num_groups)
+    gaps = np.ptp((drawn - expected) / total, axis=1)
+    as_wide = (gaps >= np.ptp((hits - expected) / total) - 1e-12).sum()
+    shares, expected = hits / total, expected / total
+    # Of equal groups the first and the last, so that two are named.
+    best, worst = int(shares.argmax()), len(shares) - 1 - int(shares[::-1].argmin())
+    gap, (low, high) = shares[best] - shares[worst], stats.wilson(hits, total)
+    return {
+        "best": best,
+        "best_score": shares[best],
+        "worst": worst,
+        "worst_score": shares[worst],
+        "gap": gap,
+        # Newcombe's interval of the difference between two shares.
+        "gap_low": gap - np.hypot(shares[best] - low[best], high[worst] - shares[worst]),
+        "gap_high": gap + np.hypot(high[best] - shares[best], shares[worst] - low[worst]),
+        "by_classes": expected[best] - expected[worst],
+        "num_groups": len(shares),
+        "p_value": float((1 + as_wide) / (1 + _NUM_PERMUTATIONS)),
+    }
+
+
 def _shares(name: str, right: np.ndarray, sizes: np.ndarray, min_size: int) -> dict[str, Any]:
     """Returns shares and the ends of their intervals, NaN below the size that allows a claim."""
     claimed = np.where(sizes >= min_size, sizes, np.nan)
-    low, high = stats.wilson(right, claimed)
+    low, high = stats.wilson(right, np.nan_to_num(claimed))
     return {"n": sizes, name: right / claimed, f"{name}_low": low, f"{name}_high": high}

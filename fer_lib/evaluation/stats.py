@@ -1,4 +1,4 @@
-"""Intervals and tests: stratified bootstrap, Wilson's interval, Holm's correction, gaps of groups.
+"""Intervals and tests: stratified bootstrap, Wilson's interval, Holm's correction.
 
 `scipy.stats.bootstrap` resamples one statistic; a report has forty, of the same resamples. Here a
 resample is a row of weights (how often each sample was drawn), so that all sums of all resamples
@@ -14,7 +14,6 @@ from scipy import stats
 
 # Bounds the memory of a block of weights to some 16 MB.
 _BLOCK_ENTRIES = 2_000_000
-_NUM_PERMUTATIONS = 9999
 
 
 def resample_sums(
@@ -74,44 +73,3 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     order = np.argsort(adjusted, kind="stable")
     adjusted[order] = np.maximum.accumulate(adjusted[order] * np.arange(len(adjusted), 0, -1))
     return np.minimum(adjusted, 1.0)
-
-
-def measure_gap(
-    sizes: np.ndarray, right: np.ndarray, generator: np.random.Generator
-) -> dict[str, float]:
-    """Measures the gap in accuracy between the best and the worst of the groups, and tests it.
-
-    `sizes` and `right`, `int (num_groups, num_classes)`, are samples and correct ones. Returns a
-    row of `SliceReport.gaps` with groups as indices.
-
-    The test asks by permutation within classes whether groups differ beyond their mix of classes.
-    Permuting the groups of a class' samples deals its correct ones out among the groups: their
-    numbers are then multivariate hypergeometric, so they are drawn directly, a class at a time.
-    The p-value is the share of permutations, the observed one among them, with a gap as wide.
-    """
-    hits, total = right.sum(axis=1), sizes.sum(axis=1)
-    # How many of each group are correct if a class is as easy in every group.
-    expected = (sizes * right.sum(axis=0) / np.maximum(sizes.sum(axis=0), 1)).sum(axis=1)
-    drawn = sum(
-        generator.multivariate_hypergeometric(of_class, correct.sum(), _NUM_PERMUTATIONS)
-        for of_class, correct in zip(sizes.T, right.T, strict=True)
-    )  # (num_permutations, num_groups)
-    gaps = np.ptp((drawn - expected) / total, axis=1)
-    as_wide = (gaps >= np.ptp((hits - expected) / total) - 1e-12).sum()
-    shares, expected = hits / total, expected / total
-    # Of equal groups the first and the last, so that two are named.
-    best, worst = int(shares.argmax()), len(shares) - 1 - int(shares[::-1].argmin())
-    gap, (low, high) = shares[best] - shares[worst], wilson(hits, total)
-    return {
-        "best": best,
-        "best_score": shares[best],
-        "worst": worst,
-        "worst_score": shares[worst],
-        "gap": gap,
-        # Newcombe's interval of the difference between two shares.
-        "gap_low": gap - np.hypot(shares[best] - low[best], high[worst] - shares[worst]),
-        "gap_high": gap + np.hypot(high[best] - shares[best], shares[worst] - low[worst]),
-        "by_classes": expected[best] - expected[worst],
-        "num_groups": len(shares),
-        "p_value": float((1 + as_wide) / (1 + _NUM_PERMUTATIONS)),
-    }

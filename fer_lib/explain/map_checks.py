@@ -57,8 +57,8 @@ def sanity_check(
     al., arXiv 1810.03292).
 
     Args:
-        model: What `load_pretrained` returns, or a Keras model.
-        images: As `method` takes them.
+        model: As `method` takes it, as well as the `images`.
+        images: Raw pixels of the model's size.
         method: Takes model and images and returns maps `(n, height, width)`.
         seed: Of the random weights.
 
@@ -80,9 +80,7 @@ def face_regions(size: int = 48) -> dict[str, np.ndarray]:
     The boxes follow `alignment.FACE_TEMPLATE`, the place of the landmarks in every crop that
     `align_face` makes, and are wide enough for faces that differ from it.
 
-    Returns:
-        `brows`, `eyes`, `nose`, `mouth` and `rest` (cheeks, forehead, hair, background), each
-        `bool (size, size)`; every pixel is in exactly one.
+    Each is `bool (size, size)`; every pixel is in exactly one.
 
     Example:
         >>> {name: int(mask.sum()) for name, mask in face_regions(48).items()}
@@ -106,12 +104,8 @@ def region_energy(maps: np.ndarray) -> pd.DataFrame:
     Values below 0 (of an occlusion map) count as nothing. What a map without any preference
     has in a region is the region's share of the area: `region_energy(np.ones((48, 48)))`.
 
-    Args:
-        maps: `(n, size, size)` or `(size, size)`, finite maps of aligned faces.
-
-    Returns:
-        One row per map with the shares of `face_regions`, which sum to 1; all 0 for a map that is
-        0 everywhere.
+    Takes finite maps of aligned faces, `(n, size, size)` or `(size, size)`. Returns one row per map
+    with the shares of `face_regions`, which sum to 1; all 0 for a map that is 0 everywhere.
 
     Example:
         >>> region_energy(face_regions(48)["mouth"]).loc[0, "mouth"].item()

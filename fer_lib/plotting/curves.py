@@ -14,6 +14,7 @@ from fer_lib.plotting import style
 
 # Inches: of the legend and the axis below a timeline, and of each row.
 _AROUND, _ROW = 0.8, 1.2
+_MAX_FACES = 6
 
 
 def plot_history(
@@ -62,19 +63,15 @@ def plot_history(
 
 
 def plot_timeline(
-    table: pd.DataFrame,
-    *,
-    max_faces: int = 6,
-    ax: Axes | Sequence[Axes] | np.ndarray | None = None,
+    table: pd.DataFrame, *, ax: Axes | Sequence[Axes] | np.ndarray | None = None
 ) -> np.ndarray:
     """Draws how the probabilities of each face change in a video, one row per face.
 
     The height of a color is the probability of its emotion; where a face is not to be seen there
-    is a gap.
+    is a gap. The six faces that are seen in the most frames are drawn.
 
     Args:
         table: What `analyze_video` returns.
-        max_faces: The faces that are seen in the most frames are drawn, no more than this.
         ax: One Axes per face; a new figure if None.
 
     Returns:
@@ -94,7 +91,7 @@ def plot_timeline(
         )
     # Among those that are seen equally long the first come first.
     frames_of = table["face_id"].dropna().astype(int).value_counts().sort_index()
-    shown = sorted(frames_of.sort_values(ascending=False, kind="stable").index[:max_faces])
+    shown = sorted(frames_of.sort_values(ascending=False, kind="stable").index[:_MAX_FACES])
     count = max(len(shown), 1)
     axes = style.make_axes(ax, count, 1, style.WIDTH, _ROW + _AROUND / count)
     is_long = table["time_s"].max() > 120

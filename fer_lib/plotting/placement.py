@@ -17,15 +17,10 @@ def place_label(
     gap: float = 0,
     sides: Sequence[str] = ("above", "below", "right", "left", "inside"),
 ) -> Rectangle:
-    """Returns the place beside a face that covers least, moved into the frame.
+    """Returns the place beside a face's box that covers least of what is taken, in the frame.
 
-    Args:
-        box: The face.
-        size: Width and height of the label; one larger than the frame starts at its corner.
-        frame: What the label must not leave.
-        taken: Other faces and labels.
-        gap: Distance from the box.
-        sides: Where to try, the first of the best wins.
+    `size` is width and height of the label; one larger than the frame starts at its corner. `gap`
+    is the distance from the box, and of `sides` the first of the best wins.
     """
     (x, y, width, height), (wide, high) = box, size
     left, top, room, drop = frame

@@ -148,7 +148,7 @@ def _scored(report: EvaluationReport, details: Mapping[str, str]) -> dict[str, A
         "images": report.n,
         "classes": ", ".join(report.class_names),
         "also among the training images": report.num_duplicates,
-        "sha256 of images and labels": report.predictions.data_hash,
+        "sha256 of images and labels": report.data_hash,
     }
 
 
