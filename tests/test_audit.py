@@ -217,7 +217,7 @@ def test_a_confident_model_doubts_a_wrong_label_and_one_of_other_classes_is_refu
     wrong = dataclasses.replace(faces, labels=labels)
     doubtful = check_dataset(wrong, Oracle(faces, sure=0.999))["doubtful_labels"]
     assert doubtful.examples.tolist() == [3] and len(doubtful.indices) == 0
-    with pytest.raises(ValueError, match="Expected a model of the data set's classes"):
+    with pytest.raises(ValueError, match="predictions of the data set's classes"):
         check_dataset(dataclasses.replace(faces, class_names=tuple("abcdefg")), Oracle(faces))
     with pytest.raises(ValueError, match="at least one image"):
         check_dataset(faces[[]])

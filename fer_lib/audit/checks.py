@@ -18,6 +18,7 @@ from fer_lib.audit import leakage
 from fer_lib.audit.audit_report import SEVERITIES, AuditReport, Finding, listing, plural
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.ferplus import VOTE_COLUMNS
+from fer_lib.evaluation.inputs import predict
 from fer_lib.labels import EMOTIONS_8
 
 _MIN_SIDE = 32  # below, people and networks lose the eyes and brows
@@ -160,15 +161,7 @@ def _check_votes(dataset: FaceDataset) -> tuple[list[Finding], dict[str, Any]]:
 
 def _check_model(dataset: FaceDataset, model: Any) -> tuple[list[Finding], dict[str, Any]]:
     """Compares the labels with a model's predictions: their order, and which are doubtful."""
-    names = tuple(getattr(model, "class_names", dataset.class_names))
-    if set(names) != set(dataset.class_names):
-        raise ValueError(
-            f"Expected a model of the data set's classes {dataset.class_names}; "
-            f"`dataset.with_classes` makes them alike. Received: one of {names}"
-        )
-    # By name: the same classes in another order are no mistake if both say so.
-    columns = [names.index(name) for name in dataset.class_names]
-    probabilities = np.asarray(model.predict(dataset.images))[:, columns]
+    probabilities = predict(dataset, model).probabilities
     predicted = probabilities.argmax(axis=1)
     findings = _permuted(dataset, predicted, f"model {getattr(model, 'name', '')}".strip())
     of_label = probabilities[np.arange(len(dataset)), dataset.labels]

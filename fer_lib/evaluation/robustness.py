@@ -26,19 +26,16 @@ from fer_lib.evaluation.corruptions import CORRUPTIONS, NUM_SEVERITIES, corrupt
 class RobustnessReport(Report):
     """What corruptions cost a model. `robustness_suite` makes it; printing it shows a table.
 
+    What ends in `_ci95` is the 95% interval of what it is named after.
+
     Attributes:
-        model: Name of the model.
-        dataset: Name of the data set.
         data_hash: Hash of the clean images and labels, or None.
         n: Number of faces.
         seed: Of the corruptions and the bootstrap.
         accuracy: Share of the clean faces that are classified correctly.
-        accuracy_ci95: Its 95% interval.
         majority: The accuracy of always giving the most frequent class.
         corrupted_accuracy: Mean accuracy over all corruptions and severities.
-        corrupted_accuracy_ci95: Its 95% interval.
         flip_consistency: Share of the clean faces that get the same class when mirrored.
-        flip_consistency_ci95: Its 95% interval.
         table: One row per corruption and severity: `corruption, title, unit, severity, level`;
             `accuracy` and `drop`, what is lost of the clean accuracy, with the ends of their 95%
             intervals `accuracy_low`, `accuracy_high`, `drop_low`, `drop_high` (NaN where there is

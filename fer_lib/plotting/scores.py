@@ -15,8 +15,8 @@ from fer_lib.plotting import style
 
 # More cells than this have no room for numbers.
 _MAX_ANNOTATED = 12
-# Panels of corruptions side by side.
-_COLUMNS = 4
+# Panels of corruptions side by side, and the marks of the models in them.
+_COLUMNS, _MARKERS = 4, "os^DvP*X"
 
 
 def plot_confusion_matrix(
@@ -127,12 +127,13 @@ def plot_robustness(
     for index, (place, kind) in enumerate(zip(axes[:count], kinds, strict=True)):
         for number, (name, table) in enumerate(tables.items()):
             report, part = reports[name], table[table["corruption"] == kind]
-            look, severities = style.series_look(number), [0, *part["severity"]]
+            color = style.SERIES_COLORS[number % len(style.SERIES_COLORS)]
+            severities = [0, *part["severity"]]
             low, high = report.accuracy_ci95
             ends = [low, *part["accuracy_low"]], [high, *part["accuracy_high"]]
-            place.fill_between(severities, *ends, color=look["color"], alpha=0.2, linewidth=0)
-            line = {"markersize": 3.5, "label": name} | look
-            place.plot(severities, [report.accuracy, *part["accuracy"]], **line)
+            place.fill_between(severities, *ends, color=color, alpha=0.2, linewidth=0)
+            line = {"color": color, "marker": _MARKERS[number % len(_MARKERS)], "markersize": 3.5}
+            place.plot(severities, [report.accuracy, *part["accuracy"]], label=name, **line)
         chance = reports[first].majority
         place.axhline(chance, color="black", ls=":", lw=1, label="most frequent class")
         levels, unit = part["level"].tolist(), part["unit"].iloc[0]

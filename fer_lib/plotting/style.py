@@ -28,14 +28,6 @@ LEGEND = {"frameon": False, "fontsize": SMALL, "title_fontsize": SMALL, "handlel
 SERIES_COLORS = ("#332288", "#882255", "#117733", "#999933", "#44AA99", "#AA4499")
 """For what is no emotion: training and validation, one model and another."""
 
-_MARKERS = "os^DvP*X"
-
-
-def series_look(index: int) -> dict[str, str]:
-    """Returns color and marker of a series, another pair for each of 24."""
-    color = SERIES_COLORS[index % len(SERIES_COLORS)]
-    return {"color": color, "marker": _MARKERS[index % len(_MARKERS)]}
-
 
 def class_colors(class_names: Sequence[str]) -> list[str]:
     """Returns the color of each class; classes that are no emotions get others."""
@@ -55,14 +47,8 @@ def text_color(background: str) -> str:
 def make_axes(ax: Any, count: int, columns: int, width: float, row_height: float) -> np.ndarray:
     """Returns `count` Axes in one row of an array: those given, or those of a new figure.
 
-    Axes that are not needed are emptied, so that a grid may have more places than images.
-
-    Args:
-        ax: One Axes, any sequence of them, or None for a new figure.
-        count: How many are needed.
-        columns: How many stand side by side in a new figure.
-        width: Of a new figure, in inches.
-        row_height: Of each row of a new figure, in inches.
+    `ax` is one Axes, any sequence of them, or None for a new figure with so many columns, `width`
+    inches wide. Axes that are not needed are emptied: a grid may have more places than images.
     """
     if ax is None:
         rows = -(-count // columns)
