@@ -139,7 +139,7 @@ def test_several_columns_are_corrected_for_their_number():
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"a": ["x"] * 9}, "one row a sample of the report, 60.*Received: 9 rows"),
+        ({"a": ["x"] * 9}, "one row per sample of the report, 60.*Received: 9 rows"),
         ({}, "a column or more. Received: 0 rows, 0 columns"),
         ({"age": np.arange(60)}, "`pd.qcut`.*Received: 60 different"),
         ({"a": [None] * 60}, "Received: 0 different values of 'a'"),

@@ -53,7 +53,7 @@ def predict(
     names = tuple(map(str, names))
     if len(names) != num_classes or len(set(names)) != num_classes:
         raise ValueError(
-            f"Expected `class_names` with {num_classes} different names, one a column of the "
+            f"Expected `class_names` with {num_classes} different names, one per column of the "
             f"probabilities. Received: {names or None}"
         )
     of_dataset = tuple(of_dataset or names)
@@ -124,8 +124,8 @@ def check_predictions(y_true: Any, y_prob: Any) -> tuple[np.ndarray, np.ndarray]
     if not fits or labels.min() < 0 or labels.max() >= num_classes:
         values = f", {labels.min()} to {labels.max()}" if fits else ""
         raise ValueError(
-            f"Expected integer labels from 0 to {num_classes - 1} of shape ({num},), one a row of "
-            f"the probabilities. Received: {labels.dtype} {labels.shape}{values}"
+            f"Expected integer labels from 0 to {num_classes - 1} of shape ({num},), one per row "
+            f"of the probabilities. Received: {labels.dtype} {labels.shape}{values}"
         )
     return labels.astype(np.int64), y_prob
 

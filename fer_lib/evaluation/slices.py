@@ -100,7 +100,7 @@ def slice_report(report: EvaluationReport, metadata: Any, *, min_size: int = 30)
 
     Args:
         report: What `evaluate` returned.
-        metadata: The columns to slice by, each by itself, with one row a sample in the report's
+        metadata: The columns to slice by, each by itself, with one row per sample in the report's
             order: a table such as `dataset.metadata[["glasses"]]`, or a dictionary. Rows where a
             column has no value are left out of it. `pd.qcut(metadata["age"], 3)` makes groups of
             numbers; `metadata["age"].astype(str) + " " + metadata["light"]` joins two columns.
@@ -169,7 +169,7 @@ def _group_samples(metadata: Any, num_samples: int) -> dict[str, pd.Categorical]
     table = pd.DataFrame(metadata).rename(columns=str)
     if table.shape != (num_samples, max(table.shape[1], 1)):
         raise ValueError(
-            f"Expected `metadata` with one row a sample of the report, {num_samples:,}, and a "
+            f"Expected `metadata` with one row per sample of the report, {num_samples:,}, and a "
             f"column or more. Received: {table.shape[0]:,} rows, {table.shape[1]} columns"
         )
     groups = {}

@@ -33,7 +33,7 @@ def plot_predictions(
 ) -> Axes:
     """Draws an image with its faces' boxes, landmarks and expressions, and their probabilities.
 
-    Without `ax` a new figure holds the image and, beside or below it, the bars: one a class for
+    Without `ax` a new figure holds the image and, beside or below it, the bars: one per class for
     up to three faces, one divided bar per face for more. Faces are numbered as they come.
 
     Args:
