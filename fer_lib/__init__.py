@@ -44,10 +44,10 @@ _ROOM_OF: dict[str, str] = {
     "WebcamWidget": "webcam",
 }
 _ROOMS = (
-    *("alignment", "audit", "augmentation", "cli", "course", "datasets", "detection"),
+    *("alignment", "audit", "augmentation", "batch", "cli", "course", "datasets", "detection"),
     *("enhancement", "evaluation", "explain", "export", "files", "images", "labels", "models"),
     *("paths", "plotting", "pretrained", "processes", "recognition", "report", "results"),
-    *("synthetic", "tracking", "training", "video", "webcam"),
+    *("serve", "synthetic", "tracking", "training", "video", "webcam"),
 )
 __all__ = [*_ROOM_OF]
 

@@ -25,9 +25,12 @@ def test_raw_pixels_in_probabilities_out(variant, crops):
 
 
 @pytest.mark.parametrize("build", [models.build_cnn, models.build_resnet50])
-def test_a_keras_for_channels_first_is_refused_with_the_remedy(build, monkeypatch):
-    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
-    with pytest.raises(ValueError, match=r"channels_first.*keras\.json"):
+@pytest.mark.parametrize(
+    ("setting", "value"), [("image_data_format", "channels_first"), ("floatx", "float16")]
+)
+def test_keras_with_other_settings_is_refused_with_the_remedy(build, setting, value, monkeypatch):
+    monkeypatch.setattr(keras.config, setting, lambda: value)
+    with pytest.raises(ValueError, match=rf"{value}.*keras\.json.*set_{setting}"):
         build()
 
 

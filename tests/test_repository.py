@@ -224,6 +224,13 @@ def test_public_name_exists_and_is_documented(name: str) -> None:
         assert inspect.getdoc(value), f"fer_lib.{name} has no docstring"
 
 
+def test_every_room_is_an_attribute() -> None:
+    hidden = {"__init__", "__main__", "errors"}
+    for room in {path.relative_to(ROOT / "fer_lib").parts[0] for path in MODULES}:
+        name = room.removesuffix(".py")
+        assert name in hidden or name in fer_lib._ROOMS, f"fer_lib.{name} cannot be reached"
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
         _ = fer_lib.no_such_name

@@ -8,7 +8,8 @@ import io
 import os
 import threading
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -94,16 +95,22 @@ class OversizedError(OSError):
     """An image has more pixels than the budget allows."""
 
 
-def _open(data: bytes) -> Image.Image:
-    formats = readable_formats()
+@contextmanager
+def _without_pillows_limit() -> Iterator[None]:
+    """The budget is ours, see `_to_rgb`; and damaged metadata is no news to the user."""
     with _pillow_lock, warnings.catch_warnings():
-        # The budget is ours (`_to_rgb`), and damaged metadata is no news to the user.
         warnings.simplefilter("ignore")
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(io.BytesIO(data), formats=formats)
+            yield
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+def _open(data: bytes) -> Image.Image:
+    formats = readable_formats()
+    with _without_pillows_limit():
+        return Image.open(io.BytesIO(data), formats=formats)
 
 
 def _to_rgb(image: Image.Image, name: str, size: int | None = None) -> np.ndarray:
@@ -117,6 +124,9 @@ def _to_rgb(image: Image.Image, name: str, size: int | None = None) -> np.ndarra
         )
     if count == 0:
         raise ValueError(f"it has no pixels, its size is {image.size}")
+    if image.format == "TIFF":  # whose size Pillow checks once more when it is decoded
+        with _without_pillows_limit():
+            image.load()
     if image.format in ("JPEG", "MPO") and count > _MAX_FULL_PIXELS:
         image.draft("RGB", (image.width // 2, image.height // 2))
     orientation = _read_orientation(image)

@@ -77,12 +77,13 @@ def make_input(input_shape: tuple[int, int, int], num_classes: int) -> keras.Ker
     """Returns the input of a network, after a check of what no builder could work with."""
     if num_classes < 2:
         raise ValueError(f"Expected `num_classes` of at least 2. Received: {num_classes}")
-    layout = keras.config.image_data_format()
-    if layout != "channels_last":
-        raise ValueError(
-            "Expected Keras with the image data format 'channels_last'. Received: "
-            f"{layout!r}; change it in keras.json, or by keras.config.set_image_data_format"
-        )
+    for setting, wanted in (("image_data_format", "channels_last"), ("floatx", "float32")):
+        value = getattr(keras.config, setting)()
+        if value != wanted:
+            raise ValueError(
+                f"Expected Keras with the {setting} {wanted!r}. Received: {value!r}; change it in "
+                f"keras.json, or by keras.config.set_{setting}({wanted!r})"
+            )
     return keras.Input(input_shape, name="pixels")
 
 
