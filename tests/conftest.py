@@ -50,6 +50,19 @@ def _figures_closed() -> Iterator[None]:
         sys.modules["matplotlib.pyplot"].close("all")
 
 
+@pytest.fixture
+def run_cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """A function that runs a command and returns the exit status, stdout and stderr."""
+    from fer_lib.cli import main
+
+    def run(*words: object) -> tuple[int, str, str]:
+        status = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def camera_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video of one second that stands in for a camera: 15 frames, each brighter than the last."""

@@ -10,7 +10,6 @@ from clips import write_clip
 from PIL import Image
 
 from fer_lib import evaluation, models, pretrained
-from fer_lib.cli import main
 from fer_lib.labels import EMOTIONS
 from fer_lib.recognition import EmotionStream
 from fer_lib.synthetic import make_faces
@@ -54,22 +53,28 @@ def fer2013_file(tmp_path_factory):
     return file
 
 
-def run(capsys, *words):
-    """Returns the exit status, stdout and stderr of a command."""
-    status = main([str(word) for word in words])
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
-
-
 def assert_one_line(error, subcommand):
     assert error.startswith(f"fer_lib {subcommand}: ")
     assert error.count("\n") == 1
     assert "Traceback" not in error
 
 
-def test_predict_walks_a_folder_and_reports_the_bad_file_alone(capsys, photographs, tmp_path):
-    status, out, err = run(
-        capsys, "predict", photographs, "--model", "small", "--json", "--save", tmp_path
+@pytest.fixture
+def assert_refused(run_cli):
+    """A function that runs a command and wants one line on stderr alone, with a word in it."""
+
+    def check(word, *words):
+        status, out, err = run_cli(*words)
+        assert (status, out) == (1, "")
+        assert_one_line(err, words[0])
+        assert word in err
+
+    return check
+
+
+def test_predict_walks_a_folder_and_reports_the_bad_file_alone(run_cli, photographs, tmp_path):
+    status, out, err = run_cli(
+        "predict", photographs, "--model", "small", "--json", "--save", tmp_path
     )
     entries = {entry["path"].removeprefix(f"{photographs}/"): entry for entry in json.loads(out)}
     assert status == 1
@@ -87,9 +92,9 @@ def test_predict_walks_a_folder_and_reports_the_bad_file_alone(capsys, photograp
     assert written == ["cat.png.png", "face.jpg.png", "inner/face.jpg.png"]
 
 
-def test_predict_prints_a_table_and_where_the_images_are(capsys, photographs, tmp_path):
-    status, out, err = run(
-        capsys, "predict", photographs / "face.jpg", "--model", "small", "--save", tmp_path
+def test_predict_prints_a_table_and_where_the_images_are(run_cli, photographs, tmp_path):
+    status, out, err = run_cli(
+        "predict", photographs / "face.jpg", "--model", "small", "--save", tmp_path
     )
     assert status == 0
     assert out.endswith(f"The annotated images are in {tmp_path}.\n")
@@ -97,33 +102,27 @@ def test_predict_prints_a_table_and_where_the_images_are(capsys, photographs, tm
     assert all(emotion in out for emotion in EMOTIONS)
 
 
-def test_predict_names_what_it_cannot_do(capsys, photographs, tmp_path):
+def test_predict_names_what_it_cannot_do(assert_refused, photographs, tmp_path):
     (tmp_path / "empty").mkdir()
-    words = ["predict", photographs, "--model", "small"]
-    for line, name in (
-        (["predict", photographs / "missing.jpg", "--model", "small"], "missing.jpg"),
-        (["predict", photographs / "text.jpg", "--model", "small"], "text.jpg"),
-        (["predict", tmp_path / "empty", "--model", "small"], "empty"),
-        ([*words, "--save", photographs / "text.jpg" / "inner"], "text.jpg"),
-        (["predict", photographs, "--model", "none"], "small"),  # one of the models that there are
-    ):
-        status, out, err = run(capsys, *line)
-        assert (status, out) == (1, "")
-        assert_one_line(err, "predict")
-        assert name in err
+    words = ["predict", "--model", "small"]
+    for path in (photographs / "missing.jpg", photographs / "text.jpg", tmp_path / "empty"):
+        assert_refused(path.name, *words, path)
+    assert_refused("text.jpg", *words, photographs, "--save", photographs / "text.jpg" / "inner")
+    # One of the models that there are is named.
+    assert_refused("small", "predict", photographs, "--model", "none")
 
 
 @pytest.mark.filterwarnings("ignore:.*published")
-def test_evaluate_prints_scores_json_and_robustness(capsys, fer2013_file, tmp_path):
+def test_evaluate_prints_scores_json_and_robustness(run_cli, fer2013_file, tmp_path):
     words = ("evaluate", "--model", "small", "--data", fer2013_file)
     file = tmp_path / "robustness.json"
-    status, out, err = run(capsys, *words, "--robustness", file, "--robustness-step", 2)
+    status, out, err = run_cli(*words, "--robustness", file, "--robustness-step", 2)
     assert status == 0
     assert out.startswith("small on fer2013, PublicTest\n") and "accuracy" in out.lower()
     report = evaluation.RobustnessReport.read_json(file)
     assert report.n == 7 and report.dataset == "fer2013, 1 face in 2"
     assert str(report) in out
-    status, out, err = run(capsys, *words, "--json", "--tta")
+    status, out, err = run_cli(*words, "--json", "--tta")
     scores = json.loads(out)
     assert scores["n"] == 14
     assert scores["accuracy"] == np.trace(scores["confusion_matrix"]) / 14
@@ -143,11 +142,11 @@ def second_model(small_model):
     pretrained.save_pretrained(small_model.with_name("second"), network, card)
 
 
-def test_evaluate_compares_and_writes_one_page(capsys, fer2013_file, second_model, tmp_path):
+def test_evaluate_compares_and_writes_one_page(run_cli, fer2013_file, second_model, tmp_path):
     page = tmp_path / "new" / "report.html"
     words = ["evaluate", "--model", "small", "--data", fer2013_file, "--compare", "second"]
     with pytest.warns(UserWarning, match="published"):
-        status, out, err = run(capsys, *words, "--report", page)
+        status, out, err = run_cli(*words, "--report", page)
     assert status == 0
     assert "small and second" in out or "better than" in out or "difference between" in out
     assert str(page) in out
@@ -155,7 +154,7 @@ def test_evaluate_compares_and_writes_one_page(capsys, fer2013_file, second_mode
     assert "<title>small on fer2013: evaluation</title>" in text
     assert "PublicTest" in text and "second" in text
     with pytest.warns(UserWarning, match="published"):
-        status, out, err = run(capsys, *words, "--compare", "second", "--report", page, "--json")
+        status, out, err = run_cli(*words, "--compare", "second", "--report", page, "--json")
     values = json.loads(out)
     assert values["model"] == "small"
     pairs = values["comparison"]["differences"]
@@ -184,7 +183,7 @@ def votes_file(fer2013_file):
 
 @pytest.mark.filterwarnings("ignore:.*published")
 def test_evaluate_scores_by_the_labels_or_by_the_votes(
-    capsys, fer2013_file, votes_file, second_model, tmp_path
+    run_cli, assert_refused, fer2013_file, votes_file, second_model, tmp_path
 ):
     words = ["evaluate", "--data", fer2013_file, "--model"]
     for options, labels, supports in (
@@ -194,76 +193,50 @@ def test_evaluate_scores_by_the_labels_or_by_the_votes(
         (["second", "--votes", votes_file, "--labels", "fer2013"], "fer2013", [2] * 7),
         (["second"], "fer2013", [2] * 7),
     ):
-        status, out, err = run(capsys, *words, *options, "--json")
+        status, out, err = run_cli(*words, *options, "--json")
         scores = json.loads(out)
         assert (status, scores["labels"], scores["n"]) == (0, labels, sum(supports))
         assert [row["support"] for row in scores["per_class"].values()] == supports
     page = tmp_path / "page.html"
-    status, out, err = run(capsys, *words, "second", "--votes", votes_file, "--report", page)
+    status, out, err = run_cli(*words, "second", "--votes", votes_file, "--report", page)
     said = "what at least 5 of ten people saw (FER+); 3 images have none"
     assert f"Labels: {said}" in out and said in page.read_text(encoding="utf-8")
-    status, out, err = run(capsys, *words, "small", "--labels", "votes")
-    assert (status, out) == (1, "") and "--votes FILE" in err
-    assert_one_line(err, "evaluate")
+    assert_refused("--votes FILE", *words, "small", "--labels", "votes")
 
 
-def test_evaluate_scores_a_folder_of_ones_own(capsys, tmp_path):
-    for folder in ("train/sad", "test/Happiness", "test/sad"):
-        (tmp_path / folder).mkdir(parents=True)
-        for index in range(3):
-            seed = [index, folder.startswith("test")]
-            pixels = np.random.default_rng(seed).integers(0, 256, (60, 50), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / folder / f"{index}.png")
-    words = ["evaluate", "--model", "small", "--data", tmp_path, "--detector", "none", "--json"]
-    status, out, err = run(capsys, *words)
-    scores = json.loads(out)
-    assert (status, scores["n"], scores["num_duplicates"]) == (0, 6, 0)
-    assert scores["per_class"]["happy"]["support"] == 3
-    assert scores["per_class"]["angry"]["recall"] is None
-    status, out, err = run(capsys, *words, "--split", "train")
-    assert (status, json.loads(out)["n"]) == (0, 3)
-    status, out, err = run(capsys, *words, "--split", "PublicTest")
-    assert (status, out) == (1, "")
-    assert_one_line(err, "evaluate")
-    assert "--split" in err and "'train'" in err
-
-
-def test_evaluate_refuses_at_once_what_cannot_be_written_or_read(capsys, tmp_path):
+def test_evaluate_refuses_at_once_what_cannot_be_written_or_read(assert_refused, tmp_path):
     (tmp_path / "folder.html").mkdir()
     words = ["evaluate", "--data", tmp_path / "none.csv", "--model"]
-    for line, name in (
-        ([*words, "none", "--report", tmp_path / "report.pdf"], "--report"),
-        ([*words, "none", "--report", tmp_path / "folder.html"], "folder.html, a folder"),
-        ([*words, "none", "--robustness", tmp_path], "--robustness"),
-        ([*words, "none", "--robustness", tmp_path / "none.csv"], "none.csv, an input"),
-        ([*words, "small"], "none.csv, which does not exist"),
+    for said, options in (
+        ("--report", ("none", "--report", tmp_path / "report.pdf")),
+        ("folder.html, a folder", ("none", "--report", tmp_path / "folder.html")),
+        ("--robustness", ("none", "--robustness", tmp_path)),
+        ("none.csv, an input", ("none", "--robustness", tmp_path / "none.csv")),
+        ("none.csv, which does not exist", ("small",)),
     ):
-        status, out, err = run(capsys, *line)
-        assert (status, out) == (1, "")
-        assert_one_line(err, "evaluate")
-        assert name in err
+        assert_refused(said, *words, *options)
 
 
 @pytest.mark.filterwarnings("ignore:.*published")
-def test_train_writes_a_model_that_predict_takes(capsys, fer2013_file, photographs, tmp_path):
+def test_train_writes_a_model_that_predict_takes(run_cli, fer2013_file, photographs, tmp_path):
     words = ["train", "--data", fer2013_file, "--output", tmp_path / "mine", "--variant", "lesson"]
-    status, out, err = run(capsys, *words, "--epochs", 1)
+    status, out, err = run_cli(*words, "--epochs", 1)
     assert status == 0
     assert str(tmp_path / "mine") in out
-    status, out, err = run(capsys, *words, "--epochs", 1)
+    status, out, err = run_cli(*words, "--epochs", 1)
     assert status == 1
     assert "--overwrite" in err and "`" not in err
-    status, *_ = run(capsys, "predict", photographs / "face.jpg", "--model", tmp_path / "mine")
+    status, *_ = run_cli("predict", photographs / "face.jpg", "--model", tmp_path / "mine")
     assert status == 0
 
 
-def test_train_fine_tunes_on_a_folder(capsys, tmp_path):
+def test_train_fine_tunes_on_a_folder(run_cli, tmp_path):
     for image, label in make_faces(10):
         folder = tmp_path / "mine" / EMOTIONS[label]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[..., 0]).save(folder / f"{len(list(folder.iterdir()))}.png")
     words = ["train", "--from", "small", "--data", tmp_path / "mine", "--epochs", 1]
-    status, out, err = run(capsys, *words, "--output", tmp_path / "tuned")
+    status, out, err = run_cli(*words, "--output", tmp_path / "tuned")
     assert status == 0, err
     assert "a fifth of the images" in out
     card = json.loads((tmp_path / "tuned" / "card.json").read_text())
@@ -271,37 +244,32 @@ def test_train_fine_tunes_on_a_folder(capsys, tmp_path):
     assert card["data"]["training"]["images"] == 56
 
 
-def test_augment_keeps_the_folders_and_repeats_by_seed(capsys, photographs, tmp_path):
+def test_augment_keeps_the_folders_and_repeats_by_seed(
+    run_cli, assert_refused, photographs, tmp_path
+):
     for name in ("first", "second"):
-        status, out, err = run(
-            capsys, "augment", photographs, "--output", tmp_path / name, "--copies", "2"
-        )
-        assert status == 1  # text.jpg
-        assert "text.jpg" in err
+        words = ["augment", photographs, "--output", tmp_path / name, "--copies", 2]
+        status, _, err = run_cli(*words)
+        assert status == 1 and "text.jpg" in err
     names = sorted(str(p.relative_to(tmp_path / "first")) for p in tmp_path.rglob("first/**/*.png"))
-    assert names == [
-        f"{stem}_augmented_{index}.png"
-        for stem in ("cat", "face", "inner/face")
-        for index in (0, 1)
-    ]
+    stems = ("cat", "face", "inner/face")
+    assert names == [f"{stem}_augmented_{index}.png" for stem in stems for index in (0, 1)]
     for name in names:
         first = np.asarray(Image.open(tmp_path / "first" / name))
         np.testing.assert_array_equal(first, np.asarray(Image.open(tmp_path / "second" / name)))
     (tmp_path / "empty").mkdir()
-    status, out, err = run(capsys, "augment", tmp_path / "empty", "--output", tmp_path)
-    assert status == 1
-    assert_one_line(err, "augment")
+    assert_refused("empty", "augment", tmp_path / "empty", "--output", tmp_path)
 
 
-def test_demo_draws_both_photographs(capsys, tmp_path):
-    status, out, err = run(capsys, "demo", "--model", "small", "--output", tmp_path / "new")
+def test_demo_draws_both_photographs(run_cli, tmp_path):
+    status, out, err = run_cli("demo", "--model", "small", "--output", tmp_path / "new")
     assert status == 0
     assert out.count(" pixels\n") == 2
     assert Image.open(tmp_path / "new" / "demo.png").size[0] > 800
 
 
-def test_info_tells_what_a_bug_report_needs(capsys):
-    status, out, err = run(capsys, "info")
+def test_info_tells_what_a_bug_report_needs(run_cli):
+    status, out, err = run_cli("info")
     assert status == 0
     for word in ("fer_lib", "keras", "Keras backend", "small"):
         assert word in out
@@ -316,11 +284,10 @@ def video(tmp_path_factory):
     return write_clip(tmp_path_factory.mktemp("video") / "video.mp4", frames, options=options)
 
 
-def test_video_writes_a_table_a_video_and_a_timeline(capsys, video, tmp_path):
-    status, out, err = run(
-        capsys, "video", video, "--csv", tmp_path / "a" / "rows.csv", "--model", "small",
-        "--annotate", tmp_path / "out.mp4", "--plot", tmp_path / "b" / "plot.png",
-    )  # fmt: skip
+def test_video_writes_a_table_a_video_and_a_timeline(run_cli, video, tmp_path):
+    words = ["video", video, "--csv", tmp_path / "a" / "rows.csv", "--model", "small"]
+    words += ["--annotate", tmp_path / "out.mp4", "--plot", tmp_path / "b" / "plot.png"]
+    status, out, err = run_cli(*words)
     assert (status, err) == (0, "")
     assert "12 frames, 1 face\n" in out and "face 1, in 12 frames" in out
     lines = (tmp_path / "a" / "rows.csv").read_text().splitlines()
@@ -331,11 +298,11 @@ def test_video_writes_a_table_a_video_and_a_timeline(capsys, video, tmp_path):
     assert (tmp_path / "out.mp4").stat().st_size > 1000
 
 
-def test_video_says_what_was_lost(capsys, video, tmp_path):
+def test_video_says_what_was_lost(run_cli, video, tmp_path):
     # Most of the bytes are the first frame; the others are moved copies of it.
     (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[:-600])
-    status, out, err = run(
-        capsys, "video", tmp_path / "cut.mp4", "--csv", tmp_path / "rows.csv", "--model", "small"
+    status, out, err = run_cli(
+        "video", tmp_path / "cut.mp4", "--csv", tmp_path / "rows.csv", "--model", "small"
     )
     assert status == 0
     assert_one_line(err, "video")
@@ -343,18 +310,15 @@ def test_video_says_what_was_lost(capsys, video, tmp_path):
     assert 2 <= len((tmp_path / "rows.csv").read_text().splitlines()) < 13
 
 
-def test_video_without_a_video_is_one_line(capsys, tmp_path):
+def test_video_without_a_video_is_one_line(assert_refused, tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
+    words = ["video", "--csv", tmp_path / "rows.csv", "--model", "small"]
     for source in (tmp_path / "text.mp4", tmp_path / "none.mp4"):
-        status, _, err = run(
-            capsys, "video", source, "--csv", tmp_path / "rows.csv", "--model", "small"
-        )
-        assert status == 1
-        assert_one_line(err, "video")
+        assert_refused(source.name, *words, source)
     assert not (tmp_path / "rows.csv").exists()
 
 
-def test_an_interrupted_video_keeps_its_rows_and_says_so(capsys, video, tmp_path, monkeypatch):
+def test_an_interrupted_video_keeps_its_rows_and_says_so(run_cli, video, tmp_path, monkeypatch):
     frames = []
     follow = EmotionStream.update
 
@@ -365,8 +329,6 @@ def test_an_interrupted_video_keeps_its_rows_and_says_so(capsys, video, tmp_path
         return follow(stream, frame, time_s)
 
     monkeypatch.setattr(EmotionStream, "update", interrupted)
-    status, out, err = run(
-        capsys, "video", video, "--csv", tmp_path / "rows.csv", "--model", "small"
-    )
+    status, out, err = run_cli("video", video, "--csv", tmp_path / "rows.csv", "--model", "small")
     assert status == 130 and "interrupted" in err and "5 frames" in out
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 6

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from fer_lib import models, pretrained
-from fer_lib.cli import main
 from fer_lib.datasets import load_folder
 
 CLASSES = ("bored", "engaged")
@@ -38,24 +37,12 @@ def save_model(folder: Path, classes: tuple[str, ...] = CLASSES, trained_on: Pat
 
 
 @pytest.fixture
-def run(capsys):
-    """A function that runs a command and returns the status, stdout and stderr."""
-
-    def run_one(*words):
-        status = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run_one
-
-
-@pytest.fixture
-def score(run):
+def score(run_cli):
     """A function that runs `evaluate --json` on crops, and returns the scores and stderr."""
 
     def score_one(model, data, *words):
         words = ("--model", model, "--data", data, "--detector", "none", "--json", *words)
-        status, out, error = run("evaluate", *words)
+        status, out, error = run_cli("evaluate", *words)
         assert status == 0, error
         return json.loads(out), error
 
@@ -76,10 +63,10 @@ def summary(scores):
 
 
 def test_without_a_test_split_validation_is_scored_with_and_without_seen_images(
-    run, score, own, tmp_path
+    run_cli, score, own, tmp_path
 ):
     model = save_model(tmp_path / "model", trained_on=own / "train")
-    status, out, _ = run("evaluate", "--model", model, "--data", own, "--detector", "none")
+    status, out, _ = run_cli("evaluate", "--model", model, "--data", own, "--detector", "none")
     assert status == 0
     assert out.startswith("model on own, val\n")
     assert "without them the accuracy is" in out
@@ -92,20 +79,24 @@ def test_without_a_test_split_validation_is_scored_with_and_without_seen_images(
     assert (*summary(scores), scores["clean"]) == ("train", 8, 8, None)
 
 
-def test_a_test_split_comes_before_validation(score, own, tmp_path):
+def test_a_test_split_comes_before_validation(run_cli, score, own, tmp_path):
     for name in CLASSES:
         write_faces(own / "Test" / name, 5, first=9)
-    scores, _ = score(save_model(tmp_path / "model"), own)
-    assert summary(scores) == ("Test", 10, 0)
+    model = save_model(tmp_path / "model")
+    assert summary(score(model, own)[0]) == ("Test", 10, 0)
+    words = ["evaluate", "--model", model, "--data", own, "--detector", "none"]
+    status, out, error = run_cli(*words, "--split", "PublicTest")
+    assert (status, out, error.count("\n")) == (1, "", 1)
+    assert "--split" in error and "'train'" in error
 
 
-def test_classes_are_given_by_folder_to_evaluate_train_and_check(run, score, tmp_path):
+def test_classes_are_given_by_folder_to_evaluate_train_and_check(run_cli, score, tmp_path):
     data = tmp_path / "data"
     for name in ("0_langweilig", "engaged"):
         write_faces(data / name, 10)
     (data / "notes.docx").write_text("")
     classes = ["--classes", "bored=0_langweilig,engaged"]
-    status, _, error = run("evaluate", "--model", "cnn_tiny", "--data", data)
+    status, _, error = run_cli("evaluate", "--model", "cnn_tiny", "--data", data)
     assert status == 1
     assert "langweilig" in error and "--classes" in error and "`" not in error
     model = save_model(tmp_path / "model")
@@ -114,23 +105,23 @@ def test_classes_are_given_by_folder_to_evaluate_train_and_check(run, score, tmp
     assert support == {"bored": 10, "engaged": 10}
     classes += ["--detector", "none"]
     with pytest.warns(UserWarning, match="passed over by their suffix: .docx 1"):
-        status, out, _ = run("datasets", "check", data, *classes)
+        status, out, _ = run_cli("datasets", "check", data, *classes)
     assert status == 0
     assert "20 images" in out
     words = ["--data", data, *classes, "--epochs", 1, "--output", tmp_path / "tuned"]
-    status, _, error = run("train", "--from", model, *words)
+    status, _, error = run_cli("train", "--from", model, *words)
     assert status == 0, error
     assert pretrained.load_pretrained(tmp_path / "tuned").class_names == CLASSES
 
 
-def test_training_tries_the_classes_of_the_model_and_names_those_without_images(run, tmp_path):
+def test_training_tries_the_classes_of_the_model_and_names_those_without_images(run_cli, tmp_path):
     for name in CLASSES:
         write_faces(tmp_path / "data" / "train" / name, 6)
         write_faces(tmp_path / "data" / "val" / name, 3, first=6)
     classes = (*CLASSES, "confused")
     model = save_model(tmp_path / "model", classes)
     words = ["train", "--from", model, "--data", tmp_path / "data", "--epochs", 1]
-    status, out, error = run(*words, "--detector", "none", "--output", tmp_path / "tuned")
+    status, out, error = run_cli(*words, "--detector", "none", "--output", tmp_path / "tuned")
     assert status == 0, error
     assert "no training image of confused" in error
     assert "Training on 12 images, selecting on 6: val" in out
@@ -146,7 +137,9 @@ def test_images_are_read_in_the_shape_of_the_model(score, own, tmp_path, shape):
     assert summary(scores) == ("val", 6, 4)
 
 
-def test_models_of_fewer_classes_are_scored_on_those_and_the_others_are_named(run, score, tmp_path):
+def test_models_of_fewer_classes_are_scored_on_those_and_the_others_are_named(
+    run_cli, score, tmp_path
+):
     data = tmp_path / "data"
     for name in ("happy", "sad", "angry"):
         write_faces(data / name, 3)
@@ -159,28 +152,28 @@ def test_models_of_fewer_classes_are_scored_on_those_and_the_others_are_named(ru
     assert scores["n"] == 6
     assert "compared on the shared classes: happy, sad" in error
     own = save_model(tmp_path / "own")
-    status, out, error = run("evaluate", "--model", own, "--data", data, "--detector", "none")
+    status, out, error = run_cli("evaluate", "--model", own, "--data", data, "--detector", "none")
     assert (status, out) == (1, "")
     assert "bored, engaged" in error and error.count("\n") == 1
 
 
-def test_the_name_of_a_set_chooses_its_loader(run, tmp_path):
+def test_the_name_of_a_set_chooses_its_loader(run_cli, tmp_path):
     write_faces(tmp_path / "data", 2)
     for number, name in enumerate(("KA.AN1.39.png", "KA.HA1.29.png")):
         (tmp_path / "data" / f"{number}.png").rename(tmp_path / "data" / name)
     words = [tmp_path / "data", "--set", "jaffe", "--detector", "none"]
-    status, out, _ = run("evaluate", "--model", "cnn_tiny", "--data", *words)
+    status, out, _ = run_cli("evaluate", "--model", "cnn_tiny", "--data", *words)
     assert status == 0
     assert out.startswith("cnn_tiny on jaffe, all images\n")
-    status, _, error = run("datasets", "check", *words, "--classes", "a,b")
+    status, _, error = run_cli("datasets", "check", *words, "--classes", "a,b")
     assert status == 1
     assert "--classes" in error and error.count("\n") == 1
 
 
-def test_a_serious_finding_and_a_missing_copy_are_exit_status_1(run, own):
-    status, out, error = run("datasets", "check", own, "--classes", ",".join(CLASSES))
+def test_a_serious_finding_and_a_missing_copy_are_exit_status_1(run_cli, own):
+    status, out, error = run_cli("datasets", "check", own, "--classes", ",".join(CLASSES))
     assert (status, error) == (1, "")
     assert "ERROR exact_leak" in out
-    status, out, error = run("datasets", "check", own / "nothing")
+    status, out, error = run_cli("datasets", "check", own / "nothing")
     assert (status, out) == (1, "")
     assert error.startswith("fer_lib datasets: Expected a data set") and error.count("\n") == 1

@@ -89,38 +89,23 @@ def test_a_failing_export_leaves_what_was_there(outcome, message, converted, unt
     assert old.read_text() == "old"
 
 
-def test_a_file_that_equals_keras_is_kept(converted, untrained, tmp_path):
-    assert export.export_model(untrained, tmp_path / "deep" / "m.onnx").read_bytes() == b"half"
-
-
-@pytest.mark.parametrize(
-    ("format", "name", "message"),
-    [
+def test_what_cannot_be_exported_is_refused(untrained, tmp_path, monkeypatch):
+    for format, name, message in (
         ("tflite", "m.tflite", "`format`"),
         ("onnx", "m.tflite", r"\.onnx"),
         ("litert", "m", "tflite"),
-    ],
-)
-def test_wrong_formats_and_endings_are_refused(format, name, message, untrained, tmp_path):
-    with pytest.raises(ValueError, match=message):
-        export.export_model(untrained, tmp_path / name, format)
-
-
-def test_a_missing_library_names_the_extra(untrained, tmp_path, monkeypatch):
-    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r'pip install "fer-lib\[onnx\]"'):
+    ):
+        with pytest.raises(ValueError, match=message):
+            export.export_model(untrained, tmp_path / name, format)
+    with pytest.raises(ValueError, match="onnx or .tflite"):
+        export.open_exported(tmp_path / "model.keras")
+    extra = r'pip install "fer-lib\[onnx\]"'
+    with monkeypatch.context() as patch, pytest.raises(ImportError, match=extra):
+        patch.setattr(export.importlib.util, "find_spec", lambda name: None)
         export.export_model(untrained, tmp_path / "m.onnx")
-
-
-def test_another_backend_is_refused(untrained, tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match="KERAS_BACKEND=tensorflow"):
         export.export_model(untrained, tmp_path / "m.onnx")
-
-
-def test_another_file_is_not_opened(tmp_path):
-    with pytest.raises(ValueError, match="onnx or .tflite"):
-        export.open_exported(tmp_path / "model.keras")
 
 
 def test_the_temperature_is_inside_whatever_the_layers_are_called(
@@ -134,7 +119,7 @@ def test_the_temperature_is_inside_whatever_the_layers_are_called(
         convert(model, *arguments, **options)
 
     monkeypatch.setattr(keras.Model, "export", remember)
-    export.export_model(untrained, tmp_path / "m.onnx")
+    assert export.export_model(untrained, tmp_path / "deep" / "m.onnx").read_bytes() == b"half"
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 40, 3)).astype(np.float32)
     expected = untrained.predict(images)
     np.testing.assert_allclose(exported[0].predict(images, verbose=0), expected, atol=1e-6)

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from patterns import Interrupt, Interrupted, draw_patterns
+from scipy.special import softmax
 
 from fer_lib import pretrained, training
 from fer_lib.datasets import FaceDataset
@@ -14,11 +16,6 @@ from fer_lib.labels import EMOTIONS, EMOTIONS_8
 from fer_lib.training import networks, targets
 
 CONFIG = training.TrainingConfig(variant="lesson", label_smoothing=0.1)
-
-
-def softmax(logits):
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponents / exponents.sum(axis=1, keepdims=True)
 
 
 @pytest.fixture
@@ -39,17 +36,12 @@ def dataset():
 
 @pytest.fixture
 def soft_labels():
-    return softmax(np.random.default_rng(2).normal(size=(5, 7))).astype(np.float32)
+    return softmax(np.random.default_rng(2).normal(size=(5, 7)), axis=1).astype(np.float32)
 
 
 def loss_of(config, rows, outputs):
-    loss = targets.DistillationLoss(
-        7,
-        config.distillation,
-        config.distillation_temperature,
-        config.label_smoothing,
-        config.votes,
-    )
+    parts = config.distillation, config.distillation_temperature, config.label_smoothing
+    loss = targets.DistillationLoss(7, *parts, config.votes)
     return keras.ops.convert_to_numpy(loss.call(rows, outputs))
 
 
@@ -65,7 +57,7 @@ def test_the_teacher_is_compared_at_its_temperature(logits, dataset, soft_labels
     config = CONFIG.replace(distillation=1.0, distillation_temperature=2.0)
     rows = targets.build_targets(config, dataset)
     soft = np.sqrt(soft_labels) / np.sqrt(soft_labels).sum(axis=1, keepdims=True)
-    expected = -4 * (soft * np.log(softmax(logits / 2))).sum(axis=1)
+    expected = -4 * (soft * np.log(softmax(logits / 2, axis=1))).sum(axis=1)
     outputs = np.concatenate([logits, logits, np.log(soft_labels)], axis=1)
     np.testing.assert_allclose(loss_of(config, rows, outputs), expected, rtol=1e-5)
 
@@ -91,7 +83,7 @@ def test_votes_add_their_cross_entropy_and_an_image_without_votes_nothing(logits
     vote_logits = np.random.default_rng(4).normal(size=(5, 8)).astype(np.float32)
     outputs = np.concatenate([logits, vote_logits], axis=1)
     expected = loss_of(CONFIG, rows[:, :7], logits) - 0.5 * (
-        rows[:, 7:] * np.log(softmax(vote_logits))
+        rows[:, 7:] * np.log(softmax(vote_logits, axis=1))
     ).sum(axis=1)
     np.testing.assert_allclose(loss_of(config, rows, outputs), expected, rtol=1e-5)
 
@@ -113,21 +105,9 @@ def test_mixing_keeps_the_sum_of_the_targets_and_the_range_of_the_images():
     assert mixed.dtype == mixed_rows.dtype == np.float32
 
 
-def draw_bars(count, seed):
-    """Images of 32 x 32 with a bright bar at a height that is the class."""
-    generator = np.random.default_rng(seed)
-    labels = np.arange(count) % 7
-    images = generator.integers(0, 90, (count, 32, 32, 1)).astype(np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[2 + 4 * label : 6 + 4 * label] += 150
-    votes = np.zeros((count, 10), int)
-    votes[np.arange(count), labels] = 10
-    return FaceDataset(images, labels, metadata=pd.DataFrame(votes, columns=list(VOTE_COLUMNS)))
-
-
 @pytest.fixture(scope="module")
 def bars():
-    return draw_bars(112, 0), draw_bars(35, 1)
+    return draw_patterns(112, 0, side=32), draw_patterns(35, 1, side=32)
 
 
 SHORT = training.TrainingConfig(
@@ -158,16 +138,9 @@ def test_a_recipe_with_everything_trains_and_resumes_to_the_same_weights(bars, t
     config = config.replace(teacher=str(teacher))
     whole, _ = training.fit(config, *bars, tmp_path / "whole", progress=False)
 
-    class Interrupted(Exception):
-        pass
-
-    class Interrupt(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:  # before the first step of the second phase
-                raise Interrupted
-
+    second_phase = Interrupt(1)  # before its first step
     with pytest.raises(Interrupted):
-        training.fit(config, *bars, tmp_path / "two", progress=False, callbacks=[Interrupt()])
+        training.fit(config, *bars, tmp_path / "two", progress=False, callbacks=[second_phase])
     two, _ = training.fit(config, *bars, tmp_path / "two", progress=False, resume=True)
     for one, other in zip(whole.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -241,19 +214,18 @@ def test_a_start_with_other_classes_gives_its_features_and_not_its_head(bars, tm
 
 def test_the_joined_head_is_the_mean_of_both_heads_and_its_offsets():
     embedding = keras.Input((4,))
-    kept, other = keras.layers.Dense(3), keras.layers.Dense(5)
-    model = keras.Model(embedding, [kept(embedding), other(embedding)])
+    kept, other = keras.layers.Dense(3, name="logits"), keras.layers.Dense(5, name="votes")
+    label_head = keras.Model(embedding, kept(embedding), name="heads")
+    model = keras.Model(embedding, [label_head(embedding), other(embedding)])
     points = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
     first, second = model.predict(points, verbose=0)
     offsets = np.array([0.5, 0.0, -0.5], np.float32)
-    join = targets.Join((4, 0, 2), 0.75, offsets)
-    np.testing.assert_allclose(
-        join(first, second), 0.25 * first + 0.75 * second[:, [4, 0, 2]] + offsets, atol=1e-5
-    )
-    targets.JoinHeads(kept, other, join).on_epoch_end(0)
-    joined = model.predict(points, verbose=0)[0]
     expected = 0.25 * first + 0.75 * second[:, [4, 0, 2]] + offsets
-    np.testing.assert_allclose(joined, expected, atol=1e-5)
+    join = targets.JoinHeads((4, 0, 2), 0.75, offsets)
+    np.testing.assert_allclose(join(first, second), expected, atol=1e-5)
+    join.set_model(model)
+    join.on_epoch_end(0)
+    np.testing.assert_allclose(model.predict(points, verbose=0)[0], expected, atol=1e-5)
 
 
 def test_a_network_of_votes_predicts_what_people_see_and_not_the_label(bars, tmp_path):

@@ -4,10 +4,8 @@ The first layers of every model do all the normalization, so nobody can feed it 
 Models come back uncompiled and untrained; `training` fits them, `pretrained` loads trained ones.
 """
 
-from fer_lib.models.cnn import CNN_VARIANTS, build_cnn
-from fer_lib.models.fine_tuning import freeze_backbone, unfreeze_top
-from fer_lib.models.multiply_adds import count_multiply_adds
-from fer_lib.models.resnet50 import build_resnet50
+from fer_lib.models.cnn import CNN_VARIANTS, build_cnn, count_multiply_adds
+from fer_lib.models.resnet50 import build_resnet50, freeze_backbone, unfreeze_top
 
 __all__ = [
     "CNN_VARIANTS",

@@ -26,7 +26,7 @@ from fer_lib.training.callbacks import AveragedWeights, Checkpoint, KeepBest, Se
 from fer_lib.training.card import build_card, to_markdown
 from fer_lib.training.config import TrainingConfig
 from fer_lib.training.devices import distribute
-from fer_lib.training.targets import Join, JoinHeads, TrainingBatches, build_targets
+from fer_lib.training.targets import JoinHeads, TrainingBatches, build_targets
 
 STATE_FILE = "state.npz"
 BEST_FILE = "best.npz"
@@ -157,7 +157,7 @@ def fit(
     network = networks.build_network(config, train_set, config.precision, first_weights)
     if start is not None:
         networks.copy_weights(start, network, train_set.class_names)
-    join = Join.of_recipe(config, train_set) if config.votes_share else None
+    join = JoinHeads.of_recipe(config, train_set) if config.votes_share else None
     teacher = networks.build_teacher(config, train_set) if config.distillation else None
     trainer = networks.build_trainer(config, network, teacher, join)
     facts = {
@@ -173,8 +173,7 @@ def fit(
     keep_last = config.keep == "last"
     scoring = [KeepBest(network, *validation, best_file, max(scores, default=-1.0), keep_last)]
     if join is not None:
-        kept, votes = network.get_layer("logits"), trainer.get_layer("votes")
-        scoring.insert(0, JoinHeads(kept, votes, join))
+        scoring.insert(0, join)
     averaged = AveragedWeights(train_set.images, scoring, network, config.average_warmup)
     own = [SeedEpochs(config.seed, batches), StopOnNaN(), averaged, saved]
     # The head alone, then the rest with it.

@@ -12,7 +12,7 @@ from fer_lib import augmentation, models
 from fer_lib.datasets import FaceDataset
 from fer_lib.pretrained import Pretrained, load_pretrained
 from fer_lib.training.config import TrainingConfig, match_recipe
-from fer_lib.training.targets import NUM_VOTES, DistillationLoss, Join, build_accuracy
+from fer_lib.training.targets import NUM_VOTES, DistillationLoss, JoinHeads, build_accuracy
 
 
 def build_network(
@@ -93,7 +93,7 @@ def build_trainer(
     config: TrainingConfig,
     network: keras.Model,
     teacher: keras.Model | None = None,
-    join: Join | None = None,
+    join: JoinHeads | None = None,
 ) -> keras.Model:
     """Returns the model that is fitted: augmentation, then all logits that the loss compares.
 

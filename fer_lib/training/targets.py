@@ -6,8 +6,6 @@ output serves every recipe. The label's head and the votes' head become one in t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import keras
 import numpy as np
 from keras import ops
@@ -164,22 +162,24 @@ def _cross_entropy(targets, logits):
     return -ops.sum(targets * ops.log_softmax(logits, axis=-1), axis=-1)
 
 
-@dataclass(frozen=True, eq=False)
-class Join:
-    """A weighted mean of the logits of two heads, corrected for the shares of the classes.
+class JoinHeads(keras.callbacks.Callback):
+    """Puts a weighted mean of both heads into the one that is kept, for the callbacks after it.
 
-    Attributes:
+    Both heads are linear in the same embedding, so the mean of their logits is a head again.
+    `AveragedWeights` puts the weights back afterwards.
+
+    Args:
         outputs: Which output of the votes' head stands for each class.
         share: Weight of the votes' head, `[0, 1]`; the label's head has the rest.
-        offsets: Added to the mean, `float32 (num_classes,)`.
+        offsets: Added to the mean, `float32 (num_classes,)`, for the shares of the classes.
     """
 
-    outputs: tuple[int, ...]
-    share: float
-    offsets: np.ndarray
+    def __init__(self, outputs: tuple[int, ...], share: float, offsets: np.ndarray):
+        super().__init__()
+        self._outputs, self._share, self._offsets = outputs, share, offsets
 
     @classmethod
-    def of_recipe(cls, config: TrainingConfig, train_set: FaceDataset) -> Join:
+    def of_recipe(cls, config: TrainingConfig, train_set: FaceDataset) -> JoinHeads:
         """Returns what the recipe says; the shares are those of the training images' votes."""
         outputs = tuple(EMOTIONS_8.index(name) for name in train_set.class_names)
         shares = vote_distribution(train_set)[:, outputs]
@@ -190,30 +190,16 @@ class Join:
 
     def __call__(self, logits, votes):
         """Joins logits, or biases, `(..., num_classes)` and `(..., 8)`."""
-        return self.mix(logits, votes) + self.offsets
+        return self._mix(logits, votes) + self._offsets
 
-    def mix(self, logits, votes):
-        """Returns the mean alone, without the correction, as kernels are joined."""
-        return (1 - self.share) * logits + self.share * ops.take(votes, self.outputs, axis=-1)
-
-
-class JoinHeads(keras.callbacks.Callback):
-    """Puts the mean of two heads into the one that is kept, for the callbacks after it.
-
-    Both heads are linear in the same embedding, so the mean of their logits is a head again.
-    `AveragedWeights` puts the weights back afterwards.
-
-    Args:
-        kept: The `Dense` layer that is kept.
-        other: A `Dense` layer on the same embedding.
-        join: Their mean.
-    """
-
-    def __init__(self, kept: keras.layers.Dense, other: keras.layers.Dense, join: Join):
-        super().__init__()
-        self._kept, self._other, self._join = kept, other, join
+    def _mix(self, logits, votes):
+        votes = ops.take(votes, self._outputs, axis=-1)
+        return (1 - self._share) * logits + self._share * votes
 
     def on_epoch_end(self, epoch, logs=None):
-        kept, other = self._kept, self._other
-        kept.kernel.assign(self._join.mix(kept.kernel, other.kernel))
-        kept.bias.assign(self._join(kept.bias, other.bias))
+        kept, other = (
+            self.model.get_layer("heads").get_layer("logits"),
+            self.model.get_layer("votes"),
+        )
+        kept.kernel.assign(self._mix(kept.kernel, other.kernel))
+        kept.bias.assign(self(kept.bias, other.bias))
