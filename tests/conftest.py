@@ -79,6 +79,16 @@ def no_camera_left() -> Iterator[None]:
     assert "fer_lib camera" not in [thread.name for thread in threading.enumerate()]
 
 
+@pytest.fixture(scope="module")
+def names(request: pytest.FixtureRequest) -> dict:
+    """What the tagged cells of a lesson define: of lesson 07 in the file `test_notebook_07.py`."""
+    import notebook_cells
+
+    number = request.path.stem.removeprefix("test_notebook_")
+    [notebook] = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+    return notebook_cells.load_cells(notebook)
+
+
 @pytest.fixture
 def offline() -> Iterator[None]:
     """Turns the network off: connections to other machines raise `NetworkBlockedError`."""

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import notebook_cells
 import numpy as np
-import pytest
 
 from fer_lib.datasets.fer2013_files import read_csv
 from fer_lib.evaluation import find_duplicates
 from fer_lib.synthetic import make_faces
-
-NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "01_data.ipynb"
-
-
-@pytest.fixture(scope="module")
-def names() -> dict:
-    return notebook_cells.load_cells(NOTEBOOK)
 
 
 def test_a_row_is_read_as_the_library_reads_it(names: dict, tmp_path: Path) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import notebook_cells
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
@@ -12,13 +9,6 @@ from sklearn.metrics import confusion_matrix
 import fer_lib
 from fer_lib.evaluation import calibration, scoring, selective
 from fer_lib.pretrained import apply_temperature
-
-NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "07_evaluation.ipynb"
-
-
-@pytest.fixture(scope="module")
-def names() -> dict:
-    return notebook_cells.load_cells(NOTEBOOK)
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import keras
-import notebook_cells
 import numpy as np
 import pytest
 from keras import layers
@@ -13,13 +10,6 @@ from scipy import stats
 
 import fer_lib
 from fer_lib.explain.map_checks import randomize_weights
-
-NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "09_limits.ipynb"
-
-
-@pytest.fixture(scope="module")
-def names() -> dict:
-    return notebook_cells.load_cells(NOTEBOOK)
 
 
 @pytest.fixture(scope="module")

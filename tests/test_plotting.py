@@ -106,32 +106,22 @@ def assert_nothing_is_cut(figure):
     assert all(t.get_fontsize() >= 8 for t in figure.findobj(mpl.text.Text) if t.get_text())
 
 
-@pytest.mark.parametrize("name", ONE_AXES)
-def test_it_draws_on_the_given_axes_or_on_a_new_figure(name):
-    _, (ax, other) = plt.subplots(1, 2)
-    assert ONE_AXES[name](ax) is ax
-    assert ax.has_data() and not other.has_data()
-    assert len(plt.get_fignums()) == 1
-    assert ONE_AXES[name](None).figure is not ax.figure
-
-
-@pytest.mark.parametrize("name", MANY_AXES)
-def test_a_grid_draws_on_the_given_axes_or_on_a_new_figure(name):
-    _, given_axes = plt.subplots(2, 2)
-    axes = MANY_AXES[name](given_axes)
-    assert list(axes) == list(given_axes.ravel()[:2])
-    assert not given_axes[1, 0].axison
-    assert len(MANY_AXES[name](None)) == 2
-    with pytest.raises(ValueError, match="at least 2 Axes. Received: 1"):
-        MANY_AXES[name](plt.figure().subplots())
-
-
 @pytest.mark.parametrize("name", [*ONE_AXES, *MANY_AXES])
-def test_it_changes_no_setting_and_writes_readable_text_inside_the_figure(name):
-    before = mpl.rcParams.copy()
-    drawn = {**ONE_AXES, **MANY_AXES}[name](None)
-    assert mpl.rcParams == before
-    assert_nothing_is_cut(np.ravel(drawn)[0].figure)
+def test_it_draws_on_the_given_axes_or_on_a_new_figure_and_changes_no_setting(name):
+    settings_before = mpl.rcParams.copy()
+    draw, count = {**ONE_AXES, **MANY_AXES}[name], 2 if name in MANY_AXES else 1
+    _, grid = plt.subplots(2, 2)
+    given = np.ravel(draw(grid if count == 2 else grid[0, 0]))
+    assert list(given) == list(grid.ravel()[:count])
+    assert len(plt.get_fignums()) == 1 and given[0].has_data() and not grid[1, 1].has_data()
+    new = np.ravel(draw(None))
+    assert len(new) == count and new[0].figure is not given[0].figure
+    assert_nothing_is_cut(new[0].figure)
+    assert mpl.rcParams == settings_before
+    if count == 2:
+        assert not grid[1, 0].axison
+        with pytest.raises(ValueError, match="at least 2 Axes. Received: 1"):
+            draw(plt.figure().subplots())
 
 
 def test_robustness_draws_every_model_so_that_each_is_told_apart():
