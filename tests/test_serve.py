@@ -220,8 +220,9 @@ def test_more_than_64_images_at_work_are_sent_away_and_come_again():
     assert "64 images" in error_of(refused)
 
 
-def test_the_page_loads_nothing_from_elsewhere():
-    answer = ask("GET", "/")
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_the_pages_load_nothing_from_elsewhere(path):
+    answer = ask("GET", path)
     assert answer.status_code == 200
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert "http" not in answer.text.replace("https:// or http://localhost", "")
@@ -229,7 +230,6 @@ def test_the_page_loads_nothing_from_elsewhere():
 
 def test_the_api_is_documented_and_healthy():
     assert ask("GET", "/healthz").json() == {"status": "ok", "classes": list(CLASSES)}
-    assert ask("GET", "/docs").status_code == 200
     operation = ask("GET", "/openapi.json").json()["paths"]["/predict"]["post"]
     assert "multipart/form-data" in operation["requestBody"]["content"]
     assert {"200", "413", "415", "422", "503"} <= set(operation["responses"])
@@ -321,7 +321,12 @@ def test_the_page_in_a_browser(address, astronaut, tmp_path, width, scheme):
         page.locator("#file").set_input_files(tmp_path / "face.mp4")
         face.wait_for()
         page.get_by_text("The video has ended.").wait_for()
+        page.goto(f"{address}/docs")
+        page.get_by_role("heading", name="POST /predict").wait_for()
+        page.screenshot(path=folder / f"serve_{width}_docs.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert problems == []
+        page.goto(address)
 
         page.get_by_role("button", name="Start webcam").click()
         face.wait_for()

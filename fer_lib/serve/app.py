@@ -28,7 +28,7 @@ MAX_BYTES, MAX_FILES = 20_000_000, 16
 
 _READ_S = 60  # the longest that a request may take to arrive
 _CLOSE_S = 5  # the longest that open requests are waited for after Ctrl-C
-# The page is whole in itself: it loads nothing, talks to this server only, and sits in no frame.
+# A page is whole in itself: it loads nothing, talks to this server only, and sits in no frame.
 _PAGE_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src blob: data:; media-src blob:; script-src "
     "'unsafe-inline'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
@@ -63,16 +63,22 @@ def make_app(recognizer: EmotionRecognizer) -> FastAPI:
     app = FastAPI(
         title="fer_lib",
         version=fer_lib.__version__,
+        docs_url=None,  # FastAPI's own loads its script from the internet
         redoc_url=None,
         lifespan=lifespan,
         dependencies=[Depends(_check_origin)],
         exception_handlers={StarletteHTTPException: _answer_error},
     )
 
-    @app.get("/", include_in_schema=False)
-    async def page() -> HTMLResponse:
-        text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-        return HTMLResponse(text, headers={"Content-Security-Policy": _PAGE_POLICY})
+    def add_page(path: str, file: str) -> None:
+        text = Path(__file__).with_name(file).read_text(encoding="utf-8")
+
+        @app.get(path, include_in_schema=False)
+        async def page() -> HTMLResponse:
+            return HTMLResponse(text, headers={"Content-Security-Policy": _PAGE_POLICY})
+
+    add_page("/", "page.html")
+    add_page("/docs", "docs.html")
 
     @app.get("/healthz")
     async def healthz() -> dict[str, Any]:
