@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -164,8 +165,10 @@ def scenes(real_data: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def yunet_weights(real_data: Path) -> Path:
-    """The path of the YuNet detector's weights."""
-    return real_data / "models" / "face_detection_yunet_2023mar.onnx"
+    """The path of the YuNet detector's weights, which are put into the cache, too."""
+    path = real_data / "models" / "face_detection_yunet_2023mar.onnx"
+    shutil.copy(path, _cache.name)
+    return path
 
 
 @pytest.fixture(scope="session")

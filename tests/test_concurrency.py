@@ -20,8 +20,9 @@ def recognize(_: int = 0) -> list[list[dict]]:
     photograph = skimage.data.astronaut()[:300, 60:360]
     recognizer = EmotionRecognizer("cnn")
     frames = [np.roll(photograph, step, axis=1) for step in range(12)]
-    stream = recognizer.stream(frames, background=False, detect_every=4)
-    answers = [faces for _, faces in stream] + [recognizer.predict(photograph)]
+    with recognizer.start_stream(background=False, detect_every=4) as stream:
+        answers = [stream.update(frame, index / 30) for index, frame in enumerate(frames)]
+    answers.append(recognizer.predict(photograph))
     return [[face.to_dict() for face in faces] for faces in answers]
 
 

@@ -147,7 +147,7 @@ def test_folder_refusals(tmp_path):
 
 @pytest.mark.slow
 def test_real_photographs_are_aligned(tmp_path, scenes, yunet_weights):
-    detector = FaceDetector("yunet", weights=yunet_weights)
+    detector = FaceDetector("yunet")
     images = sorted(p for p in scenes.iterdir() if p.suffix != ".csv")
     (tmp_path / "happy").mkdir()
     for path in images:

@@ -164,6 +164,12 @@ def test_crops_have_the_models_shape(recognizer, model, astronaut, monkeypatch, 
     assert shapes == [(2, *expected)]
 
 
+def test_the_default_model_is_cnn(monkeypatch, model):
+    load = "fer_lib.recognition.emotion_recognizer.load_pretrained"
+    monkeypatch.setattr(load, {"cnn": model}.get)
+    assert EmotionRecognizer(detector=FixedDetector()).model is model
+
+
 def test_wrong_parts(model):
     with pytest.raises(TypeError, match="class_names"):
         EmotionRecognizer(model.network, FixedDetector())

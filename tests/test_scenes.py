@@ -54,7 +54,7 @@ def known(scenes):
 @pytest.mark.parametrize("limit", [None, 40])
 def test_yunet_finds_all_faces(scenes, known, yunet_weights, limit):
     assert sorted(known.index) == sorted(SCENES)
-    detector = make_yunet(weights=yunet_weights, min_face_size=limit)
+    detector = make_yunet(min_face_size=limit)
     found = {name: len(detector.detect(scenes / name)) for name in SCENES}
     assert found == known["faces"].to_dict()
 
@@ -74,7 +74,7 @@ def test_mtcnn_finds_what_the_package_finds(scenes, package_faces, name, limit):
 def test_both_detectors_give_the_same_crops(scenes, yunet_weights, name):
     image = read_image(scenes / name)
     limit = max(20, np.sqrt(image.shape[0] * image.shape[1]) / 40)
-    others = make_yunet(weights=yunet_weights, min_face_size=limit).detect(image)
+    others = make_yunet(min_face_size=limit).detect(image)
     for face in make_mtcnn(min_face_size=limit).detect(image):
         other = max(others, key=lambda other: overlap(face.box, other.box))
         assert overlap(face.box, other.box) > 0.5
@@ -88,7 +88,7 @@ def test_both_detectors_give_the_same_crops(scenes, yunet_weights, name):
 @needs_tensorflow
 @pytest.mark.parametrize("detector", ["mtcnn", "yunet"])
 def test_the_shipped_network_ranks_posed_expressions_high(scenes, known, yunet_weights, detector):
-    found = make_mtcnn() if detector == "mtcnn" else make_yunet(weights=yunet_weights)
+    found = make_mtcnn() if detector == "mtcnn" else make_yunet()
     recognizer = EmotionRecognizer(detector=found)
     for name, expression in known["expression"].dropna().items():
         nearest, *_ = recognizer.predict(scenes / name)  # the largest face

@@ -58,31 +58,16 @@ class Model:
 def test_every_frame_has_one_result_and_detections_are_rare():
     detector = Detector()
     frames = [scene(x) for x in range(40)]
-    results = list(
-        EmotionRecognizer(Model(), detector).stream(frames, detect_every=10, background=False)
-    )
-    assert len(results) == 40
-    assert [time_s for time_s, _ in results] == pytest.approx(np.arange(40) / 30)
+    recognizer = EmotionRecognizer(Model(), detector)
+    stream = recognizer.start_stream(detect_every=10, background=False)
+    assert stream.model is recognizer.model
+    results = [stream.update(frame, index / 30) for index, frame in enumerate(frames)]
     assert len(detector.threads) == 4
-    for index, (_, faces) in enumerate(results):
-        [face] = faces
+    for index, [face] in enumerate(results):
         assert isinstance(face, TrackedEmotion) and face.face_id == 1
         assert face.box == face.face.box and abs(face.box[0] - (index + 10)) <= 2
         assert face.class_names == EMOTIONS and face.emotion == "angry"
         assert face.probabilities.dtype == face.raw_probabilities.dtype == np.float32
-
-
-def test_frames_may_bring_their_time_and_are_taken_as_results_are_asked_for():
-    taken = []
-
-    def frames():
-        for time_s in (0.0, 0.5, 7.25):
-            taken.append(time_s)
-            yield time_s, scene()
-
-    stream = EmotionRecognizer(Model(), Detector()).stream(frames())
-    assert [next(stream)[0], next(stream)[0]] == taken == [0.0, 0.5]
-    stream.close()
 
 
 @pytest.mark.parametrize("step", [0.01, 0.05, 0.3])
@@ -145,9 +130,9 @@ def test_in_the_background_only_the_first_frame_waits():
 
 def test_a_detection_that_lags_a_second_behind_is_waited_for():
     """Frames of a file come faster than any detector; its faces are found all the same."""
-    frames = [(index / 30, scene(face=index > 10)) for index in range(90)]
-    results = list(EmotionRecognizer(Model(), Detector(delay=0.1)).stream(frames))
-    found = [index for index, (_, faces) in enumerate(results) if faces]
+    with EmotionStream(Model(), Detector(delay=0.1)) as stream:
+        results = [stream.update(scene(face=index > 10), index / 30) for index in range(90)]
+    found = [index for index, faces in enumerate(results) if faces]
     assert found and found[0] <= 10 + 2 * 32
     assert found == list(range(found[0], 90))
 
@@ -192,17 +177,6 @@ def test_bad_arguments_are_errors():
         stream.update(scene(), float("nan"))
     with pytest.raises(ValueError, match="Expected an image"):
         stream.update(np.zeros(3, np.uint8), 0.0)
-    with pytest.raises(ValueError, match="fps"):
-        next(EmotionRecognizer(Model(), Detector()).stream([scene()], fps=0))
     stream.close()
     with pytest.raises(RuntimeError, match="closed"):
         stream.update(scene(), 0.0)
-
-
-def test_streams_use_the_recognizers_model(monkeypatch):
-    loaded = []
-    load = "fer_lib.recognition.emotion_recognizer.load_pretrained"
-    monkeypatch.setattr(load, lambda name: loaded.append(name) or Model())
-    faces = EmotionRecognizer(detector=Detector())
-    assert faces.start_stream().model is faces.model
-    assert loaded == ["cnn"]

@@ -189,7 +189,7 @@ def test_a_face_in_4k_is_detected_and_tracked(astronaut, yunet_weights, tmp_path
     frame[:, 800:2960] = cv2.resize(astronaut, (2160, 2160))
     frames = [np.roll(frame, 10 * index, axis=1) for index in range(3)]
     file = write_clip(tmp_path / "4k.mp4", frames)
-    detector = FaceDetector("yunet", weights=yunet_weights)
+    detector = FaceDetector("yunet")
     table = analyze(file, detector=detector, detect_every=2)
     assert list(table["face_id"]) == [1, 1, 1] and table["width"].between(250, 450).all()
     assert table["x"].iloc[1] - table["x"].iloc[0] == pytest.approx(10, abs=3)
@@ -265,7 +265,7 @@ def test_an_address_that_does_not_answer_is_an_error():
 
 @pytest.fixture(scope="module")
 def real_recognizer(yunet_weights):
-    return EmotionRecognizer("cnn", FaceDetector("yunet", weights=yunet_weights))
+    return EmotionRecognizer("cnn", FaceDetector("yunet"))
 
 
 def test_a_real_face_is_one_face_throughout(real_data, real_recognizer):

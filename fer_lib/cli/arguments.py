@@ -67,10 +67,8 @@ def make_recognizer(arguments: argparse.Namespace) -> EmotionRecognizer:
 
 def add_data(parser: argparse.ArgumentParser, detector: str = "mtcnn") -> None:
     """Adds the options of the subcommands that read a data set from `arguments.data`."""
-    add, sets = (
-        parser.add_argument,
-        [key for key in catalogue.list_datasets() if key != "synthetic"],
-    )
+    add = parser.add_argument
+    sets = [key for key in catalogue.list_datasets() if key != "synthetic"]
     add("--set", choices=sets, metavar="NAME", help=f"what it is a copy of: {', '.join(sets)}")
     text = "your own classes, and the folder of each where it has another name"
     add("--classes", type=_parse_classes, metavar="NAME=FOLDER,...", help=text)

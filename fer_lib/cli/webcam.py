@@ -10,13 +10,10 @@ from fer_lib.paths import DEFAULT_STREAM_MODEL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--camera", default="0", help="a camera's number, a stream's address or a video file"
-    )
+    add, text = parser.add_argument, "a camera's number, a stream's address or a video file"
+    add("--camera", default="0", help=text)
     add_recognizer(parser, model=DEFAULT_STREAM_MODEL)
-    parser.add_argument(
-        "--output", type=Path, default=Path("outputs"), metavar="DIR", help="for saved images"
-    )
+    add("--output", type=Path, default=Path("outputs"), metavar="DIR", help="for saved images")
 
 
 def run(arguments: argparse.Namespace) -> int:

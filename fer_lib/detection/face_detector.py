@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import warnings
 from typing import Any
 
@@ -43,11 +42,10 @@ class FaceDetector:
             4000x3000), so that large images do not take seconds.
         score_threshold: Faces with a lower score are left out. `None`: 0.9 for mtcnn (0.7 at the
             second look), 0.6 for yunet.
-        weights: yunet only: the path of its weights, instead of fetching them.
 
     Raises:
         ValueError: An argument is out of range, or mtcnn was asked for under another Keras backend.
-        OSError: The weights of yunet cannot be fetched or read.
+        OSError: The weights of yunet cannot be fetched.
 
     Example:
         >>> import skimage.data
@@ -62,7 +60,6 @@ class FaceDetector:
         *,
         min_face_size: float | None = None,
         score_threshold: float | None = None,
-        weights: str | os.PathLike[str] | None = None,
     ) -> None:
         if backend not in BACKENDS:
             raise ValueError(f"Expected `backend` among {BACKENDS}. Received: backend={backend!r}")
@@ -72,11 +69,9 @@ class FaceDetector:
             )
         if score_threshold is not None and not 0 <= score_threshold <= 1:
             raise ValueError(f"Expected `score_threshold` in [0, 1]. Received: {score_threshold!r}")
-        if weights is not None and backend == "mtcnn":
-            raise ValueError("Expected `weights` only with backend='yunet', not 'mtcnn'.")
         if backend == "fast":
             backend = "yunet"
-            if weights is None and not yunet_backend.has_weights():
+            if not yunet_backend.has_weights():
                 backend = "mtcnn"
                 warnings.warn(
                     "The weights of the detector 'yunet' have not been fetched yet: 'fast' is "
@@ -86,13 +81,12 @@ class FaceDetector:
         self.backend = backend
         self.min_face_size = min_face_size
         self.score_threshold = score_threshold
-        self._weights = weights
-        self._backend = _load_backend(backend, weights)
+        self._backend = _load_backend(backend)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Networks and locks do not travel between processes; the settings do.
         settings = {"min_face_size": self.min_face_size, "score_threshold": self.score_threshold}
-        return functools.partial(FaceDetector, self.backend, weights=self._weights, **settings), ()
+        return functools.partial(FaceDetector, self.backend, **settings), ()
 
     def smallest_face(self, image: np.ndarray) -> float:
         """Returns the longer side in pixels of the smallest face that is looked for in an image."""
@@ -143,10 +137,10 @@ class FaceDetector:
         return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
 
-def _load_backend(name: str, weights: str | os.PathLike[str] | None) -> Any:
+def _load_backend(name: str) -> Any:
     """Returns an object with `find(image, score_threshold)` and the side of its smallest face."""
     if name == "yunet":
-        return yunet_backend.YunetBackend(weights)
+        return yunet_backend.YunetBackend()
     # Imported here: mtcnn brings TensorFlow, which a user of yunet need not have.
     import keras
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -31,7 +29,7 @@ def has_weights() -> bool:
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == WEIGHTS_SHA256
 
 
-def fetch_weights() -> Path:
+def fetch_weights() -> str:
     """Returns the path of YuNet's weights in `cache_dir()`, where they are downloaded at first use.
 
     Raises:
@@ -41,7 +39,7 @@ def fetch_weights() -> Path:
 
     try:
         # Downloads to a temporary name and renames, so that an interrupted fetch leaves nothing.
-        path = pooch.retrieve(
+        return pooch.retrieve(
             WEIGHTS_URL, f"sha256:{WEIGHTS_SHA256}", fname=WEIGHTS_NAME, path=cache_dir()
         )
     except (OSError, ValueError) as error:
@@ -49,7 +47,6 @@ def fetch_weights() -> Path:
             f"Cannot fetch the weights of YuNet ({type(error).__name__}). Download {WEIGHTS_URL} "
             f"to {cache_dir() / WEIGHTS_NAME}, or use the detector 'mtcnn', which needs no network."
         ) from error
-    return Path(path)
 
 
 class YunetBackend:
@@ -57,24 +54,16 @@ class YunetBackend:
 
     smallest_face = 12.0
 
-    def __init__(self, weights: str | os.PathLike[str] | None) -> None:
+    def __init__(self) -> None:
         # One net keeps the size and the layers of one image: threads take turns.
         self._lock = threading.Lock()
-        path = fetch_weights() if weights is None else Path(weights).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"Expected the weights of YuNet ({WEIGHTS_NAME}). {str(path)!r} is no file."
-            )
+        path = fetch_weights()
         # OpenCV 5 warns about a target that nobody asked for; 4 has the same functions elsewhere.
         log = getattr(cv2.utils, "logging", cv2)
         level = log.getLogLevel()
         log.setLogLevel(_LOG_ERRORS)
         try:
-            self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320))
-        except cv2.error as error:
-            raise OSError(
-                f"Cannot read {str(path)!r} as the weights of YuNet; download {WEIGHTS_URL}."
-            ) from error
+            self._net = cv2.FaceDetectorYN.create(path, "", (320, 320))
         finally:
             log.setLogLevel(level)
 

@@ -16,7 +16,7 @@ from fer_lib.detection import BACKENDS, Face, FaceDetector
 from fer_lib.images import ImageSource, is_image, read_image
 from fer_lib.pretrained import load_pretrained
 from fer_lib.recognition.emotion_stream import EmotionStream
-from fer_lib.recognition.face_emotion import Classifier, FaceEmotion, TrackedEmotion
+from fer_lib.recognition.face_emotion import Classifier, FaceEmotion
 
 
 class EmotionRecognizer:
@@ -112,28 +112,6 @@ class EmotionRecognizer:
             ...     faces = stream.update(frame, time_s=0.04)
         """
         return EmotionStream(self.model, self.detector, **options)
-
-    def stream(
-        self,
-        frames: Iterable[np.ndarray | tuple[float, np.ndarray]],
-        *,
-        fps: float = 30.0,
-        **options: Any,
-    ) -> Iterator[tuple[float, list[TrackedEmotion]]]:
-        """Yields the time in seconds and the faces, the largest first, of each frame.
-
-        Args:
-            frames: RGB `uint8 (height, width, 3)` frames of a video, a camera or any other source,
-                or pairs of a time in seconds and a frame. Taken as the results are asked for.
-            fps: Frames per second, where the frames come without a time.
-            **options: See `start_stream`.
-        """
-        if not 0 < fps < np.inf:
-            raise ValueError(f"Expected `fps` above 0. Received: {fps!r}")
-        with self.start_stream(**options) as engine:
-            for index, item in enumerate(frames):
-                time_s, frame = item if isinstance(item, tuple) else (index / fps, item)
-                yield float(time_s), engine.update(frame, time_s)
 
 
 def predict_each(
