@@ -10,6 +10,7 @@ a class, such as FOLDER/happy; a photograph in which no face is found counts as 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -110,8 +111,8 @@ def score(
 
 def score_photographs(
     folder: Path, models: Sequence[str], environment: dict[str, str]
-) -> list[dict[str, object]]:
-    """Returns a row for each chain of detector and network."""
+) -> tuple[list[dict[str, object]], str]:
+    """Returns a row for each chain of detector and network, and the hash of all files."""
     from fer_lib import EmotionRecognizer
     from fer_lib.images import find_images
 
@@ -127,7 +128,8 @@ def score_photographs(
             return None if largest is None else largest.emotion
 
         rows.append(score(f"photographs: {model}, mtcnn", run_ours(recognize, names), wanted))
-    return rows
+    contents = hashlib.sha256(b"".join(hashlib.sha256(p.read_bytes()).digest() for p in paths))
+    return rows, contents.hexdigest()
 
 
 def score_faces(
@@ -182,7 +184,9 @@ def main() -> None:
             rows += found
             print(f"PublicTest: sha256 {sha256}")
         if options.photos:
-            rows += score_photographs(options.photos, options.models, environment)
+            found, sha256 = score_photographs(options.photos, options.models, environment)
+            rows += found
+            print(f"photographs: sha256 {sha256}")
     print(pd.DataFrame(rows).round(1).to_string(index=False))
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "tensorflow")]
     print(", ".join([*_REQUIREMENTS, *versions]), f"; {os.cpu_count()} cores")
