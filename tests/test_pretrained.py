@@ -1,10 +1,12 @@
 """A model folder: what is saved is what is loaded, and what cannot be loaded says why."""
 
 import dataclasses
+import io
 import json
 import zipfile
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -234,6 +236,27 @@ def test_layers_that_are_too_large_are_refused_before_they_are_made(
     with pytest.raises(ValueError, match="bytes of weights, more than max_bytes=") as caught:
         model_file.read_model(file)
     assert "\n" not in str(caught.value)
+
+
+def test_gates_and_arrays_that_are_too_large_are_refused_before_they_are_made(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(keras.models, "load_model", lambda *_, **__: pytest.fail("it was made"))
+    parts = [keras.Input((4, 5)), keras.layers.LSTM(6), keras.layers.Dense(7)]
+    keras.Sequential(parts).save(tmp_path / "gates.keras")
+    with zipfile.ZipFile(tmp_path / "gates.keras") as archive:
+        config, weights = map(archive.read, ("config.json", "model.weights.h5"))
+    units = config.replace(b'"units": 6,', b'"units": 20000,')
+    stored = io.BytesIO()
+    with h5py.File(stored, "w") as file:
+        file.create_dataset("layers/dense/vars/0", (20_000, 20_000), "f4", chunks=(100, 100))
+    assert len(stored.getvalue()) < 10_000
+    for contents in ((units, weights), (config, stored.getvalue())):
+        with zipfile.ZipFile(tmp_path / "bomb.keras", "w") as archive:
+            for name, content in zip(("config.json", "model.weights.h5"), contents, strict=True):
+                archive.writestr(name, content)
+        with pytest.raises(ValueError, match="bytes of weights, more than max_bytes="):
+            model_file.read_model(tmp_path / "bomb.keras")
 
 
 @pytest.mark.parametrize("shape", [(48, 48, 3), (40, 56, 1), (32, 48, 3)])

@@ -56,6 +56,7 @@ DISTRIBUTION_OF = {
     "PIL": "pillow",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
+    "h5py": "keras",
     "imagehash": "ImageHash",
     "jinja2": "Jinja2",
     "IPython": "jupyter",

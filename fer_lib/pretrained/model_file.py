@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 
@@ -38,6 +40,7 @@ def read_model(file: Path, max_bytes: int = MAX_MODEL_BYTES) -> keras.Model:
                 raise ValueError(f"{size} bytes unpacked, more than max_bytes={max_bytes}")
             # Keras makes the layers, random weights in them, before it looks at what is stored.
             size = 4 * _count_weights(json.loads(archive.read("config.json")))
+            size = max(size, _count_bytes(archive.read("model.weights.h5")))
             if size > max_bytes:
                 raise ValueError(f"{size} bytes of weights, more than max_bytes={max_bytes}")
         return keras.models.load_model(file, compile=False)
@@ -50,8 +53,16 @@ def read_model(file: Path, max_bytes: int = MAX_MODEL_BYTES) -> keras.Model:
         ) from error
 
 
+def _count_bytes(content: bytes) -> int:
+    """Returns how much the arrays of an HDF5 file take: more than the file where they are empty."""
+    sizes: list[int] = []
+    with h5py.File(io.BytesIO(content)) as store:
+        store.visititems(lambda _, item: sizes.append(getattr(item, "nbytes", 0)))
+    return sum(sizes)
+
+
 def _count_weights(config: Any) -> int:
-    """Returns about how many weights the dense, convolution and embedding layers declare."""
+    """Returns about how many weights dense, convolution, embedding and recurrent layers declare."""
     total, width_of, last = 0, {}, 1
     for layer in _find_mappings(config):
         options, built = layer.get("config"), layer.get("build_config")
@@ -69,6 +80,8 @@ def _count_weights(config: Any) -> int:
                 last = options[key]
                 area = 1 if key == "filters" and "depth_multiplier" in options else area
                 inputs = options.get("input_dim", width)
+                if "recurrent_initializer" in options:  # an LSTM has four gates, which look back
+                    inputs = 4 * (inputs + last)
                 total += area * inputs * last // max(options.get("groups", 1), 1)
         width_of[options.get("name")] = last
     return total
