@@ -27,8 +27,8 @@ def test_a_row_is_read_as_the_library_reads_it(names: dict, tmp_path: Path) -> N
     assert [split for _, _, split in by_hand] == library.split.tolist()
 
 
-def test_twins_are_counted_as_the_library_counts_them(names: dict) -> None:
+def test_duplicates_are_counted_as_the_library_counts_them(names: dict) -> None:
     images = make_faces(4, seed=2).images
     others = images[[0, 5, 5, 9]].copy()
-    others[3, 0, 0] ^= 1  # one pixel differs: no twin
-    assert names["count_twins"](others, images) == find_duplicates(others, images).sum() == 3
+    others[3, 0, 0] ^= 1  # one pixel differs: no duplicate
+    assert names["count_duplicates"](others, images) == find_duplicates(others, images).sum() == 3
