@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from pathlib import Path
 
 import exercises
@@ -137,6 +139,18 @@ def test_the_form_of_a_solution_is_checked(tmp_path: Path) -> None:
     assert notebook_form.exercise_problems(path) == []
 
 
+def test_a_fourth_exercise_trains(tmp_path: Path) -> None:
+    notebook = _solution()
+    notebook.cells[3].source += "\n\n## 4. Train: d"
+    path = tmp_path / "01_shares.ipynb"
+    nbformat.write(notebook, path)
+    assert notebook_form.exercise_problems(path) == []
+    notebook.cells[3].source = notebook.cells[3].source.replace("4. Train", "4. Guess")
+    nbformat.write(notebook, path)
+    [problem] = notebook_form.exercise_problems(path)
+    assert "possibly Train" in problem
+
+
 @pytest.mark.parametrize(
     ("cell", "old", "new", "problem"),
     [
@@ -166,6 +180,21 @@ def test_an_answer_without_check_and_stale_metadata_are_named() -> None:
     assert len(found) == 2
     assert "metadata of nbgrader" in found[0]
     assert "no 'check' cell" in found[1]
+
+
+def test_the_quiz_asks_for_layers_of_the_lessons_that_it_names() -> None:
+    cells = nbformat.read(NOTEBOOKS / "solutions" / "quiz.ipynb", as_version=4).cells
+    asked = {}
+    for question, answer in itertools.pairwise(cells):
+        lessons = re.match(r"\*\*\d+\.\*\* \(([\d, ]+)\)", question.source)
+        if lessons is None:
+            continue
+        [first, *_] = re.findall(r"\d\d", lessons[1])
+        [path] = NOTEBOOKS.glob(f"{first}_*.ipynb")
+        shown = re.findall(r"layers\.(\w+)", path.read_text(encoding="utf-8"))
+        asked[first] = set(re.findall(r"layers\.(\w+)", answer.source)) - set(shown)
+    assert len(asked) >= 4
+    assert not any(asked.values()), asked
 
 
 @pytest.fixture

@@ -83,8 +83,10 @@ def exercise_problems(path: Path) -> list[str]:
     problems = _common_problems(path, notebook.cells) + answer_problems(notebook)
     markdown = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     kinds = re.findall(r"^## (\d\. \w+): \S", markdown, re.M)
-    if kinds != ["1. Change", "2. Write", "3. Explain"]:
-        problems.append(f"does not have the exercises '## 1. Change: ...', Write, Explain: {kinds}")
+    wanted = ["1. Change", "2. Write", "3. Explain", "4. Train"]
+    if kinds not in (wanted[:3], wanted):
+        expected = "'## 1. Change: ...', Write, Explain and possibly Train"
+        problems.append(f"does not have the exercises {expected}: {kinds}")
     if not any("explain" in _tags(cell) for cell in notebook.cells):
         problems.append("has no cell with the tag 'explain'")
     return problems
