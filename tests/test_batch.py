@@ -1,5 +1,6 @@
 """Many images to one table: its rows, its files, and what an interruption leaves."""
 
+import json
 import os
 import pickle
 import subprocess
@@ -153,6 +154,31 @@ def test_the_command_line_writes_a_table_and_goes_on(recognizer, folder, tmp_pat
     assert recognizer == []
     assert main(["predict", str(folder), "--resume"]) == 1
     assert main(["predict", str(folder), "--output", output, "--json"]) == 1
+
+
+@pytest.mark.parametrize("suffix", batch.SUFFIXES)
+def test_evaluate_scores_a_table_of_class_named_folders(recognizer, tmp_path, capsys, suffix):
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra parquet)")
+    # One is right, one is wrong, one shows no face, and of the last nobody knows the class.
+    for name, width in (("happy/a", 40), ("sad/null", 30), ("sad/b", 20), ("other/c", 30)):
+        file = tmp_path / "photos" / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (width, 25)).save(file)
+    output, report = str(tmp_path / f"faces{suffix}"), tmp_path / "report.html"
+    assert main(["predict", str(tmp_path / "photos"), "--output", output]) == 0
+    capsys.readouterr()
+    command = ["evaluate", "--predictions", output]
+    assert main([*command, "--json", "--report", str(report)]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert (scores["images"], scores["found"], scores["accuracy"]) == (3, 2, 0.5)
+    assert scores["accuracy_of_all"] == pytest.approx(1 / 3)
+    assert "images without a face" in report.read_text()
+    assert main(command) == 0
+    assert "2 of 3 images" in capsys.readouterr().out
+    (tmp_path / "other.csv").write_text("path,face\n")
+    assert main(["evaluate", "--predictions", str(tmp_path / "other.csv")]) == 1
+    assert "predict --output" in capsys.readouterr().err
 
 
 @pytest.fixture

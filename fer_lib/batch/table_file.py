@@ -42,7 +42,7 @@ def missing_images(
         return list(images)
     done: set[str] = set()
     for part in [*parts, *([output] if output.exists() else [])]:
-        done.update(_read_paths(part))
+        done.update(read_table(part, ["path"])["path"])
     return [image for image in images if printable(image) not in done]
 
 
@@ -90,6 +90,30 @@ def write_table(
     return errors
 
 
+def read_table(file: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Reads a table of `write_table`, or some columns of it.
+
+    Raises:
+        ValueError: It is damaged, lacks a column, or is of another kind than `SUFFIXES`.
+        FileNotFoundError: It is not there.
+    """
+    kind, columns = Path(file).suffix.lower(), None if columns is None else list(columns)
+    try:
+        if kind == ".csv":  # a file may be named "null", which pandas takes for no value
+            return pd.read_csv(file, usecols=columns, converters={"path": str})
+        if kind == ".jsonl":
+            with open(file, encoding="utf-8") as lines:
+                table = pd.DataFrame(map(json.loads, lines))
+            return table if columns is None else table[columns]
+        if kind == ".parquet":
+            return pd.read_parquet(file, columns=columns)
+        raise ValueError(f"no name that ends in {', '.join(SUFFIXES)}")
+    except (ValueError, KeyError) as error:
+        raise ValueError(
+            f"Expected a table of faces in {file}; remove it to begin anew. Received: {error}"
+        ) from error
+
+
 def _parts_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.parts")
 
@@ -125,18 +149,3 @@ def _join(parts: Sequence[Path], file: Path) -> None:
                 if index and file.suffix.lower() == ".csv":
                     stream.readline()  # the header
                 shutil.copyfileobj(stream, joined)
-
-
-def _read_paths(file: Path) -> Iterable[str]:
-    kind = file.suffix.lower()
-    try:
-        if kind == ".csv":
-            return pd.read_csv(file, usecols=["path"], dtype=str, keep_default_na=False)["path"]
-        if kind == ".jsonl":
-            with open(file, encoding="utf-8") as lines:
-                return [json.loads(line)["path"] for line in lines]
-        return pd.read_parquet(file, columns=["path"])["path"]
-    except (ValueError, KeyError) as error:
-        raise ValueError(
-            f"Expected a table of faces in {file}. Received: {error}; remove it to begin anew"
-        ) from error

@@ -15,7 +15,13 @@ from fer_lib.cli.arguments import DATA_HELP, add_data, add_model, check_outputs,
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add = parser.add_argument
-    add("--data", required=True, metavar="PATH", help=DATA_HELP)
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--data", metavar="PATH", help=DATA_HELP)
+    text = (
+        "a table of `predict --output`, in place of --data and --model: the folder of an image is "
+    )
+    text += "its class, its largest face what was predicted"
+    data.add_argument("--predictions", type=Path, metavar="TABLE", help=text)
     add_data(parser)
     add("--split", help="what to score; by default what is for testing, or validation, or all")
     text = "score by the data set's own labels, or by what at least 5 of ten people saw, which "
@@ -39,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.report and arguments.report.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"Expected --report with a file .html. Received: {arguments.report}")
+    if arguments.predictions:
+        return _score_table(arguments)
     outputs = {name: getattr(arguments, name) for name in ("report", "robustness")}
     check_outputs([arguments.data], **outputs)
     models = [pretrained.load_pretrained(name) for name in (arguments.model, *arguments.compare)]
@@ -75,6 +83,49 @@ def run(arguments: argparse.Namespace) -> int:
             details={"split": parts, "labels": truth, "test-time augmentation": tta},
         )
         print(f"The report is in {arguments.report}", file=sys.stderr if arguments.json else None)
+    return 0
+
+
+def _score_table(arguments: argparse.Namespace) -> int:
+    """Scores what `predict` wrote of images in class-named folders, lost faces included."""
+    import numpy as np
+
+    from fer_lib import batch, evaluation
+    from fer_lib.report import write_report
+
+    file = arguments.predictions
+    check_outputs([file], report=arguments.report)
+    table = batch.read_table(file)
+    if not {"path", "face", "confidence", "image_width"} <= set(table):
+        raise ValueError(f"Expected a table of `predict --output`. Received: {file}, another one")
+    columns = list(table)
+    names = columns[columns.index("confidence") + 1 : columns.index("image_width")]
+    first = table[table["face"].isna() | (table["face"] == 0)]
+    folders = first["path"].map(lambda path: Path(path).parent.name)
+    first, folders = first[folders.isin(names)], folders[folders.isin(names)]
+    found = first["face"].notna()
+    if not found.any():
+        raise ValueError(
+            f"Expected images in folders named {', '.join(names)} in {file}. Received: none with "
+            "a face"
+        )
+    labels = folders[found].map(names.index).to_numpy()
+    probabilities = first.loc[found, names].to_numpy(np.float64)
+    probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)  # of rounded digits
+    report = evaluation.evaluate(labels, probabilities, names, model_name=file.name)
+    with_lost = report.accuracy * found.mean()
+    if arguments.json:
+        values = {"images": len(first), "found": int(found.sum()), "accuracy_of_all": with_lost}
+        print(json.dumps(report.to_dict() | values, indent=2, allow_nan=False))
+    else:
+        print(f"{found.sum():,} of {len(first):,} images in class-named folders show a face.")
+        print(
+            f"Accuracy {with_lost:.3f} of all, {report.accuracy:.3f} of those:", report, sep="\n\n"
+        )
+    if arguments.report:
+        write_report(
+            arguments.report, report, details={"images without a face": f"{(~found).sum():,}"}
+        )
     return 0
 
 
