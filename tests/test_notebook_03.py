@@ -11,7 +11,7 @@ import pytest
 import recipe_experiments
 
 import fer_lib
-from fer_lib.training import batches
+from fer_lib.training.targets import TrainingBatches
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "03_augmentation.ipynb"
 RANGES = {"rotation": 12.0, "zoom": (0.8, 1.3), "shift": 0.1, "shear": 20.0}
@@ -60,8 +60,10 @@ def test_the_product_of_matrices_is_the_warp_of_the_library(
 
 def test_mix_up_is_that_of_the_training(names: dict, faces: fer_lib.FaceDataset) -> None:
     images, wanted = faces.images.astype("float32"), np.eye(7, dtype="float32")[faces.labels]
-    by_hand = names["mix_up"](images, wanted, 0.3, np.random.default_rng(5))
-    library = batches.mix(images, wanted, 0.3, np.random.default_rng(5))
+    library = TrainingBatches(images, wanted, len(images), seed=5, mixup=0.3)[0]
+    order = np.random.default_rng((5, 0)).permutation(len(images))  # of the first epoch
+    generator = np.random.default_rng((5, 0, 0))  # of its first batch
+    by_hand = names["mix_up"](images[order], wanted[order], 0.3, generator)
     for mine, theirs in zip(by_hand, library, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
