@@ -110,6 +110,14 @@ LOCAL = re.compile(
 )
 
 
+def test_modules_are_short_and_in_the_words_of_the_field() -> None:
+    words = r"\b(pictures?|films?|twins?|doctor|boastful|shall|whoever|mend(s|ed|ing)?)\b"
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= 250, f"{path}: more than 250 lines"
+        assert not re.search(words, text, re.IGNORECASE), f"{path}: not a word of the field"
+
+
 def test_nothing_names_a_folder_of_one_machine() -> None:
     found = []
     for path in _tracked_files():
