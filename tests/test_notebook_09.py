@@ -68,6 +68,24 @@ def test_forgetting_and_likeness(names: dict, images: np.ndarray, lesson: keras.
     )
 
 
+def test_the_lesson_tells_the_truth_about_the_smiling_face(
+    names: dict, astronaut: np.ndarray
+) -> None:
+    crop = fer_lib.align_face(astronaut, fer_lib.FaceDetector().detect(astronaut)[0])
+    face = crop[None, ..., None].astype("float32")
+    network = fer_lib.load_pretrained("cnn")
+    clean, noisy = (
+        dict(zip(network.class_names, network.predict(image)[0], strict=True))
+        for image in (face, names["add_noise"](face, 30))
+    )
+    assert clean["happy"] > 0.5 > 0.1 > max(clean["neutral"], clean["angry"])
+    assert noisy["happy"] < clean["happy"] - 0.3
+    label = network.class_names.index("happy")
+    models = network.model, names["forget"](network.model)
+    maps = [fer_lib.grad_cam(model, face, label)[0] for model in models]
+    assert abs(names["likeness"](*maps)) < 0.8
+
+
 def test_gap_and_its_p_value(names: dict) -> None:
     generator = np.random.default_rng(1)
     group = generator.random(120) < 0.4
