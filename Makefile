@@ -24,7 +24,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
   -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-notebooks test-slow notebooks exercises colab lint constraints clean
+.PHONY: help demo lab test test-notebooks test-slow notebooks exercises colab book lint constraints clean
 
 help:
 	@echo "make demo            install, recognize the expressions in two photographs, say where the result is"
@@ -35,6 +35,7 @@ help:
 	@echo "make notebooks       run every notebook and store its outputs"
 	@echo "make exercises       generate the exercises from their solutions"
 	@echo "make colab           badges for your fork: make colab REPOSITORY=https://github.com/USER/NAME"
+	@echo "make book            build the course as a web site, with search and an API reference"
 	@echo "make lint            check the style of the code and the form of the notebooks"
 	@echo "make constraints     write the versions in .venv to constraints.txt"
 	@echo "make clean           remove .venv, caches, builds and outputs"
@@ -68,6 +69,13 @@ exercises: $(VENV)/.with-tests
 colab: $(VENV)/.with-tests
 	$(BIN)/python tests/tools/colab.py "$(REPOSITORY)" --branch "$(BRANCH)"
 
+# Warnings are errors: a link that leads nowhere is one. Colab buttons need the address of a fork, here
+# or as git's remote "origin".
+book: $(VENV)/.with-book
+	REPOSITORY="$(REPOSITORY)" BRANCH="$(BRANCH)" $(BIN)/python -m sphinx --quiet --fail-on-warning \
+	  --keep-going -c docs -d build/book-doctrees . build/book
+	@echo "The course is in build/book/index.html"
+
 lint: $(VENV)/.with-tests
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -78,15 +86,16 @@ constraints: $(VENV)/.with-everything
 	$(BIN)/python tests/tools/freeze_constraints.py
 
 clean:
-	rm -rf $(VENV) build dist outputs notebooks/outputs .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist outputs docs/api notebooks/outputs .pytest_cache .ruff_cache .hypothesis
 	find fer_lib tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A change of the dependencies, or of Python, installs again; anything else does not.
 $(VENV)/.with-library: EXTRAS :=
 $(VENV)/.with-notebooks: EXTRAS := [notebooks]
+$(VENV)/.with-book: EXTRAS := [book]
 $(VENV)/.with-tests: EXTRAS := [test,serve]
-$(VENV)/.with-slow-tests: EXTRAS := [test,jax,browser,onnx,litert,ray,dask,serve]
-$(VENV)/.with-everything: EXTRAS := [dev,jax,browser,onnx,litert,ray,dask,serve]
+$(VENV)/.with-slow-tests: EXTRAS := [test,book,jax,browser,onnx,litert,ray,dask,serve]
+$(VENV)/.with-everything: EXTRAS := [dev,book,jax,browser,onnx,litert,ray,dask,serve]
 $(VENV)/.with-%: pyproject.toml constraints.txt $(VENV)/.made
 	@echo "Installing fer-lib$(EXTRAS) into $(VENV) (the first time this downloads TensorFlow: some minutes)"
 	@$(INSTALL) -e ".$(EXTRAS)"

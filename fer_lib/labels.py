@@ -11,8 +11,6 @@ EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surpri
 EMOTIONS_8: tuple[str, ...] = (*EMOTIONS, "contempt")
 """The eight classes of FER+, AffectNet and CK+: FER2013's seven and contempt."""
 
-# Okabe and Ito's palette, told apart by people with any common color blindness
-# (https://jfly.uni-koeln.de/color/); its yellow is darkened to be readable on white.
 EMOTION_COLORS: dict[str, str] = {
     "angry": "#D55E00",
     "disgust": "#009E73",
@@ -23,6 +21,8 @@ EMOTION_COLORS: dict[str, str] = {
     "neutral": "#7F7F7F",
     "contempt": "#5B3A1E",
 }
+"""Okabe and Ito's palette, told apart by people with any common color blindness
+(https://jfly.uni-koeln.de/color/); its yellow is darkened to be readable on white."""
 
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "angry": ("anger", "an", "ang"),

@@ -22,7 +22,7 @@ MODULES = sorted((ROOT / "fer_lib").rglob("*.py"))
 TOP_LEVEL = {
     *("README.md", "requirements.txt", "notebooks", "fer_lib", "datasets", "saved_models", "tests"),
     *("pyproject.toml", "constraints.txt", "Makefile", "LICENSE", "CITATION.cff", "CHANGELOG.md"),
-    *("CONTRIBUTING.md", ".gitignore", ".pre-commit-config.yaml", ".github", ".ci"),
+    *("CONTRIBUTING.md", "docs", ".gitignore", ".pre-commit-config.yaml", ".github", ".ci"),
 }
 HEAVY = ("keras", "tensorflow", "jax", "torch", "cv2", "mtcnn", "matplotlib", "seaborn", "pandas")
 HEAVY += ("numpy", "scipy", "sklearn", "skimage", "av", "anywidget", "pooch", "jinja2", "PIL")

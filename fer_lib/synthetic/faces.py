@@ -41,15 +41,17 @@ def make_faces(
     An expression is a set of facial action units (Ekman and Friesen, Facial Action Coding System,
     1978; the sets are the prototypes of EMFACS, without their variants):
 
-    | emotion | action units |
-    |---|---|
-    | happy | 6 cheek raiser, 12 lip corner puller |
-    | sad | 1 inner brow raiser, 4 brow lowerer, 15 lip corner depressor |
-    | surprise | 1, 2 outer brow raiser, 5 upper lid raiser, 26 jaw drop |
-    | fear | 1, 2, 4, 5, 7 lid tightener, 20 lip stretcher, 26 |
-    | angry | 4, 5, 7, 23 lip tightener |
-    | disgust | 9 nose wrinkler, 15, 16 lower lip depressor |
-    | contempt | 14 dimpler, on one side |
+    ========  ============================================================
+    emotion   action units
+    ========  ============================================================
+    happy     6 cheek raiser, 12 lip corner puller
+    sad       1 inner brow raiser, 4 brow lowerer, 15 lip corner depressor
+    surprise  1, 2 outer brow raiser, 5 upper lid raiser, 26 jaw drop
+    fear      1, 2, 4, 5, 7 lid tightener, 20 lip stretcher, 26
+    angry     4, 5, 7, 23 lip tightener
+    disgust   9 nose wrinkler, 15, 16 lower lip depressor
+    contempt  14 dimpler, on one side
+    ========  ============================================================
 
     The intensity of each face varies, so that weak expressions are close to neutral; each unit
     varies about it, and every face, a neutral one too, moves a little at random.
