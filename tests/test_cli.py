@@ -182,6 +182,21 @@ def votes_file(fer2013_file):
 
 
 @pytest.mark.filterwarnings("ignore:.*published")
+def test_evaluate_scores_thirds_of_the_images(run_cli, fer2013_file, votes_file, tmp_path):
+    page = tmp_path / "page.html"
+    words = ["evaluate", "--model", "small", "--data", fer2013_file, "--slices"]
+    status, out, err = run_cli(*words, "--report", page)
+    assert status == 0
+    assert "sharpness: fewer than two groups have 30 samples: nothing is claimed." in out
+    assert "agreement" not in out and 'id="slices"' in page.read_text(encoding="utf-8")
+    status, out, err = run_cli(*words, "--votes", votes_file, "--json")
+    groups = json.loads(out)["slices"]["groups"]
+    columns = ["agreement", "sharpness", "brightness", "contrast"]
+    assert list(dict.fromkeys(group["column"] for group in groups)) == columns
+    assert sum(group["n"] for group in groups) == 4 * 14
+
+
+@pytest.mark.filterwarnings("ignore:.*published")
 def test_evaluate_scores_by_the_labels_or_by_the_votes(
     run_cli, assert_refused, fer2013_file, votes_file, second_model, tmp_path
 ):

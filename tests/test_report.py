@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 from scipy import special
 
-from fer_lib.evaluation import compare, evaluate, robustness_suite
+from fer_lib.evaluation import (
+    compare,
+    evaluate,
+    image_properties,
+    robustness_suite,
+    slice_report,
+)
 from fer_lib.evaluation.base import text_of
 from fer_lib.report import write_report
 from fer_lib.synthetic import make_faces
@@ -109,8 +115,13 @@ def options(faces, reports):
             return np.where(dark, np.eye(7)[0], np.eye(7)[3])
 
     robustness = robustness_suite(faces, Light(), ["mouth", "dark"], num_resamples=50)
-    details = {"split": "PublicTest"}
-    return {"others": reports[1:], "card": CARD, "robustness": robustness, "details": details}
+    return {
+        "others": reports[1:],
+        "card": CARD,
+        "slices": slice_report(reports[0], image_properties(faces), min_size=10),
+        "robustness": robustness,
+        "details": {"split": "PublicTest"},
+    }
 
 
 @pytest.fixture
@@ -139,7 +150,7 @@ def test_the_page_is_whole_and_nothing_is_loaded_from_elsewhere(text, page):
     inside = [link[1:] for link in links if link.startswith("#")]
     outside = {link for link in links if not link.startswith("#")}
     assert len(ids) == len(set(ids)) and set(inside) | {"report-data"} == set(ids)
-    assert len(inside) == 13
+    assert len(inside) == 14
     assert set(re.findall(r"https?://[^\s\"'<]+", text)) == outside
     assert "@import" not in text and "url(" not in text and "default-src 'none'" in text
     assert not set(dict(page.attributes)) & {"srcset", "poster", "data"}
@@ -166,6 +177,8 @@ def test_the_numbers_are_those_of_the_reports(page, reports, options):
     assert f"{report.agreement.cross_entropy:.3f} nats" in page.said()
     row = options["robustness"].table.iloc[4]
     assert page.row("mouth covered")[5:7] == [f"{row.accuracy:.3f}", f"{row['drop']:.3f}"]
+    group = options["slices"].groups.iloc[-1]
+    assert page.row(f"contrast {group.group}")[1:3] == [str(group.n), f"{group.accuracy:.3f}"]
     assert page.row("trained on")[1].startswith("28,697 images of fer2013 Training")
     comparison = compare(*reports)
     assert json.loads(page.data) == {
@@ -192,7 +205,7 @@ def test_the_same_input_gives_the_same_bytes(reports, options, text, tmp_path):
 
 def test_what_is_not_there_is_not_shown_and_said_where_it_matters(tmp_path):
     page = Page(render(tmp_path, evaluate(np.array([1]), np.array([[0.9, 0.1]]), ["cat", "dog"])))
-    assert not {"comparison", "votes", "robustness", "sets"} & set(page.all("id"))
+    assert not {"comparison", "votes", "slices", "robustness", "sets"} & set(page.all("id"))
     for sentence in (
         "No sample of cat",
         "No model card was given",

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from fer_lib.evaluation import evaluate, slice_report
+from fer_lib.datasets import FaceDataset
+from fer_lib.datasets.ferplus import VOTE_COLUMNS
+from fer_lib.evaluation import evaluate, image_properties, slice_report
 
 NAMES = ["happy", "sad", "other"]
 
@@ -150,6 +152,37 @@ def test_bad_input_is_refused(metadata, message):
         slice_report(draw(60)[0], metadata)
 
 
+def test_image_properties_measure_pixels_and_votes():
+    images = np.zeros((3, 8, 8), np.uint8)
+    images[:, 4, 4] = 40, 80, 160
+    # The Laplacian of a point p is -4p there and p at its four neighbors: a variance of 20/64 p^2.
+    wanted = {
+        "sharpness": ["low: 500 to 500", "middle: 2000 to 2000", "high: 8000 to 8000"],
+        "brightness": ["low: 1 to 1", "middle: 1 to 1", "high: 2 to 2"],  # p / 64
+        "contrast": ["low: 5 to 5", "middle: 10 to 10", "high: 20 to 20"],  # sqrt(63) / 64 p
+    }
+    gray = FaceDataset(images, [0, 1, 2])
+    assert image_properties(gray).astype(str).to_dict("list") == wanted
+    color = FaceDataset(np.repeat(images[..., np.newaxis], 3, axis=3), [0, 1, 2])
+    assert image_properties(color).equals(image_properties(gray))
+    votes = np.zeros((3, 10), int)
+    votes[:, 3], votes[:, 4], votes[:, 8] = (5, 9, 4), (5, 1, 0), (0, 0, 6)  # happy, sad, unknown
+    voted = FaceDataset(images, [0, 1, 2], metadata=pd.DataFrame(votes, columns=VOTE_COLUMNS))
+    shares = ["low: 0.5 to 0.5", "middle: 0.9 to 0.9", "high: 1 to 1"]
+    assert image_properties(voted)["agreement"].tolist() == shares
+    order = image_properties(voted[[2, 0, 1]])["agreement"]
+    assert order.tolist() == [shares[2], shares[0], shares[1]]
+    assert order.cat.categories.tolist() == shares
+
+
+def test_equal_values_share_a_third():
+    images = np.repeat(np.uint8([7, 7, 7, 9, 9, 20, 30, 40, 50]), 64).reshape(-1, 8, 8)
+    found = image_properties(FaceDataset(images, [0] * 9))
+    wanted = ["low: 7 to 7"] * 3 + ["middle: 9 to 20"] * 3 + ["high: 30 to 50"] * 3
+    assert found["brightness"].tolist() == wanted
+    assert set(found["contrast"]) == {"middle: 0 to 0"}
+
+
 def test_the_text_the_html_and_the_json_show_the_values(tmp_path):
     report, groups = draw()
     found = slice_report(report, {"<b>": groups})
@@ -157,6 +190,9 @@ def test_the_text_the_html_and_the_json_show_the_values(tmp_path):
     assert max(map(len, text.splitlines())) <= 80
     for value in found.groups["accuracy"]:
         assert f"{value:.3f}" in text and f"{value:.3f}" in html
+    low, high = found.groups.loc[1, ["accuracy_low", "accuracy_high"]]
+    row = ["<b>", "yes", "182", "0.621", f"{low:.3f}", "to", f"{high:.3f}"]
+    assert row in [line.split() for line in text.splitlines()]
     assert "&lt;b&gt;" in html and "<b>:" not in html
     values = json.loads(found.to_json(tmp_path / "slices.json"))
     assert json.loads((tmp_path / "slices.json").read_text()) == values

@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--compare", action="append", default=[], metavar="MODEL", help=text)
     add("--report", type=Path, metavar="FILE.html", help="write all of it as one web page, too")
     add("--json", action="store_true", help="print JSON")
+    text = "also score thirds of the images by sharpness, brightness, contrast and, with --votes, "
+    add("--slices", action="store_true", help=text + "by how far the voters agree")
     text = "also score on corrupted images, without TTA: the model predicts each face 72 times"
     add("--robustness", type=Path, metavar="FILE.json", help=text)
     text = "do so on every K-th face alone, K times as fast"
@@ -56,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     dataset, lost = _share_classes(models, dataset)
     report, *others = [_score(model, dataset, whole, arguments.tta) for model in models]
     comparison = evaluation.compare(report, *others) if others else None
-    robustness = None
+    slices = robustness = None
+    if arguments.slices:
+        slices = evaluation.slice_report(report, evaluation.image_properties(dataset))
     if arguments.robustness:
         step = arguments.robustness_step
         name = f"{dataset.name}, 1 face in {step}" if step > 1 else dataset.name
@@ -67,11 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
         values = {**report.to_dict(), "split": parts, "labels": labels, "left_out": lost}
         if comparison is not None:
             values["comparison"] = comparison.to_dict()
+        if slices is not None:
+            values["slices"] = slices.to_dict()
         print(json.dumps(values, indent=2, allow_nan=False))
     else:
         tta = ", ten-crop" if arguments.tta else ""
         print(f"{models[0].name} on {dataset.name}, {parts}{tta}", f"Labels: {truth}", sep="\n")
-        print(*(text for text in (report, comparison, robustness) if text is not None), sep="\n\n")
+        print(*filter(None, (report, comparison, slices, robustness)), sep="\n\n")
     if arguments.report:
         tta = "ten-crop" if arguments.tta else "none"
         write_report(
@@ -79,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             report,
             others=others,
             card=models[0].card,
+            slices=slices,
             robustness=robustness,
             details={"split": parts, "labels": truth, "test-time augmentation": tta},
         )

@@ -6,6 +6,7 @@ Nothing here needs Keras: probabilities are enough, wherever they come from.
 from fer_lib.evaluation.calibration import adjust_priors, fit_temperature, reliability
 from fer_lib.evaluation.comparison import Comparison, compare
 from fer_lib.evaluation.corruptions import CORRUPTIONS, corrupt
+from fer_lib.evaluation.image_properties import image_properties
 from fer_lib.evaluation.inputs import find_duplicates
 from fer_lib.evaluation.report import EvaluationReport
 from fer_lib.evaluation.robustness import RobustnessReport, robustness_suite
@@ -25,6 +26,7 @@ __all__ = [
     "evaluate",
     "find_duplicates",
     "fit_temperature",
+    "image_properties",
     "reliability",
     "risk_coverage",
     "robustness_suite",

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.evaluation import stats
-from fer_lib.evaluation.base import Report, p_text
+from fer_lib.evaluation.base import Report, interval_texts, p_text
 from fer_lib.evaluation.report import EvaluationReport
 
 _LEVEL = 0.05
@@ -51,6 +51,12 @@ class SliceReport(Report):
     recalls: pd.DataFrame
     gaps: pd.DataFrame
     notes: tuple[str, ...]
+
+    def tables(self) -> list[tuple[str, pd.DataFrame]]:
+        table = self.groups.set_index(self.groups["column"] + " " + self.groups["group"])
+        ends = table["accuracy_low"], table["accuracy_high"]
+        table = table[["n", "accuracy"]].rename(columns={"n": "samples"})
+        return [("", table.assign(**{"95% interval": interval_texts(*ends)}))]
 
     def sentences(self) -> list[str]:
         """Says in plain words, column by column, whether groups differ, and in which class most."""

@@ -23,6 +23,7 @@ import fer_lib
 from fer_lib import plotting
 from fer_lib.evaluation import Comparison, EvaluationReport, RobustnessReport, compare
 from fer_lib.evaluation.base import p_text, text_of
+from fer_lib.evaluation.slices import SliceReport
 from fer_lib.files import write_text
 
 _PARTS = ("training", "validation")
@@ -45,6 +46,7 @@ def write_report(
     *,
     others: Sequence[EvaluationReport] = (),
     card: Mapping[str, Any] | None = None,
+    slices: SliceReport | None = None,
     robustness: RobustnessReport | None = None,
     details: Mapping[str, str] | None = None,
 ) -> Path:
@@ -55,6 +57,7 @@ def write_report(
         report: What `evaluate` returned.
         others: Reports of other models on the same samples, to compare with.
         card: What is known of the model, `Pretrained.card`.
+        slices: What `slice_report` returned.
         robustness: What `robustness_suite` returned.
         details: More on what was scored, such as `{"split": "PublicTest"}`.
 
@@ -102,6 +105,7 @@ def write_report(
         comparison=comparison,
         compared=_compared((report, *others)),
         differences=comparison and _differences(comparison),
+        slices=slices,
         robustness=robustness,
         card=_facts(_card_rows(card)),
         figures=_draw(report),

@@ -137,9 +137,11 @@ def score(
     report = evaluation.evaluate(
         validation_set, probabilities, model_name=trained.name, training_images=training_set
     )
+    properties = evaluation.image_properties(validation_set)
     tta, before = (evaluation.evaluate(validation_set, scored) for scored in (with_tta, raw))
     scores |= {
         "validation": report.to_dict(),
+        "slices": evaluation.slice_report(report, properties).to_dict()["groups"],
         "validation_tta": tta.to_dict(),
         "before_temperature": {"loss": before.loss, "ece": before.ece},
     }
