@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fer_lib import export, paths, pretrained
+from fer_lib.datasets import load_fer2013, load_ferplus
 from fer_lib.synthetic import make_faces
 
 RUNTIME = {"onnx": ("tf2onnx", "onnxruntime"), "litert": ("ai_edge_litert",)}
@@ -54,6 +55,44 @@ def test_a_model_of_any_shape_and_layer_names_is_exported(format, untrained, tmp
     )
 
 
+@pytest.mark.slow
+def test_8_bits_keep_the_probabilities_in_any_contrast(untrained, faces, tmp_path, monkeypatch):
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    trained = pretrained.load_pretrained("cnn_tiny")
+    path = export.export_model(trained, tmp_path / "m.tflite", "litert", int8=True)
+    assert path.stat().st_size < 0.3 * 4 * trained.model.count_params()
+    predict = export.open_exported(path)
+    for images in (faces, 100 + faces // 5, 120 + faces // 10):
+        found, expected = predict(images), trained.predict(images)
+        assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.95
+        assert np.abs(found - expected).mean() < 0.01
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    # Weights and activations of all convolutions are integers.
+    tensors = interpreter.Interpreter(str(path)).get_tensor_details()
+    kinds = {tensor["dtype"] for tensor in tensors if "_conv_" in tensor["name"]}
+    assert kinds == {np.int8, np.int32}  # the biases have 32 bits
+    # A file that others bring may be of any shape; one that comes too far from Keras is refused.
+    export.export_model(untrained, tmp_path / "own.tflite", "litert", int8=True)
+    monkeypatch.setattr(export, "MAX_DIFFERENCE_INT8", 1e-3)
+    with pytest.raises(ValueError, match="from the litert file, to 0.001"):
+        export.export_model(trained, tmp_path / "far.tflite", "litert", int8=True)
+    assert not (tmp_path / "far.tflite").exists()
+
+
+@pytest.mark.slow
+def test_8_bits_cost_less_than_a_point_of_accuracy(fer2013_npz, ferplus_csv, tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    dataset = load_fer2013(fer2013_npz, splits="PublicTest")
+    dataset = load_ferplus(ferplus_csv, dataset, labels="votes")
+    trained = pretrained.load_pretrained("cnn_tiny")
+    path = export.export_model(trained, tmp_path / "m.tflite", "litert", int8=True)
+    predict = export.open_exported(path)
+    for images in (dataset.images, 100 + dataset.images // 5):
+        right = predict(images).argmax(axis=1) == dataset.labels
+        expected = trained.predict(images).argmax(axis=1) == dataset.labels
+        assert right.mean() > expected.mean() - 0.01
+
+
 @pytest.fixture
 def converted(monkeypatch, untrained):
     """Formats are as if installed, and the file holds what `converted` returns or raises."""
@@ -97,6 +136,8 @@ def test_what_cannot_be_exported_is_refused(untrained, tmp_path, monkeypatch):
     ):
         with pytest.raises(ValueError, match=message):
             export.export_model(untrained, tmp_path / name, format)
+    with pytest.raises(ValueError, match="'litert' with `int8`. Received: 'onnx'"):
+        export.export_model(untrained, tmp_path / "m.onnx", int8=True)
     with pytest.raises(ValueError, match="onnx or .tflite"):
         export.open_exported(tmp_path / "model.keras")
     extra = r'pip install "fer-lib\[onnx\]"'

@@ -11,6 +11,7 @@ from fer_lib.cli.arguments import add_model
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--format", default="onnx", choices=("onnx", "litert"))
+    parser.add_argument("--int8", action="store_true", help="LiteRT that calculates with 8 bits")
     parser.add_argument("--output", type=Path, help="the file; by default named after the model")
 
 
@@ -19,8 +20,9 @@ def run(arguments: argparse.Namespace) -> int:
     from fer_lib.pretrained import load_pretrained
 
     trained = load_pretrained(arguments.model)
-    path = arguments.output or Path(f"{trained.name}{export.FORMATS[arguments.format][0]}")
-    export.export_model(trained, path, arguments.format)
-    size = path.stat().st_size / 1e6
-    print(f"{path}: {size:.1f} MB; the same probabilities as Keras to {export.MAX_DIFFERENCE}")
+    ending = "_int8" * arguments.int8 + export.FORMATS[arguments.format][0]
+    path = arguments.output or Path(f"{trained.name}{ending}")
+    export.export_model(trained, path, arguments.format, arguments.int8)
+    size, difference = path.stat().st_size / 1e6, export.largest_difference(trained, path)
+    print(f"{path}: {size:.1f} MB; the probabilities of Keras to {difference:.2g}")
     return 0
