@@ -24,5 +24,5 @@ def run(arguments: argparse.Namespace) -> int:
     path = arguments.output or Path(f"{trained.name}{ending}")
     export.export_model(trained, path, arguments.format, arguments.int8)
     size, difference = path.stat().st_size / 1e6, export.largest_difference(trained, path)
-    print(f"{path}: {size:.1f} MB; the probabilities of Keras to {difference:.2g}")
+    print(f"{path}: {size:.1f} MB; largest difference from Keras {difference:.2g}")
     return 0
