@@ -133,6 +133,61 @@ def test_bad_cells_are_named(tmp_path: Path, source: str, problem: str) -> None:
     assert found.startswith("cell 3 ")
 
 
+def _markdown(text: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_markdown_cell(text)
+
+
+def _code(source: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_code_cell(source)
+
+
+def test_lessons_have_their_limits() -> None:
+    assert (notebook_form.MAX_WORDS, notebook_form.MAX_CODE_CELLS) == (2_000, 30)
+
+
+def test_long_lessons_are_named() -> None:
+    cells = [_markdown("word " * 2_000), *[_code("x = 1")] * 30]
+    assert notebook_form.length_problems(cells) == []
+    words, count = notebook_form.length_problems([*cells, _markdown("one"), _code("x = 1")])
+    assert "2001 words" in words and "31 code cells" in count
+
+
+@pytest.mark.parametrize(
+    ("heading", "counted"),
+    [
+        ("## More (optional)", 0),
+        ("## More (optional)\n\n### Part\n", 0),
+        ("### More (optional)\n\n## Next\n", 32),
+        ("## More (optional)\n\n## Next\n", 32),
+        ("## More (optional)\n\n```console\n# Next\n```\n", 0),
+        ("## More, optional", 32),
+    ],
+)
+def test_optional_sections_go_to_the_next_heading_of_their_level(
+    heading: str, counted: int
+) -> None:
+    problems = notebook_form.length_problems([_markdown(heading), *[_code("x = 1")] * 32])
+    assert ["32 code cells" in problem for problem in problems] == [True] * (counted > 30)
+
+
+@pytest.mark.parametrize(
+    ("source", "missing"),
+    [
+        ("print(x)", "['x']"),
+        ("def f():\n    return x", "['x']"),
+        ("import x", None),
+        ("def f(x):\n    return x", None),
+        ("print([x for x in y])", None),
+    ],
+)
+def test_required_cells_need_nothing_of_optional_sections(source: str, missing: str | None) -> None:
+    cells = [_code("y = [1]"), _markdown("## More (optional)"), _code("x = y")]
+    problems = notebook_form.length_problems([*cells, _markdown("## Next"), _code(source)])
+    expected = [f"code cell 3 needs {missing} of an optional section"] if missing else []
+    assert problems == expected
+    assert notebook_form.length_problems([*cells, _code(source)]) == []
+
+
 def _lesson(*cells: nbformat.NotebookNode) -> nbformat.NotebookNode:
     title = nbformat.v4.new_markdown_cell("# 01 - Bad\n\nA line.")
     colab = nbformat.v4.new_code_cell(notebook_form.make_colab_cell(), metadata={"tags": ["colab"]})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
+import symtable
 from pathlib import Path
 
 import exercises
@@ -16,6 +17,9 @@ import nbformat
 
 MAX_BYTES = 300_000
 MAX_CELL_LINES = 25
+# Of a lesson without its optional sections.
+MAX_WORDS = 2_000
+MAX_CODE_CELLS = 30
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -71,10 +75,68 @@ if "google.colab" in sys.modules:
 def style_problems(path: Path) -> list[str]:
     """Returns where a lesson departs from the course's style."""
     cells = nbformat.read(path, as_version=4).cells
-    problems = _common_problems(path, cells)
+    problems = _common_problems(path, cells) + length_problems(cells)
     if "You can now" not in cells[-1].source:
         problems.append("does not end with a cell 'You can now ...'")
     return problems
+
+
+def mark_optional(
+    cells: list[nbformat.NotebookNode],
+) -> list[tuple[nbformat.NotebookNode, str, bool]]:
+    """Returns each cell with its required text and whether it ends in an optional section.
+
+    An optional section has a heading that ends with "(optional)". It goes to the next heading of
+    its own or of a higher level. A code cell in one has no required text.
+    """
+    marked = []
+    level, in_fence = None, False  # the level of the optional section around the line
+    for cell in cells:
+        kept = []
+        for line in cell.source.splitlines():
+            if cell.cell_type == "markdown":
+                in_fence ^= line.startswith("```")
+                heading = None if in_fence else re.match(r"(#+) ", line)
+                if heading and (level is None or len(heading[1]) <= level):
+                    level = len(heading[1]) if line.rstrip().endswith("(optional)") else None
+            if level is None:
+                kept.append(line)
+        marked.append((cell, "\n".join(kept), level is not None))
+    return marked
+
+
+def length_problems(cells: list[nbformat.NotebookNode]) -> list[str]:
+    """Returns where a lesson is too long, or needs what only an optional section defines."""
+    marked = mark_optional(cells)
+    words = sum(len(text.split()) for cell, text, _ in marked if cell.cell_type == "markdown")
+    code = [(cell, optional) for cell, _, optional in marked if cell.cell_type == "code"]
+    count = sum(not optional for _, optional in code)
+    problems = []
+    if words > MAX_WORDS:
+        problems.append(f"has {words} words outside optional sections, more than {MAX_WORDS}")
+    if count > MAX_CODE_CELLS:
+        problems.append(f"has {count} code cells outside optional sections, not {MAX_CODE_CELLS}")
+    required: set[str] = set()
+    skippable: set[str] = set()
+    for number, (cell, optional) in enumerate(code, start=1):
+        source = re.sub(r"^(\s*)[!%].*", r"\1pass", cell.source, flags=re.M)  # Python only
+        defined, used = _names(symtable.symtable(source, "cell", "exec"))
+        missing = sorted((used & skippable) - required - defined)
+        if missing and not optional:
+            problems.append(f"code cell {number} needs {missing} of an optional section")
+        (skippable if optional else required).update(defined)
+    return problems
+
+
+def _names(table: symtable.SymbolTable) -> tuple[set[str], set[str]]:
+    """Returns the global names that code defines, and those that it or its functions use."""
+    top = table.get_type() == "module"
+    symbols = table.get_symbols()
+    defined = {s.get_name() for s in symbols if top and (s.is_assigned() or s.is_imported())}
+    used = {s.get_name() for s in symbols if s.is_referenced() and (top or s.is_global())}
+    for child in table.get_children():
+        used |= _names(child)[1]
+    return defined, used
 
 
 def exercise_problems(path: Path) -> list[str]:
