@@ -54,7 +54,7 @@ def test_the_product_of_matrices_is_the_warp_of_the_library(
         names["about_middle"](names["zoom"](np.exp(low + drawn * (high - low)))),
     ]
     by_hand = names["warp"](images, np.linalg.multi_dot(steps))
-    # Places are rounded to 32 bits: a thousandth of a pixel at an edge of 255 grey levels.
+    # Places are rounded to 32 bits: a thousandth of a pixel at an edge of 255 gray levels.
     np.testing.assert_allclose(by_hand, library, atol=0.1)
 
 
@@ -73,7 +73,7 @@ def test_cut_mix_mixes_targets_by_area(names: dict) -> None:
     images = np.tile(values[:, None, None, None], (1, 48, 48, 1))
     wanted = np.eye(40, dtype="float32")
     mixed, mixed_targets = names["cut_mix"](images, wanted, np.random.default_rng(0))
-    # An image of one grey level: its mean says how large the foreign part is.
+    # An image of one gray level: its mean says how large the foreign part is.
     np.testing.assert_allclose(mixed_targets @ values, mixed.mean(axis=(1, 2, 3)), atol=1e-3)
     assert all(set(np.unique(mixed[i])) <= set(values[mixed_targets[i] > 0]) for i in range(40))
     assert (images == values[:, None, None, None]).all()

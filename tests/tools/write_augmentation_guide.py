@@ -28,9 +28,9 @@ def make_guide(results: dict) -> str:
         f"The `tiny` network, {results['passes']} passes over {images:,} Training "
         f"images of FER2013 (every fourth), {len(seeds)} seeds, scored on PublicTest. The "
         f"reference has all of the usual augmentation (mirroring, 10 degrees, zoom 0.88 to 1.14, "
-        f"shift 8 %, contrast 0.2, brightness 0.1, erasing 0.2) and reaches "
+        f"shift 8%, contrast 0.2, brightness 0.1, erasing 0.2) and reaches "
         f"{reference['accuracy']:.1%} ({' and '.join(f'{v:.1%}' for v in reference['by_seed'])}). "
-        "Differences are to the same seeds, with 95 % bootstrap intervals over the images; one "
+        "Differences are to the same seeds, with 95% bootstrap intervals over the images; one "
         "counts where the interval leaves out zero and the difference exceeds what another seed "
         f"makes of the reference. `{results['command']}` prints it."
     )
