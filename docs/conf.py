@@ -89,9 +89,7 @@ myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 4
 
 autosummary_generate = ["docs/api.md"]
-autosummary_ignore_module_all = False
-autosummary_imported_members = True
-autosummary_context = {"top_level": fer_lib.__all__, "constants": _find_constants()}
+autosummary_context = {"room_of": fer_lib._ROOM_OF, "constants": _find_constants()}
 templates_path = [str(ROOT / "docs" / "templates")]
 default_role = "py:obj"  # `name` in a docstring: code, and a link where it is documented
 autodoc_member_order = "bysource"
