@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import recipe_experiments
+import speed
 import write_augmentation_guide
 
 from fer_lib import training
@@ -56,3 +57,10 @@ def test_the_transformations_of_the_harmful_kind_change_every_second_image():
         assert (changed[::2] != images[::2]).any(axis=(1, 2, 3)).all()
     mouth = recipe_experiments.mouth_erased(images)[0, 37, 24]
     assert mouth == 128
+
+
+@pytest.mark.slow
+def test_the_table_of_speeds_times_every_shipped_recipe():
+    for name in ("cnn", "cnn_tiny"):
+        figures = speed.measure_training(training.load_recipe(name), steps=1)
+        assert figures["images_per_second"] > 0 and 0 < figures["share"] < 2

@@ -308,7 +308,8 @@ def measure_training(config: training.TrainingConfig, steps: int = 8) -> dict[st
         recipe's precision; `share`, the former by the latter; `input_share`, the share of a step
         that reading and mixing its batch takes, `[0, 1]`.
     """
-    config = config.replace(distillation=0.0, votes=0.0, weights=None, head_epochs=0)
+    without = {"distillation": 0.0, "votes": 0.0, "votes_share": 0.0, "prior_correction": 0.0}
+    config = config.replace(**without, weights=None, head_epochs=0)
     dataset = make_faces(-(-config.batch_size // 7))
     network = networks.build_network(config, dataset, config.precision)
     trainer = networks.build_trainer(config, network)
