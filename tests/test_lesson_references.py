@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -95,3 +96,13 @@ def test_the_test_of_a_lesson_has_its_number() -> None:
         # Without a file's name, the fixture `names` takes the lesson from the name of the test.
         numbers = set(_FILE.findall(text)) or ({number} if "names: dict" in text else set())
         assert numbers == {number} and number in LESSONS, path.name
+
+
+def test_every_name_of_the_library_in_a_text_exists():
+    texts = [*NOTEBOOKS.glob("**/*.ipynb"), *NOTEBOOKS.glob("*.md"), ROOT / "README.md"]
+    for path in texts:
+        for name in set(re.findall(r"\bfer_lib(?:\.[A-Za-z_]\w*)+", _text_of(path))):
+            try:
+                pkgutil.resolve_name(name)
+            except (ImportError, AttributeError) as error:
+                pytest.fail(f"{path.name}: {error}")
