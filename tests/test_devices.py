@@ -40,7 +40,7 @@ def train(backend, devices, output):
         **os.environ,
         "KERAS_BACKEND": backend,
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-        "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]),
+        "PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS, TESTS / "tools"))),
     }
     command = [sys.executable, "-c", SCRIPT, str(devices), str(output)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
