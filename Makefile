@@ -55,8 +55,12 @@ test: $(VENV)/.with-tests
 test-notebooks: $(VENV)/.with-tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(NBVAL) $(NOTEBOOKS)
 
+# First those that measure neither time nor memory, two files at a time; then each of the others alone.
+SIDE_BY_SIDE := $(addprefix tests/test_,$(addsuffix .py,exercises backends book devices nbgrader \
+  training wheel export))
 test-slow: $(VENV)/.with-slow-tests
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadfile $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest -m slow $(addprefix --ignore=,$(SIDE_BY_SIDE))
 
 notebooks: $(VENV)/.with-tests
 	$(BIN)/python tests/tools/format_notebooks.py --minutes README.md notebooks/README.md \
