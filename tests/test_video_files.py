@@ -182,3 +182,14 @@ def test_sound_that_cannot_be_read_is_a_warning(tmp_path):
     ):
         writer.write(scene(), 0.0)
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["out.mp4", "sound.mp4"]
+
+
+def test_an_index_that_claims_billions_of_frames_costs_nothing(tmp_path):
+    file = write_clip(tmp_path / "claims.avi", [scene(20), scene(40), scene(60)])
+    data = bytearray(file.read_bytes())
+    length = data.index(b"strh") + 40  # the number of frames, in the header of the stream
+    data[length : length + 4] = (2**31 - 1).to_bytes(4, "little")
+    file.write_bytes(data)
+    with VideoSource(file) as source:
+        assert len(list(source)) == 3
+    assert source.lost > 2**30

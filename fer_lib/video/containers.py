@@ -130,8 +130,8 @@ def find_video_stream(container: av.container.InputContainer, name: str) -> av.V
 
 def decode_frames(
     container: av.container.InputContainer, stream: av.VideoStream, rate: float
-) -> Iterator[tuple[float, np.ndarray] | None]:
-    """Yields the time in seconds and the image of each frame, `None` for one that is lost."""
+) -> Iterator[tuple[float, np.ndarray] | int]:
+    """Yields the time in seconds and the image of each frame, or how many frames are lost."""
     # Left at one thread: several would drop what they have in hand at a damaged packet.
     clock = Clock(1 / rate)
     start_s = (container.start_time or 0) / av.time_base
@@ -145,7 +145,7 @@ def decode_frames(
         try:
             frames = stream.decode(packet)
         except (av.FFmpegError, MemoryError):
-            yield None
+            yield 1
             continue
         if orders is not None and packet is not None:
             orders.append(packet.dts)
@@ -155,7 +155,7 @@ def decode_frames(
     # Cut off: the index lists more packets, and time is missing, too (edit lists hide some).
     announced_s = _seconds(stream.duration, stream.time_base, 0.0)
     if announced_s is not None and (announced_s - end_s) * rate > 3:
-        yield from [None] * (stream.frames - packets)
+        yield max(0, stream.frames - packets)  # which a damaged index may claim to be billions
 
 
 def _decoder_options() -> dict[str, str]:

@@ -140,7 +140,7 @@ class VideoSource:
         if self.lost == len(self.images):
             raise OSError(f"Expected a folder of images. Of {self.name!r} none can be read.")
 
-    def _open(self) -> Iterator[tuple[float, np.ndarray] | None]:
+    def _open(self) -> Iterator[tuple[float, np.ndarray] | int]:
         """Opens the video and returns what `decode_frames` yields of it."""
         self._stack.close()
         with ExitStack() as stack:
@@ -160,8 +160,8 @@ class VideoSource:
         index, shift_s, time_s, may_open = 0, 0.0, 0.0, True
         while True:
             for frame in decoded:
-                if frame is None:
-                    self.lost += 1
+                if isinstance(frame, int):
+                    self.lost += frame
                     continue
                 time_s = frame[0] + shift_s
                 yield VideoFrame(index, time_s, frame[1])
