@@ -176,6 +176,8 @@ def test_evaluate_scores_a_table_of_class_named_folders(recognizer, tmp_path, ca
     assert "images without a face" in report.read_text()
     assert main(command) == 0
     assert "2 of 3 images" in capsys.readouterr().out
+    assert main([*command, "--tta"]) == 1
+    assert "without --tta" in capsys.readouterr().err
     (tmp_path / "other.csv").write_text("path,face\n")
     assert main(["evaluate", "--predictions", str(tmp_path / "other.csv")]) == 1
     assert "predict --output" in capsys.readouterr().err
@@ -277,6 +279,7 @@ if __name__ == "__main__":
     one = pd.concat(batch.make_batches(images, batch.FaceTable("cnn_tiny")))
     table = DiesOnce("cnn_tiny")
     other = batch.make_batches_on_ray(images, table, 2, cluster.address, batch_size=1)
+    assert not list(batch.make_batches_on_ray([], table))  # all is done already
     tables = one, pd.concat(other)
     one, other = (t.sort_values(["path", "face"], ignore_index=True) for t in tables)
     pd.testing.assert_frame_equal(one, other, atol=1e-5)

@@ -8,13 +8,13 @@ for each video of a folder.
 from fer_lib.batch.engines import make_batches, make_batches_on_ray
 from fer_lib.batch.face_table import FaceTable
 from fer_lib.batch.table_file import SUFFIXES, missing_images, read_table, write_table
-from fer_lib.batch.video_folder import VideoTables, find_videos
+from fer_lib.batch.video_folder import VideoTables, is_video
 
 __all__ = [
     "SUFFIXES",
     "FaceTable",
     "VideoTables",
-    "find_videos",
+    "is_video",
     "make_batches",
     "make_batches_on_ray",
     "missing_images",

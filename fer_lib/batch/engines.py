@@ -43,6 +43,8 @@ def make_batches_on_ray(
     """
     import ray.data
 
+    if not images:  # all were done before, say; Ray wants a block at least
+        return
     if not ray.is_initialized():
         ray.init(address=address, log_to_driver=False, include_dashboard=False)
     ray.data.DataContext.get_current().enable_progress_bars = False

@@ -12,17 +12,14 @@ import pandas as pd
 from fer_lib.batch.face_table import load_recognizer, printable
 from fer_lib.errors import one_line
 from fer_lib.files import write_atomically
-from fer_lib.images import find_images
 from fer_lib.video import analyze_video
 
 _SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"}
 
 
-def find_videos(folder: str | os.PathLike[str]) -> list[Path]:
-    """Returns the videos in a folder and those below it, sorted, as `find_images` does."""
-    other: list[Path] = []
-    find_images(folder, skipped=other)
-    return [file for file in other if file.suffix.lower() in _SUFFIXES]
+def is_video(file: Path) -> bool:
+    """Returns whether a file of a folder is taken for a video, by its suffix."""
+    return file.suffix.lower() in _SUFFIXES
 
 
 class VideoTables:

@@ -18,10 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--data", metavar="PATH", help=DATA_HELP)
     text = (
-        "a table of `predict --output`, in place of --data and --model: the folder of an image is "
+        "a table of `predict --output` instead: an image's folder is its class, its largest face "
     )
-    text += "its class, its largest face what was predicted"
-    data.add_argument("--predictions", type=Path, metavar="TABLE", help=text)
+    data.add_argument("--predictions", type=Path, metavar="TABLE", help=text + "counts")
     add_data(parser)
     add("--split", help="what to score; by default what is for testing, or validation, or all")
     text = "score by the data set's own labels, or by what at least 5 of ten people saw, which "
@@ -101,6 +100,20 @@ def _score_table(arguments: argparse.Namespace) -> int:
     from fer_lib.report import write_report
 
     file = arguments.predictions
+    others = (
+        "set",
+        "classes",
+        "votes",
+        "split",
+        "labels",
+        "tta",
+        "compare",
+        "slices",
+        "robustness",
+    )
+    given = [f"--{name}" for name in others if getattr(arguments, name)]
+    if given:
+        raise ValueError(f"Expected --predictions without {given[0]}, which needs --data")
     check_outputs([file], report=arguments.report)
     table = batch.read_table(file)
     if not {"path", "face", "confidence", "image_width"} <= set(table):

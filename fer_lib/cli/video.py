@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from fer_lib.batch import find_videos
+    from fer_lib.batch import is_video
     from fer_lib.images import find_images
     from fer_lib.plotting import plot_timeline
     from fer_lib.video import analyze_video
@@ -44,12 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
     source = Path(arguments.source)
     is_camera = arguments.source.isdecimal() and not source.exists()
     outputs = {name: getattr(arguments, name) for name in ("csv", "annotate", "plot")}
-    videos = find_videos(source) if source.is_dir() else []
+    other: list[Path] = []
+    inputs = find_images(source, other) if source.is_dir() else [source]
+    videos = list(filter(is_video, other))
     if videos:
-        return _run_folder(arguments, source, videos)
+        return _run_folder(arguments, videos)
     if arguments.resume or arguments.engine != "local":
         raise ValueError("Expected a folder of videos with --resume and --engine. Received: none")
-    check_outputs(find_images(source) if source.is_dir() else [source], **outputs)
+    check_outputs(inputs, **outputs)
     with warnings.catch_warnings():
         # They are said in words of this subcommand's own below.
         warnings.filterwarnings("ignore", "Interrupted|.*damaged or cut off")
@@ -76,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _run_folder(arguments: argparse.Namespace, folder: Path, videos: list[Path]) -> int:
+def _run_folder(arguments: argparse.Namespace, videos: list[Path]) -> int:
     """Writes a table for each video of a folder, and a line for each as it is done."""
     import pandas as pd
 
@@ -86,7 +88,10 @@ def _run_folder(arguments: argparse.Namespace, folder: Path, videos: list[Path])
         raise ValueError("Expected a single video with --annotate and --plot. Received: a folder")
     options = {"detect_every": arguments.detect_every}
     of_recognizer = (arguments.model, arguments.detector, arguments.min_face_size)
-    tables = batch.VideoTables(folder, arguments.csv, of_recognizer, options)
+    # Absolute, since the workers of a cluster run in folders of their own.
+    videos = [video.absolute() for video in videos]
+    folder, output = Path(arguments.source).absolute(), arguments.csv.absolute()
+    tables = batch.VideoTables(folder, output, of_recognizer, options)
     if arguments.resume:
         videos = [video for video in videos if not tables.target(video).exists()]
     names, failures = list(map(str, videos)), 0

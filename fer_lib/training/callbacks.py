@@ -167,7 +167,9 @@ class KeepBest(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         # Several devices share a batch evenly: some images come twice, and are cut off again.
         count, devices = len(self._labels), count_devices()
-        images = np.resize(self._images, (count + -count % devices, *self._images.shape[1:]))
+        images = self._images
+        if count % devices:
+            images = np.resize(images, (count + -count % devices, *images.shape[1:]))
         probabilities = self._network.predict(images, batch_size=_BATCH * devices, verbose=0)
         probabilities = probabilities[:count]
         accuracy = float((probabilities.argmax(axis=1) == self._labels).mean())
