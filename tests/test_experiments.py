@@ -1,5 +1,6 @@
 """The stored experiments: whole, consistent in themselves, and what the guide quotes."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import recipe_experiments
 import speed
 import write_augmentation_guide
 
-from fer_lib import training
+from fer_lib import make_faces, training
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,8 +29,8 @@ def test_every_change_was_trained_as_the_script_says(results):
     assert set(results["changes"]) == set(recipe_experiments.CHANGES)
     # Fields that are younger than the results have the values that the results were made with.
     stored = training.TrainingConfig(**results["recipe"])
-    assert stored == recipe_experiments.REFERENCE
-    assert results["seeds"] == list(recipe_experiments.SEEDS)
+    assert stored == recipe_experiments.SHORT.reference
+    assert results["seeds"] == list(recipe_experiments.SHORT.seeds)
     reference = results["reference"]
     for name, row in results["changes"].items():
         assert len(row["by_seed"]) == len(results["seeds"]), name
@@ -47,6 +48,43 @@ def test_a_difference_counts_only_if_it_is_clear_and_exceeds_another_seed():
     assert recipe_experiments.compare(reference, better)["verdict"] == "harms"
     apart = np.stack([reference[0], better[1]])  # two seeds that differ more than the change does
     assert recipe_experiments.compare(better, apart)["verdict"] == "too small to tell"
+
+
+def test_experiments_are_stored_after_each_training_and_not_repeated(tmp_path, monkeypatch, capsys):
+    faces = make_faces(4, seed=0)
+    dataset = dataclasses.replace(faces, split=np.repeat(["Training", "PublicTest"], 14))
+    design = dataclasses.replace(
+        recipe_experiments.LONG,
+        file=tmp_path / "results.json",
+        reference=recipe_experiments.LONG.reference.replace(epochs=2),
+    )
+    trained = []
+
+    def train_once(config, change, sets, passes):
+        trained.append((config.seed, change[1]))
+        return np.arange(len(sets[1])) % 3 == config.seed
+
+    monkeypatch.setattr(recipe_experiments, "LONG", design)
+    monkeypatch.setattr(recipe_experiments, "load_fer2013", lambda path: dataset)
+    monkeypatch.setattr(recipe_experiments, "load_ferplus", lambda votes, data: data)
+    monkeypatch.setattr(recipe_experiments, "train_once", train_once)
+    command = ["data", "--votes", "votes", "--long", "--seeds", "0", "1", "--only"]
+    recipe_experiments.main([*command, "mirroring alone"])
+    assert [seed for seed, _ in trained] == [0, 0, 1, 1]
+    results = json.loads(design.file.read_text(encoding="utf-8"))
+    assert results["changes"]["mirroring alone"]["seeds"] == [0, 1]
+    assert results["changes"]["mirroring alone"]["verdict"] == "too small to tell"
+    recipe_experiments.main([*command, "mirroring alone", "no augmentation"])
+    assert len(trained) == 6, "only what is missing is trained"
+    with pytest.raises(SystemExit):
+        recipe_experiments.main([*command, "no such change"])
+    assert "no such change" in capsys.readouterr().err
+
+
+def test_packed_hits_come_back():
+    hits = np.random.default_rng(0).random(3589) < 0.6
+    packed = recipe_experiments.pack(hits)
+    np.testing.assert_array_equal(recipe_experiments.unpack(packed, 3589), hits)
 
 
 def test_the_transformations_of_the_harmful_kind_change_every_second_image():

@@ -1,36 +1,35 @@
-"""Which parts of the recipe help: equal, short, paired trainings of the `tiny` network on FER2013.
+"""Which parts of the recipe help: paired trainings of the `tiny` network on FER2013.
 
     python tests/benchmarks/recipe_experiments.py fer2013.csv --votes fer2013new.csv
+    python tests/benchmarks/recipe_experiments.py fer2013.csv --votes fer2013new.csv --long
 
-Every fourth Training image, six passes, two seeds; each change is trained with the same seeds, on
-the same images, for as many steps as the reference, and compared on PublicTest, which nothing is
-selected on: the difference of the accuracies, with a 95 % bootstrap interval over the images. A
-difference counts only where the interval leaves out zero and the difference exceeds what another
-seed makes of the reference. Runs that are stored are not repeated, so the command can be stopped
-and started again; with all of them it writes `recipe_experiments.json`. About
-half an hour on two quiet cores.
+The first command makes short trainings: every fourth Training image, six passes, two seeds, half an
+hour on two quiet cores. The second makes long ones: all of Training, 30 epochs, three seeds, a
+quarter of an hour for each training. Each change is trained with the same seeds, on the same
+images, for as many steps as the reference, and compared on PublicTest, which nothing is selected
+on: the difference of the accuracies, with a 95 % bootstrap interval over the images. A difference
+counts only where the interval leaves out zero and the difference exceeds what another seed makes of
+the reference, or a point where there is one seed. The results file is written after each training,
+with its hits, and what it holds is not trained again; `--only` names the changes to train now.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import dataclasses
 import json
-import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
-from fer_lib import alignment, training
+from fer_lib import alignment, files, training
 from fer_lib.datasets import FaceDataset, load_fer2013, load_ferplus
 
-RESULTS = Path(__file__).resolve().parents[2] / "saved_models" / "recipe_experiments.json"
-SEEDS = (0, 1)
-EVERY = 4
-# The images of all passes are one epoch, so that PublicTest is looked at once, at the end.
-PASSES = 6
+SAVED_MODELS = Path(__file__).resolve().parents[2] / "saved_models"
 REFERENCE = training.TrainingConfig(
     variant="tiny",
     epochs=1,
@@ -93,26 +92,85 @@ CHANGES: dict[str, Change] = {
 }  # fmt: skip
 
 
-def run(
-    name: str, seed: int, change: Change, sets: tuple[FaceDataset, FaceDataset], runs: Path
+# The change names what is left of the augmentation, and, below, what is added to the recipe.
+_MIRRORED = NO_AUGMENTATION | {"flip_rate": 0.5}
+_GEOMETRIC = _MIRRORED | {"rotation": 10.0, "zoom": (0.88, 1.14), "shift": 0.08}
+LONG_CHANGES: dict[str, Change] = {
+    "no augmentation": ("augmentation", {"augmentation": NO_AUGMENTATION}, None),
+    "mirroring alone": ("augmentation", {"augmentation": _MIRRORED}, None),
+    "mirroring, rotation, zoom, shift": ("augmentation", {"augmentation": _GEOMETRIC}, None),
+    "without label smoothing": ("recipe", {"label_smoothing": 0.0}, None),
+    "without averaged weights": ("recipe", {"average_decay": 0.0}, None),
+    "with dropout (0.4)": ("recipe", {"dropout_rate": 0.4}, None),
+    "with the FER+ head (0.3)": ("recipe", {"votes": 0.3}, None),
+    "with distillation (0.7)": ("recipe", {"distillation": 0.7, "teacher": "cnn_fer2013"}, None),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Design:
+    """Trainings that are compared with each other.
+
+    Attributes:
+        file: Where the results are.
+        options: What the command line says to choose it.
+        reference: The recipe that each change starts from.
+        changes: The changes by name.
+        seeds: Each is trained with all of them.
+        every: 4 uses every fourth Training image, 1 all of them.
+        passes: So often is each of them seen.
+    """
+
+    file: Path
+    options: str
+    reference: training.TrainingConfig
+    changes: dict[str, Change]
+    seeds: tuple[int, ...]
+    every: int
+    passes: int
+
+
+# The short ones see the images of all passes in one epoch, so that PublicTest is predicted once.
+SHORT = Design(SAVED_MODELS / "recipe_experiments.json", "", REFERENCE, CHANGES, (0, 1), 4, 6)
+LONG = Design(
+    SAVED_MODELS / "recipe_long_experiments.json",
+    " --long",
+    REFERENCE.replace(epochs=30, warmup_epochs=2.0, average_decay=0.998, keep="last"),
+    LONG_CHANGES,
+    (0, 1, 2),
+    1,
+    30,
+)
+
+
+def train_once(
+    config: training.TrainingConfig,
+    change: Change,
+    sets: tuple[FaceDataset, FaceDataset],
+    passes: int,
 ) -> np.ndarray:
-    """Trains once, or reads what was trained before; returns PublicTest's `bool (n,)` hits."""
-    file = runs / f"{name.replace(' ', '_').replace(',', '')}.{seed}.npy"
-    if file.is_file():
-        return np.load(file)
+    """Trains a change of the recipe; returns PublicTest's `bool (n,)` hits."""
     train_set, validation_set = sets
     _, changes, change_images = change
     if change_images is not None:
         train_set = dataclasses.replace(train_set, images=change_images(train_set.images))
-    train_set = train_set[np.tile(np.arange(len(train_set)), PASSES)]
-    config = REFERENCE.replace(seed=seed, **changes)
-    folder = runs / "current"
-    shutil.rmtree(folder, ignore_errors=True)
-    network, _ = training.fit(config, train_set, validation_set, folder, progress=False)
+    if config.epochs == 1:
+        train_set = train_set[np.tile(np.arange(len(train_set)), passes)]
+    with tempfile.TemporaryDirectory() as folder:
+        config = config.replace(**changes)
+        network, _ = training.fit(config, train_set, validation_set, folder, progress=False)
     probabilities = network.predict(validation_set.images, batch_size=256, verbose=0)
-    hits = probabilities.argmax(axis=1) == validation_set.labels
-    np.save(file, hits)
-    return hits
+    return probabilities.argmax(axis=1) == validation_set.labels
+
+
+def pack(hits: np.ndarray) -> str:
+    """Returns `bool (n,)` as text, eight values a byte."""
+    return base64.b64encode(np.packbits(hits)).decode()
+
+
+def unpack(text: str, count: int) -> np.ndarray:
+    """Returns what `pack` was given."""
+    return np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8), count=count).astype(bool)
 
 
 def compare(hits: np.ndarray, reference: np.ndarray) -> dict:
@@ -122,7 +180,7 @@ def compare(hits: np.ndarray, reference: np.ndarray) -> dict:
         (per_image,), np.mean, n_resamples=2000, method="percentile", rng=0
     ).confidence_interval
     difference = float(per_image.mean())
-    spread = float(np.ptp(reference.mean(axis=1)))
+    spread = float(np.ptp(reference.mean(axis=1))) if len(reference) > 1 else 0.01
     clear = interval.low * interval.high > 0 and abs(difference) > spread
     verdict = ("helps" if difference > 0 else "harms") if clear else "too small to tell"
     return {
@@ -134,46 +192,71 @@ def compare(hits: np.ndarray, reference: np.ndarray) -> dict:
     }
 
 
-def main() -> None:
-    """Trains what is missing, prints the table, writes the results."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", help="FER2013 in any published layout")
-    parser.add_argument("--votes", required=True, help="fer2013new.csv of FER+")
-    parser.add_argument("--runs", type=Path, default=Path("outputs/recipe_experiments"))
-    options = parser.parse_args()
-    options.runs.mkdir(parents=True, exist_ok=True)
-    dataset = load_ferplus(options.votes, load_fer2013(options.data))
-    sets = (dataset.subset(split="Training")[::EVERY], dataset.subset(split="PublicTest"))
+def tabulate(design: Design, hits: dict[str, dict[str, str]], count: int) -> dict:
+    """Returns the reference and the rows of all changes that have a seed in common with it."""
 
-    def all_seeds(name: str, change: Change) -> np.ndarray:
-        return np.array([run(name, seed, change, sets, options.runs) for seed in SEEDS])
+    def of(name: str, seeds: list[str]) -> np.ndarray:
+        return np.array([unpack(hits[name][seed], count) for seed in seeds])
 
-    reference = all_seeds("reference", ("", {}, None))
-    print(f"{'reference':32} {reference.mean():.1%} {reference.mean(axis=1)}", flush=True)
+    reference = of("reference", sorted(hits["reference"]))
     rows = {}
-    for name, change in CHANGES.items():
-        rows[name] = {"group": change[0]} | compare(all_seeds(name, change), reference)
-        low, high = rows[name]["difference_ci95"]
-        print(
-            f"{name:32} {rows[name]['accuracy']:.1%} {rows[name]['difference']:+.1%} "
-            f"({low:+.1%} to {high:+.1%}) {rows[name]['verdict']}",
-            flush=True,
-        )
-    results = {
-        "command": "python tests/benchmarks/recipe_experiments.py",
-        "recipe": REFERENCE.to_dict(),
-        "seeds": list(SEEDS),
-        "passes": PASSES,
-        "training": {"images": len(sets[0]), "sha256": sets[0].content_hash},
-        "scored_on": {"images": len(sets[1]), "sha256": sets[1].content_hash},
+    for name, change in design.changes.items():
+        if seeds := sorted(set(hits.get(name, {})) & set(hits["reference"])):
+            row = compare(of(name, seeds), of("reference", seeds))
+            rows[name] = {"group": change[0], "seeds": list(map(int, seeds))} | row
+    return {
         "reference": {
             "accuracy": round(float(reference.mean()), 4),
             "by_seed": [round(float(value), 4) for value in reference.mean(axis=1)],
         },
         "changes": rows,
     }
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    print(RESULTS)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Trains what is missing, prints the table, writes the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", help="FER2013 in any published layout")
+    parser.add_argument("--votes", required=True, help="fer2013new.csv of FER+")
+    parser.add_argument("--long", action="store_true", help="all images, 30 epochs, three seeds")
+    parser.add_argument("--only", nargs="+", help="train these changes and the reference alone")
+    parser.add_argument("--seeds", nargs="+", type=int, help="train these seeds alone")
+    options = parser.parse_args(arguments)
+    design = LONG if options.long else SHORT
+    if unknown := set(options.only or ()) - set(design.changes):
+        parser.error(f"Expected changes among {list(design.changes)}. Received: {sorted(unknown)}")
+    dataset = load_ferplus(options.votes, load_fer2013(options.data))
+    sets = (dataset.subset(split="Training")[:: design.every], dataset.subset(split="PublicTest"))
+    facts = {
+        "command": f"python tests/benchmarks/recipe_experiments.py{design.options}",
+        "recipe": design.reference.to_dict(),
+        "seeds": list(design.seeds),
+        "passes": design.passes,
+        "training": {"images": len(sets[0]), "sha256": sets[0].content_hash},
+        "scored_on": {"images": len(sets[1]), "sha256": sets[1].content_hash},
+    }
+    stored = json.loads(design.file.read_text("utf-8")) if design.file.is_file() else {}
+    same = all(stored.get(key) == facts[key] for key in ("recipe", "training", "scored_on"))
+    hits = stored.get("hits", {}) if same else {}
+    wanted = {"reference": ("", {}, None)} | design.changes
+    for seed in options.seeds or design.seeds:
+        for name, change in wanted.items():
+            skipped = options.only and name not in ("reference", *options.only)
+            if skipped or str(seed) in hits.get(name, {}):
+                continue
+            config = design.reference.replace(seed=seed)
+            found = train_once(config, change, sets, design.passes)
+            hits.setdefault(name, {})[str(seed)] = pack(found)
+            results = facts | tabulate(design, hits, len(sets[1])) | {"hits": hits}
+            files.write_text(design.file, json.dumps(results, indent=1) + "\n")
+            print(f"{name:34} seed {seed} {found.mean():.1%}", flush=True)
+    for name, row in tabulate(design, hits, len(sets[1]))["changes"].items():
+        low, high = row["difference_ci95"]
+        print(
+            f"{name:34} {row['accuracy']:.1%} {row['difference']:+.1%} "
+            f"({low:+.1%} to {high:+.1%}) {row['verdict']}"
+        )
+    print(design.file)
 
 
 if __name__ == "__main__":
