@@ -32,7 +32,7 @@ from fer_lib.paths import DEFAULT_STREAM_MODEL
 from fer_lib.plotting import plot_timeline
 from fer_lib.video import annotate_frame
 
-FOLDER = Path(__file__).resolve().parents[2] / ".github" / "assets"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "images"  # Jupyter shows no hidden one
 MAX_BYTES = 300_000
 SIDE, RATE, SECONDS = 384, 12, 12
 # Of each photograph: from when to when it is there, and when it is out of focus, in seconds.
