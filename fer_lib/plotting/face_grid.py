@@ -12,6 +12,9 @@ from matplotlib.axes import Axes
 from fer_lib.images import read_image
 from fer_lib.plotting import style
 
+# Images with fewer pixels a side are shown as they are; matplotlib would blur some enlargements.
+_SHOWN_AS_SQUARES = 100
+
 
 def plot_faces(
     images: Iterable[np.ndarray],
@@ -35,7 +38,7 @@ def plot_faces(
     Raises:
         ValueError: No image, an image of another shape, or not one title per image.
     """
-    return _show_rows(images, [titles], columns, 2.0, ax)
+    return _show_rows(images, [titles], columns, ax)
 
 
 def plot_explanations(
@@ -68,7 +71,7 @@ def plot_explanations(
             f"Expected `maps` of shape ({len(images)}, height, width), one per image. "
             f"Received: {maps.shape}"
         )
-    grid = _show_rows(images, [titles, None], len(images), 1.6, ax).reshape(2, -1)
+    grid = _show_rows(images, [titles, None], len(images), ax).reshape(2, -1)
     for place, values in zip(grid[1], maps, strict=True):
         shown = np.clip(values, 0, None) / max(values.max(), 1e-12)
         # Even in lightness and told apart by people with any common color blindness; the face
@@ -83,10 +86,9 @@ def _show_rows(
     images: Iterable[np.ndarray],
     titles: Sequence[Sequence[Any] | None],
     columns: int | None,
-    max_side: float,
     ax: Any,
 ) -> np.ndarray:
-    """Shows the images once for each of `titles`; in a new figure no larger than `max_side` inches.
+    """Shows the images once for each of `titles`; two and more fill the width of a new figure.
 
     Returns:
         Axes, `(len(titles) * n,)`.
@@ -101,14 +103,15 @@ def _show_rows(
             raise ValueError(f"Expected {len(images)} titles, one per image. Received: {len(part)}")
         texts += part
     columns = columns or min(len(images), 8)
-    side = min(style.WIDTH / columns, max_side)
+    side = min(style.WIDTH / columns, style.WIDTH / 2)
     letters = max(int(side * 72 / (0.55 * style.SMALL)), 6)
     texts = ["\n".join(textwrap.fill(line, letters) for line in t.split("\n")) for t in texts]
     title_height = max(t.count("\n") + bool(t) for t in texts) * 1.3 * style.SMALL / 72
     height = side + title_height / len(titles)
     axes = style.make_axes(ax, len(texts), columns, columns * side, height)
     for place, image, text in zip(axes, images * len(titles), texts, strict=True):
-        place.imshow(image)
+        small = max(image.shape[:2]) < _SHOWN_AS_SQUARES
+        place.imshow(image, interpolation="nearest" if small else "auto")
         place.set_axis_off()
         place.set_title(text, fontsize=style.SMALL, pad=3)
     return axes

@@ -37,7 +37,7 @@ def plot_confusion_matrix(
     cells = zip(shares.to_numpy().flat, table.to_numpy().flat, strict=True)
     texts = np.reshape([f"{share:.0%}\n{count:,}" for share, count in cells], table.shape)
     many = len(class_names) > _MAX_ANNOTATED
-    [ax] = style.make_axes(ax, 1, 1, style.WIDTH * 0.85, style.WIDTH * 0.75)
+    [ax] = style.make_axes(ax, 1, 1, style.WIDTH, style.WIDTH * 0.92)
     labels = {"xticklabels": True, "yticklabels": True, "fmt": ""}
     labels |= {"annot": None if many else texts, "annot_kws": {"fontsize": style.SMALL}}
     look = {"cmap": "Blues", "vmin": 0, "linewidths": 0.5, "square": True, "cbar": many}
@@ -94,7 +94,7 @@ def plot_risk_coverage(curve: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         curve: Table with `coverage` and `risk`, as `evaluation.risk_coverage` gives it.
         ax: Where to draw; a new figure if None.
     """
-    [ax] = style.make_axes(ax, 1, 1, style.WIDTH * 0.75, 3.8)
+    [ax] = style.make_axes(ax, 1, 1, style.WIDTH, 3.8)
     ax.plot(curve["coverage"], curve["risk"], color=style.SERIES_COLORS[0])
     ax.set(xlabel="coverage: share of images kept, the most confident first", xlim=(0, 1))
     ax.set(ylabel="error among these", ylim=(0, None))

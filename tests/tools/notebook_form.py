@@ -7,6 +7,7 @@ Reads a notebook's file only, runs nothing: `tests/test_notebooks_form.py` and
 from __future__ import annotations
 
 import ast
+import base64
 import copy
 import re
 import symtable
@@ -15,7 +16,9 @@ from pathlib import Path
 import exercises
 import nbformat
 
-MAX_BYTES = 300_000
+MAX_BYTES = 400_000
+# Of a stored figure, in pixels: eight inches at 75 dots an inch, less the cropped margin.
+MIN_FIGURE_WIDTH = 570
 MAX_CELL_LINES = 25
 # Of a lesson without its optional sections.
 MAX_WORDS = 2_000
@@ -32,6 +35,11 @@ _COMMAND = re.compile(r"^\s*[!%]+\s*(pip|conda|apt|wget|curl|git|cd)\b|^\s*!", r
 
 def _tags(cell: nbformat.NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
+
+
+def _png_width(encoded: str | None) -> int:
+    """Returns the width that a PNG says of itself, 0 for none."""
+    return int.from_bytes(base64.b64decode(encoded)[16:20], "big") if encoded else 0
 
 
 def stored_problems(path: Path) -> list[str]:
@@ -54,6 +62,9 @@ def stored_problems(path: Path) -> list[str]:
                 problems.append(f"cell {number} has a stored error: {output.ename}")
             if output.get("name") == "stderr":
                 problems.append(f"cell {number} has stored stderr: run the formatter")
+            width = _png_width(output.get("data", {}).get("image/png"))
+            if width and width < MIN_FIGURE_WIDTH:
+                problems.append(f"cell {number} has a figure of {width} pixels: draw it wider")
         if "nbval-check-output" in _tags(cell) and not cell.get("outputs"):
             problems.append(f"cell {number} is checked but has no output: the check is vacuous")
     return problems
