@@ -79,6 +79,25 @@ def test_experiments_are_stored_after_each_training_and_not_repeated(tmp_path, m
     with pytest.raises(SystemExit):
         recipe_experiments.main([*command, "no such change"])
     assert "no such change" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        recipe_experiments.main([*command[:3], "--long", "--seeds", "7"])
+    assert "Received: [7]" in capsys.readouterr().err
+
+
+def test_results_of_other_trainings_are_not_overwritten(tmp_path, monkeypatch, capsys):
+    stored = tmp_path / "results.json"
+    before = recipe_experiments.SHORT.file.read_bytes()  # older: no hits to go on from
+    stored.write_bytes(before)
+    faces = make_faces(4, seed=0)
+    dataset = dataclasses.replace(faces, split=np.repeat(["Training", "PublicTest"], 14))
+    design = dataclasses.replace(recipe_experiments.SHORT, file=stored)
+    monkeypatch.setattr(recipe_experiments, "SHORT", design)
+    monkeypatch.setattr(recipe_experiments, "load_fer2013", lambda path: dataset)
+    monkeypatch.setattr(recipe_experiments, "load_ferplus", lambda votes, data: data)
+    with pytest.raises(SystemExit):
+        recipe_experiments.main(["data", "--votes", "votes"])
+    assert "move the file away" in capsys.readouterr().err
+    assert stored.read_bytes() == before
 
 
 def test_packed_hits_come_back():

@@ -11,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import notebook_form
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -97,7 +98,7 @@ def test_files_are_small() -> None:
     large = [
         path.relative_to(ROOT).as_posix()
         for path in _tracked_files()
-        if path.stat().st_size > (400_000 if path.suffix == ".ipynb" else 1_000_000)
+        if path.stat().st_size > (notebook_form.MAX_BYTES if path.suffix == ".ipynb" else 1_000_000)
         and "saved_models" not in path.parts
     ]
     assert large == []

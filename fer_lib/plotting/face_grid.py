@@ -103,7 +103,7 @@ def _show_rows(
             raise ValueError(f"Expected {len(images)} titles, one per image. Received: {len(part)}")
         texts += part
     columns = columns or min(len(images), 8)
-    side = min(style.WIDTH / columns, style.WIDTH / 2)
+    side = style.WIDTH / max(columns, 2)
     letters = max(int(side * 72 / (0.55 * style.SMALL)), 6)
     texts = ["\n".join(textwrap.fill(line, letters) for line in t.split("\n")) for t in texts]
     title_height = max(t.count("\n") + bool(t) for t in texts) * 1.3 * style.SMALL / 72

@@ -154,8 +154,7 @@ def train_once(
     _, changes, change_images = change
     if change_images is not None:
         train_set = dataclasses.replace(train_set, images=change_images(train_set.images))
-    if config.epochs == 1:
-        train_set = train_set[np.tile(np.arange(len(train_set)), passes)]
+    train_set = train_set[np.tile(np.arange(len(train_set)), passes // config.epochs)]
     with tempfile.TemporaryDirectory() as folder:
         config = config.replace(**changes)
         network, _ = training.fit(config, train_set, validation_set, folder, progress=False)
@@ -225,6 +224,8 @@ def main(arguments: list[str] | None = None) -> None:
     design = LONG if options.long else SHORT
     if unknown := set(options.only or ()) - set(design.changes):
         parser.error(f"Expected changes among {list(design.changes)}. Received: {sorted(unknown)}")
+    if unknown := set(options.seeds or ()) - set(design.seeds):
+        parser.error(f"Expected seeds among {design.seeds}. Received: {sorted(unknown)}")
     dataset = load_ferplus(options.votes, load_fer2013(options.data))
     sets = (dataset.subset(split="Training")[:: design.every], dataset.subset(split="PublicTest"))
     facts = {
@@ -236,8 +237,13 @@ def main(arguments: list[str] | None = None) -> None:
         "scored_on": {"images": len(sets[1]), "sha256": sets[1].content_hash},
     }
     stored = json.loads(design.file.read_text("utf-8")) if design.file.is_file() else {}
-    same = all(stored.get(key) == facts[key] for key in ("recipe", "training", "scored_on"))
-    hits = stored.get("hits", {}) if same else {}
+    continued = ("recipe", "training", "scored_on")
+    if stored and ("hits" not in stored or any(stored[key] != facts[key] for key in continued)):
+        parser.error(
+            f"Expected results of these trainings in {design.file}. Received: others, which cannot "
+            "be continued; move the file away to train anew."
+        )
+    hits = stored.get("hits", {})
     wanted = {"reference": ("", {}, None)} | design.changes
     for seed in options.seeds or design.seeds:
         for name, change in wanted.items():
