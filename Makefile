@@ -98,8 +98,8 @@ $(VENV)/.with-library: EXTRAS :=
 $(VENV)/.with-notebooks: EXTRAS := [notebooks]
 $(VENV)/.with-book: EXTRAS := [book]
 $(VENV)/.with-tests: EXTRAS := [test,serve]
-$(VENV)/.with-slow-tests: EXTRAS := [test,book,jax,browser,onnx,litert,ray,dask,serve]
-$(VENV)/.with-everything: EXTRAS := [dev,book,jax,browser,onnx,litert,ray,dask,serve]
+$(VENV)/.with-slow-tests: EXTRAS := [test,book,jax,browser,gradio,onnx,litert,ray,dask,serve]
+$(VENV)/.with-everything: EXTRAS := [dev,book,jax,browser,gradio,onnx,litert,ray,dask,serve]
 $(VENV)/.with-%: pyproject.toml constraints.txt $(VENV)/.made
 	@echo "Installing fer-lib$(EXTRAS) into $(VENV) (the first time this downloads TensorFlow: some minutes)"
 	@$(INSTALL) -e ".$(EXTRAS)"

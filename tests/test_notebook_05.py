@@ -49,6 +49,28 @@ def test_a_lesson_is_run_on_the_named_table(tmp_path: Path, monkeypatch) -> None
     assert output.text.startswith("emotion,pixels,Usage")
 
 
+def test_a_lesson_takes_the_named_base(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("FER2013_CSV", "set again below")
+    monkeypatch.setenv("BASE_WEIGHTS", "set again below")
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    data, path = tmp_path / "fer2013.csv", tmp_path / "lesson.ipynb"
+    data.touch()
+    source = "import os\nprint(os.environ['BASE_WEIGHTS'])"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), path)
+    assert run_lesson.main([str(path), "--data", str(data), "--base", str(tmp_path)]) == 0
+    [output] = nbformat.read(path, as_version=4).cells[0].outputs
+    assert output.text.strip() == str(tmp_path)
+
+
+def test_a_missing_base_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "fer2013.csv").touch()
+    with pytest.raises(SystemExit):
+        run_lesson.main(
+            [str(NOTEBOOK), "--data", str(tmp_path / "fer2013.csv"), "--base", "no_such_folder"]
+        )
+    assert "no folder no_such_folder" in capsys.readouterr().err
+
+
 def test_a_missing_table_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run_lesson.main([str(NOTEBOOK), "--data", "no_such.csv"])

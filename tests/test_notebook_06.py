@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import fer_lib
-from fer_lib import models
+from fer_lib import models, paths
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "06_transfer.ipynb"
 
@@ -50,6 +51,13 @@ def test_the_shipped_base_holds_the_shipped_weights(names: dict) -> None:
             base.get_layer(name).get_weights(), shipped.get_layer(name).get_weights(), strict=True
         ):
             np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_base_can_come_from_a_folder(names: dict, tmp_path: Path) -> None:
+    shutil.copytree(paths.find_model("resnet50_fer2013"), tmp_path / "mine")
+    base = names["make_base"](str(tmp_path / "mine"), 64)
+    shipped = names["make_base"]("shipped", 64)
+    np.testing.assert_array_equal(base.get_weights()[0], shipped.get_weights()[0])
 
 
 def test_a_frozen_base_leaves_the_head_to_learn(by_hand: keras.Model) -> None:
