@@ -143,9 +143,11 @@ def _to_rgb(image: Image.Image, name: str, size: int | None = None) -> np.ndarra
     # In strips, for `np.array(image)` holds three copies for a moment.
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     rows = max(1, _STRIP_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        pixels[top:bottom] = image.crop((0, top, image.width, bottom))
+    image.load()  # outside the lock: decoding takes long, copying does not
+    with _without_pillows_limit():  # Pillow 12 checks the size of each strip
+        for top in range(0, image.height, rows):
+            bottom = min(top + rows, image.height)
+            pixels[top:bottom] = image.crop((0, top, image.width, bottom))
     return pixels
 
 
