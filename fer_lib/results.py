@@ -86,7 +86,8 @@ def load_experiments(name: str = "recipe") -> dict[str, Any]:
     """Reads the results of training runs on FER2013 that took longer than a lesson.
 
     Args:
-        name: `"recipe"`, what each part of the recipe was worth in short, paired runs, or
+        name: `"recipe"`, what each part of the recipe was worth in short, paired runs;
+            `"recipe_long"`, the same at full length, as far as it has been trained; or
             `"transfer"`, what pretraining was worth with few and many labeled images.
 
     Returns:
