@@ -94,8 +94,9 @@ def load_experiments(name: str = "recipe") -> dict[str, Any]:
         Of the recipe, `reference` with its `accuracy`; `changes`, for each its `group`
         (`"augmentation"` or `"recipe"`), `accuracy`, `difference` to the reference,
         `difference_ci95` and `verdict`; and what was trained: `recipe`, `seeds`, `passes`,
-        `training`, `scored_on`. Of transfer, the `rows` that the lesson on transfer draws, the
-        same facts, and `resnet50`, one epoch of ResNet50 with pretrained weights and without.
+        `training`, `scored_on`; of the long ones each change has the `seeds` trained so far. Of
+        transfer, the `rows` that the lesson on transfer draws, the same facts, and `resnet50`, one
+        epoch of ResNet50 with pretrained weights and without.
 
     Example:
         >>> load_experiments("recipe")["changes"]["half upside down"]["verdict"]

@@ -39,6 +39,15 @@ def test_every_change_was_trained_as_the_script_says(results):
         assert low <= row["difference"] <= high
 
 
+def test_the_long_results_are_what_their_hits_give():
+    long = json.loads(write_augmentation_guide.LONG_RESULTS.read_text(encoding="utf-8"))
+    assert training.TrainingConfig(**long["recipe"]) == recipe_experiments.LONG.reference
+    counted = recipe_experiments.tabulate(
+        recipe_experiments.LONG, long["hits"], long["scored_on"]["images"]
+    )
+    assert counted == {key: long[key] for key in counted}
+
+
 def test_a_difference_counts_only_if_it_is_clear_and_exceeds_another_seed():
     generator = np.random.default_rng(0)
     reference = generator.random((2, 4000)) < 0.5

@@ -18,7 +18,6 @@ MISSING = jupyter_browser.browser_missing("playwright", "gradio")
 @pytest.mark.slow
 @pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 def test_the_page_recognizes_an_uploaded_photograph(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     Image.fromarray(skimage.data.astronaut()).save(tmp_path / "astronaut.png")
     page = notebook_cells.load_cells(NOTEBOOK, "page")["page"]

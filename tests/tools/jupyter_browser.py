@@ -37,7 +37,7 @@ def browser_missing(*modules: str) -> str | None:
     """Returns what keeps a browser test that needs these modules from running here, or `None`."""
     for module in modules or ("playwright", "jupyterlab"):
         if importlib.util.find_spec(module) is None:
-            return f"needs {module}: pip install -e '.[browser]'"
+            return f"needs {module}: make test-slow installs it"
     if _chromium() is None:
         return "needs Chromium: apt-get install chromium"
     return None

@@ -29,7 +29,7 @@ def run(path: Path, data: Path, base: str | None = None) -> None:
 
     os.environ["FER2013_CSV"] = str(data.resolve())
     if base is not None:
-        os.environ["BASE_WEIGHTS"] = base if base == "imagenet" else str(Path(base).resolve())
+        os.environ["BASE_WEIGHTS"] = base
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     notebook = nbformat.read(path, as_version=4)
     partial = path.parent / "outputs" / path.name
@@ -62,8 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.data.is_file():
         parser.error(f"Expected FER2013's table. Received: no file {options.data}")
-    if options.base not in (None, "imagenet") and not Path(options.base).is_dir():
-        parser.error(f"Expected the folder of a trained model. Received: no folder {options.base}")
+    if options.base not in (None, "imagenet"):
+        if not Path(options.base).is_dir():
+            parser.error(f"Expected the folder of a model. Received: no folder {options.base}")
+        options.base = str(Path(options.base).resolve())  # the kernel works in another folder
     run(options.notebook, options.data, options.base)
     problems = notebook_form.stored_problems(options.notebook)
     for problem in problems:
